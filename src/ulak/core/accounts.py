@@ -1,0 +1,93 @@
+"""An account: a tenant with its switches."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A tenant. `settings` holds only what differs from the defaults of `SETTINGS`, as text."""
+
+    id: int
+    name: str
+    api_access: bool
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def setting(self, key: str) -> str:
+        """The value in force: the account's own, or the default."""
+        return self.settings.get(key, SETTINGS[key].default)
+
+    def switch(self, key: str) -> bool:
+        """A setting that is `on` or `off`."""
+        return self.setting(key) == "on"
+
+    def admits(self, address: str) -> bool:
+        """Whether a caller at this IP address may use the account (the fixed-IP list; empty admits all)."""
+        allowed = self.setting("ips")
+        if not allowed:
+            return True
+        try:
+            caller = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(caller, ipaddress.IPv6Address) and caller.ipv4_mapped is not None:
+            caller = caller.ipv4_mapped
+        return any(caller in ipaddress.ip_network(net) for net in allowed.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A per-account setting: what it means, its default, and a check that returns the canonical text."""
+
+    help: str
+    default: str
+    check: Callable[[str], str]
+
+
+def _networks(text: str) -> str:
+    nets = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return ",".join(str(ipaddress.ip_network(net, strict=False)) for net in nets)
+    except ValueError as error:
+        raise ValueError(f"not a list of IP addresses or networks: {error}") from None
+
+
+def _switch(text: str) -> str:
+    if text not in ("on", "off"):
+        raise ValueError("must be on or off")
+    return text
+
+
+def _digits(text: str) -> str:
+    if text and not re.fullmatch(r"[0-9]{1,12}", text):
+        raise ValueError("must be 1 to 12 digits, or empty")
+    return text
+
+
+SETTINGS: dict[str, Setting] = {
+    "ips": Setting("callers' addresses or networks, comma separated; empty: everybody", "", _networks),
+    "test_number": Setting("the only number that trial messages go to", "", _digits),
+    "iys_brand": Setting("brand code in the consent registry", "", _digits),
+    "iys_subscription": Setting("the account subscribes to the consent registry", "off", _switch),
+    "strict_schedule": Setting("refuse a send time that has seconds (off: send at once)", "on", _switch),
+    "strict_iys": Setting("refuse an order that does not choose about consent", "off", _switch),
+}
+
+
+def check_setting(key: str, value: str) -> str:
+    """The canonical form of a setting's value.
+
+    Raises:
+        ValueError: the key is unknown or the value does not fit; the text says which.
+    """
+    known = SETTINGS.get(key)
+    if known is None:
+        raise ValueError(f"unknown setting {key!r}; known are {', '.join(SETTINGS)}")
+    try:
+        return known.check(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None

@@ -1,0 +1,35 @@
+"""The closed list of what can be refused, and the errors people at a command line read.
+
+The core does not know HTTP: one refusal is 455 in one dialect and a line of text in another, and only the
+dialect can say which.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Refusal(Enum):
+    """Why a request was not carried out. Expected trouble is a value, never an exception."""
+
+    UNAUTHENTICATED = "unauthenticated"
+    SENDER_NOT_APPROVED = "sender_not_approved"
+    BAD_SCHEDULE = "bad_schedule"
+    CONSENT_CHOICE_MISSING = "consent_choice_missing"
+    CONSENT_LIST_MISSING = "consent_list_missing"
+    CONSENT_BRAND_MISSING = "consent_brand_missing"
+    TEXT_EMPTY = "text_empty"
+    TOO_LARGE = "too_large"
+    NO_RECIPIENT = "no_recipient"
+    REPEATED = "repeated"
+    NO_CREDIT = "no_credit"
+    NOT_FOUND = "not_found"
+    NOT_DUE = "not_due"
+
+
+class UlakError(Exception):
+    """Something an operator asked for cannot be done; the text says what to do about it."""
+
+
+class StoreUnavailable(Exception):
+    """The database cannot take or answer anything now. Nothing was changed."""
