@@ -1,0 +1,1 @@
+"""One function per use that decides something: load, decide, save."""

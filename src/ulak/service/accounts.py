@@ -1,0 +1,115 @@
+"""Accounts: who may come in, and what an operator changes about them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from ulak.core.accounts import SETTINGS, Account, check_setting
+from ulak.core.errors import UlakError
+from ulak.store import accounts as store
+from ulak.store.engine import Tx
+
+FIRST_NUMBER = 300_000_001
+"""The first order number of an account; the ids of iletiMerkezi have nine digits and lie below 2^31."""
+
+_NOBODY = hashlib.sha256(b"").hexdigest()
+
+
+def digest(secret: str) -> str:
+    """What is stored of a key or secret. They are long and random, so a fast digest is enough."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def admit(known: store.Credential | None, secret: str, address: str) -> Account | None:
+    """The account behind a credential, if the secret fits and the caller may use it.
+
+    An unknown key costs the same comparison as a wrong secret.
+    """
+    expected = known.secret_digest if known else _NOBODY
+    fits = hmac.compare_digest(expected.encode(), digest(secret).encode())
+    if known is None or not fits:
+        return None
+    account = known.account
+    return account if account.api_access and account.admits(address) else None
+
+
+def authenticate(tx: Tx, dialect: str, key: str, secret: str, address: str) -> Account | None:
+    """The account that a caller at `address` may act for, or None; the reasons are not told apart."""
+    name = (dialect, digest(key))
+    return admit(store.credentials(tx, [name]).get(name), secret, address)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """A new account and its credentials in the clear, shown this once."""
+
+    account: Account
+    iletimerkezi_key: str
+    iletimerkezi_hash: str
+
+
+def create(tx: Tx, name: str) -> NewAccount:
+    """A new account with API access and no credit, sender or brand code.
+
+    Its iletiMerkezi hash is what that vendor's panel shows: HMAC-SHA256 of the key, keyed with a secret.
+
+    Raises:
+        UlakError: the name is empty, too long or taken.
+    """
+    if not name.strip() or len(name) > 100 or not name.isprintable():
+        raise UlakError("an account's name is 1 to 100 printable characters")
+    account_id = store.insert(tx, name, FIRST_NUMBER)
+    if account_id is None:
+        raise UlakError(f"there is an account called {name!r} already")
+    key = secrets.token_hex(16)
+    key_hash = hmac.new(secrets.token_bytes(32), key.encode(), hashlib.sha256).hexdigest()
+    store.add_credential(tx, account_id, "iletimerkezi", digest(key), digest(key_hash))
+    account = store.find(tx, name)
+    assert account is not None
+    return NewAccount(account, key, key_hash)
+
+
+def named(tx: Tx, account: str) -> Account:
+    """The account with this id or name.
+
+    Raises:
+        UlakError: there is none.
+    """
+    found = store.find(tx, account)
+    if found is None:
+        raise UlakError(f"no account {account!r}")
+    return found
+
+
+def configure(tx: Tx, account: str, changes: dict[str, str]) -> Account:
+    """Change settings; what equals its default is not stored.
+
+    Raises:
+        UlakError: no such account or setting, or a value that does not fit.
+    """
+    found = named(tx, account)
+    settings = dict(found.settings)
+    for key, value in changes.items():
+        try:
+            settings[key] = check_setting(key, value)
+        except ValueError as error:
+            raise UlakError(str(error)) from None
+    kept = {key: value for key, value in settings.items() if value != SETTINGS[key].default}
+    store.set_settings(tx, found.id, kept)
+    return named(tx, account)
+
+
+def approve_sender(tx: Tx, account: str, name: str) -> Account:
+    """Let an account send under a name of 1 to 11 characters (GSM 03.40 alphanumeric address).
+
+    Raises:
+        UlakError: no such account, or no such name.
+    """
+    found = named(tx, account)
+    if not 1 <= len(name) <= 11 or not name.isprintable() or not name.strip():
+        raise UlakError("a sender's name is 1 to 11 printable characters")
+    store.approve_sender(tx, found.id, name)
+    return found

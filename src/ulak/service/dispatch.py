@@ -1,0 +1,319 @@
+"""Handing messages to carrier links: claimed, opened, answered, and taken up again after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ulak.core.doubts import Doubt, OnUncertain
+from ulak.core.ports import Accepted, Outcome, Refused, Unknown
+from ulak.core.references import IdForm, key_of
+from ulak.core.routing import Route, choose
+from ulak.core.states import MessageEvent
+from ulak.service.reports import FreshReference, unpark
+from ulak.service.settlement import Settlement
+from ulak.store import messages, orders
+from ulak.store import reports as report_store
+from ulak.store.engine import Tx
+from ulak.store.ids import Ids
+from ulak.store.messages import QueuedMessage
+
+CLAIM = "claim"
+"""The gathered kind whose items are `Claim`."""
+
+STEP = "step"
+"""The gathered kind whose items are `Step`."""
+
+FIRST_LOOK = 200
+"""Messages of an order that are read when it is claimed; the rest is read while these are being sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Take orders that are due. `slots` tells how many parts each carrier's window has room for."""
+
+    routes: Sequence[Route]
+    slots: Mapping[int, int]
+    limit: int
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedOrder:
+    """An order in the hands of a link.
+
+    `rows` are queued messages up to `covered`; those up to `opened` may be sent at once, and `again` are
+    older ones that have to go (again). Messages after `covered` are still to be read.
+    """
+
+    id: int
+    carrier_id: int
+    sender: str
+    last_id: int
+    texts: tuple[tuple[int, str], ...]
+    rows: tuple[QueuedMessage, ...]
+    covered: int
+    opened: int
+    now: int
+    again: tuple[QueuedMessage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that was handed to a link at `opened` (ms)."""
+
+    id: int
+    order_id: int
+    number: int
+    opened: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of messages, and which come next: committed before those leave.
+
+    `advances` are (order, last message opened, last message up to which all have an outcome).
+    """
+
+    carrier_id: int
+    id_form: IdForm
+    on_uncertain: OnUncertain
+    outcomes: Sequence[tuple[Sent, Outcome]]
+    advances: Sequence[tuple[int, int, int]]
+
+
+def claim_group(tx: Tx, items: Sequence[Claim], _ids: Ids) -> list[list[ClaimedOrder]]:
+    """Give due orders to links that are up, and open as much of them as the windows have room for."""
+    return [_claim(tx, item) for item in items]
+
+
+def _claim(tx: Tx, item: Claim) -> list[ClaimedOrder]:
+    due = orders.due(tx, [(route.prefix, route.up) for route in item.routes], item.limit)
+    if not due:
+        return []
+    chosen = [(order, choose(item.routes, order.prefix, item.turn + i)) for i, order in enumerate(due)]
+    taken = [(order, route.carrier_id) for order, route in chosen if route is not None]
+    covers = {order.id: min(order.last_id, order.id + FIRST_LOOK - 1) for order, _ in taken}
+    rows = _by_order(messages.queued(tx, [(order.id - 1, covers[order.id]) for order, _ in taken]), covers)
+    texts = _texts(tx, [order.id for order, _ in taken])
+    slots = dict(item.slots)
+    claimed = []
+    for order, carrier_id in taken:
+        mine = rows.get(order.id, ())
+        opened = _open(mine, slots, carrier_id, order.id - 1, covers[order.id])
+        claimed.append(
+            ClaimedOrder(
+                order.id,
+                carrier_id,
+                order.sender,
+                order.last_id,
+                texts[order.id],
+                mine,
+                covers[order.id],
+                opened,
+                tx.now,
+            )
+        )
+    orders.claim(tx, [(order.id, order.carrier_id, order.opened) for order in claimed])
+    return claimed
+
+
+def _open(
+    rows: Sequence[QueuedMessage], slots: dict[int, int], carrier_id: int, before: int, covered: int
+) -> int:
+    """How far an order can be opened with the room that is left; takes the room."""
+    opened = before
+    for row in rows:
+        need = max(1, row.price)
+        if slots.get(carrier_id, 0) < need:
+            return opened
+        slots[carrier_id] -= need
+        opened = row.id
+    return covered
+
+
+def _by_order(
+    rows: Sequence[QueuedMessage], covers: Mapping[int, int]
+) -> dict[int, tuple[QueuedMessage, ...]]:
+    """Rows in id order, shared out to the orders (first id -> last id) they belong to."""
+    shared: dict[int, list[QueuedMessage]] = {}
+    firsts = iter(sorted(covers))
+    first, last = -1, -1
+    for row in rows:
+        while row.id > last:
+            first = next(firsts)
+            last = covers[first]
+        shared.setdefault(first, []).append(row)
+    return {order_id: tuple(mine) for order_id, mine in shared.items()}
+
+
+def _texts(tx: Tx, order_ids: Sequence[int]) -> dict[int, tuple[tuple[int, str], ...]]:
+    found: dict[int, list[tuple[int, str]]] = {order_id: [] for order_id in order_ids}
+    for text in orders.texts(tx, order_ids):
+        found[text.order_id].append((text.first_id, text.body))
+    return {order_id: tuple(texts) for order_id, texts in found.items()}
+
+
+def more_rows(tx: Tx, covered: int, last_id: int, limit: int) -> tuple[int, list[QueuedMessage]]:
+    """The next messages of an order after `covered`: (how far was looked, what is queued there)."""
+    upto = min(last_id, covered + limit)
+    return upto, messages.queued(tx, [(covered, upto)])
+
+
+def step_group(tx: Tx, items: Sequence[Step], _ids: Ids) -> list[int]:
+    """Commit outcomes and open what comes next. Returns the time from which on the opened may be reported."""
+    for item in items:
+        if item.advances:
+            orders.advance(tx, item.advances)
+        if item.outcomes:
+            _answer(tx, item)
+    return [tx.now] * len(items)
+
+
+def _answer(tx: Tx, item: Step) -> None:
+    accepted: list[tuple[int, int]] = []
+    fresh: dict[int, FreshReference] = {}
+    events: list[tuple[Sent, MessageEvent]] = []
+    doubts: list[tuple[int, int, Doubt, str]] = []
+    for sent, outcome in item.outcomes:
+        match outcome:
+            case Accepted(references):
+                accepted.append((sent.id, (1 << len(references)) - 1))
+                for part, spelled in enumerate(references):
+                    key = key_of(spelled, item.id_form)
+                    fresh[key] = FreshReference(
+                        key, spelled, sent.id, sent.order_id, part, sent.number, sent.opened
+                    )
+            case Refused():
+                events.append((sent, MessageEvent.REFUSED))
+            case Unknown(why):
+                what, event = _POLICY[item.on_uncertain]
+                doubts.append((sent.id, sent.order_id, what, why))
+                if event is not None:
+                    events.append((sent, event))
+    if accepted:
+        messages.accept(tx, accepted)
+        _refer(tx, item, list(fresh.values()))
+    if doubts:
+        report_store.doubt(tx, item.carrier_id, doubts)
+    early = unpark(tx, item.carrier_id, list(fresh.values())) if fresh else []
+    if events or early:
+        settlement = Settlement(
+            tx, {(s.id, s.order_id) for s, _ in events} | {(r.message_id, r.order_id) for r, _ in early}
+        )
+        for sent, event in events:
+            settlement.messages[sent.id].step(event)
+        for reference, state in early:
+            settlement.messages[reference.message_id].report(reference.part, state)
+        settlement.save()
+
+
+_POLICY: dict[OnUncertain, tuple[Doubt, MessageEvent | None]] = {
+    OnUncertain.RESEND: (Doubt.RESENT, None),
+    OnUncertain.HOLD: (Doubt.HELD, MessageEvent.DOUBTED),
+    OnUncertain.FAIL: (Doubt.FAILED, MessageEvent.EXPIRED),
+}
+
+
+def _refer(tx: Tx, item: Step, fresh: Sequence[FreshReference]) -> None:
+    text = item.id_form is IdForm.TEXT
+    report_store.refer(
+        tx,
+        item.carrier_id,
+        [(r.key, r.message_id, r.order_id, r.part, r.spelled if text else "") for r in fresh],
+    )
+
+
+def take_over(
+    tx: Tx, carrier_id: int, policy: OnUncertain, after: int, limit: int
+) -> tuple[int, list[ClaimedOrder]]:
+    """Take up orders that a link (of a process that is no more) was working on, `limit` at a time.
+
+    Messages that were open and have no outcome may have gone: they are marked, and handled by the carrier's
+    policy. Returns the id to go on after (0 at the end) and the orders in which there is something to send.
+    """
+    found = orders.sending(tx, carrier_id, after, limit)
+    if not found:
+        return 0, []
+    open_rows = messages.queued(
+        tx, [(order.settled, order.opened) for order in found if order.settled < order.opened]
+    )
+    known = {row[0] for row in report_store.doubts_of(tx, [row.id for row in open_rows]) if _is_asked(row[3])}
+    again = _by_order(
+        [row for row in open_rows if row.id not in known], {order.id: order.last_id for order in found}
+    )
+    what, event = _POLICY[policy]
+    pairs = [(row.id, order_id) for order_id, rows in again.items() for row in rows]
+    if pairs:
+        report_store.doubt(
+            tx, carrier_id, [(message, order, what, "ulak was stopped") for message, order in pairs]
+        )
+    if pairs and event is not None:
+        settlement = Settlement(tx, pairs)
+        for copy in settlement.messages.values():
+            copy.step(event)
+        settlement.save()
+        again = {}
+    busy = [order for order in found if order.opened < order.last_id or order.id in again]
+    texts = _texts(tx, [order.id for order in busy])
+    claimed = [
+        ClaimedOrder(
+            order.id,
+            carrier_id,
+            order.sender,
+            order.last_id,
+            texts[order.id],
+            (),
+            order.opened,
+            order.opened,
+            tx.now,
+            again.get(order.id, ()),
+        )
+        for order in busy
+    ]
+    return (found[-1].id if len(found) == limit else 0), claimed
+
+
+def _is_asked(doubt: int) -> bool:
+    return doubt in (Doubt.ASKED, Doubt.UNSENT)
+
+
+def take_asked(tx: Tx, carrier_id: int, limit: int) -> list[ClaimedOrder]:
+    """Messages that are to be sent although their order is past them: asked for by an operator, or left
+    behind unsent when a link was stopped."""
+    rows = report_store.asked(tx, carrier_id, limit)
+    if not rows:
+        return []
+    report_store.settle(tx, [row[0] for row in rows if row[2] == Doubt.ASKED], Doubt.RESENT)
+    report_store.forget_unsent(tx, [row[0] for row in rows if row[2] == Doubt.UNSENT])
+    again: dict[int, list[QueuedMessage]] = {}
+    for message_id, order_id, _, number, price in rows:
+        again.setdefault(order_id, []).append(QueuedMessage(message_id, number, price))
+    texts = _texts(tx, sorted(again))
+    sending = orders.sending_by_id(tx, sorted(again))
+    # Until they are with the link they must be found again after a crash.
+    orders.advance(
+        tx, [(order.id, order.opened, min(order.settled, again[order.id][0].id - 1)) for order in sending]
+    )
+    return [
+        ClaimedOrder(
+            order.id,
+            carrier_id,
+            order.sender,
+            order.last_id,
+            texts[order.id],
+            (),
+            order.last_id,
+            order.opened,
+            tx.now,
+            tuple(again[order.id]),
+        )
+        for order in sending
+    ]
+
+
+def leave_unsent(tx: Tx, carrier_id: int, sent: Sequence[Sent]) -> None:
+    """A link was stopped before these left: they are not in doubt, and go first the next time."""
+    report_store.doubt(
+        tx, carrier_id, [(item.id, item.order_id, Doubt.UNSENT, "the link was stopped") for item in sent]
+    )

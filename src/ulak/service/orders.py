@@ -1,0 +1,232 @@
+"""Orders: placed, shown, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ulak.core.accounts import Account
+from ulak.core.errors import Refusal
+from ulak.core.ledger import SMS, Balance, Move, Posting
+from ulak.core.orders import OrderDraft, OrderReport, OrderSummary, Placed, Ruling, TextDraft
+from ulak.core.phone import common_prefix
+from ulak.core.states import MessageState, OrderState
+from ulak.service.accounts import admit, digest
+from ulak.store import accounts as account_store
+from ulak.store import ledger, messages
+from ulak.store import orders as store
+from ulak.store.engine import Tx
+from ulak.store.ids import Ids
+
+PLACE = "place"
+"""The gathered kind whose items are `Submission`."""
+
+REPEAT_WINDOW = 10 * 60 * 1000
+"""How long the same texts to the same numbers count as repeated, ms (iletiMerkezi code 451)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Somebody wants to place an order, and says who it is."""
+
+    dialect: str
+    key: str
+    secret: str
+    address: str
+    draft: OrderDraft
+
+
+def ids_needed(item: Submission) -> int:
+    """Message ids that placing an order may take."""
+    return sum(len(text.numbers) for text in item.draft.texts)
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What a group of submissions is decided on, and the rows it leads to."""
+
+    tx: Tx
+    ids: Ids
+    known: dict[tuple[str, str], account_store.Credential]
+    approved: set[tuple[int, str]]
+    repeated: set[tuple[int, int]]
+    balances: dict[tuple[int, str], Balance]
+    next_numbers: dict[int, int]
+    orders: list[store.NewOrder] = field(default_factory=list)
+    texts: list[tuple[int, int, str]] = field(default_factory=list)
+    messages: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    odd: list[tuple[int, str]] = field(default_factory=list)
+    fingerprints: list[tuple[int, int, int]] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+
+    def save(self) -> None:
+        """Write everything that was accepted, a statement a table."""
+        if not self.orders:
+            return
+        numbers = {order.account_id: self.next_numbers[order.account_id] for order in self.orders}
+        account_store.set_next_numbers(self.tx, numbers)
+        ledger.save(self.tx, self.balances, self.postings)
+        store.insert(self.tx, self.orders, self.texts)
+        messages.insert(self.tx, self.messages, self.odd)
+        if self.fingerprints:
+            store.add_fingerprints(self.tx, self.fingerprints)
+
+
+def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | Refusal]:
+    """Decide submissions in the order they came; each sees what those before it took."""
+    names = [(item.dialect, digest(item.key)) for item in items]
+    desk = _load(tx, items, names, ids)
+    results = [_place(desk, item, desk.known.get(name)) for item, name in zip(items, names, strict=True)]
+    desk.save()
+    return results
+
+
+def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids: Ids) -> _Desk:
+    known = account_store.credentials(tx, set(names), lock=True)
+    senders: set[tuple[int, str]] = set()
+    prints: set[tuple[int, int]] = set()
+    for item, name in zip(items, names, strict=True):
+        if name in known:
+            account_id = known[name].account.id
+            senders.add((account_id, item.draft.sender))
+            if item.draft.fingerprint is not None:
+                prints.add((account_id, item.draft.fingerprint))
+    account_ids = {credential.account.id for credential in known.values()}
+    return _Desk(
+        tx,
+        ids,
+        known,
+        approved=account_store.approved(tx, senders) if senders else set(),
+        repeated=store.repeated(tx, prints, tx.now - REPEAT_WINDOW) if prints else set(),
+        balances=ledger.locked(tx, [(account_id, SMS) for account_id in account_ids]),
+        next_numbers={c.account.id: c.next_number for c in known.values()},
+    )
+
+
+def _place(desk: _Desk, item: Submission, known: account_store.Credential | None) -> Placed | Refusal:
+    account = admit(known, item.secret, item.address)
+    if account is None:
+        return Refusal.UNAUTHENTICATED
+    draft = item.draft
+    ruling = draft.judge(account, desk.tx.now)
+    texts = draft.texts if ruling.texts is None else ruling.texts
+    price = sum(text.usable() * text.parts for text in texts)
+    refusal = draft.first_of(ruling.faults | _faults(desk, account, draft, ruling, price))
+    if refusal is not None:
+        return refusal
+    return _accept(desk, account, draft, ruling, texts, price)
+
+
+def _faults(desk: _Desk, account: Account, draft: OrderDraft, ruling: Ruling, price: int) -> set[Refusal]:
+    """What only the books can tell."""
+    faults = set()
+    if not ruling.sender_free and (account.id, draft.sender) not in desk.approved:
+        faults.add(Refusal.SENDER_NOT_APPROVED)
+    if draft.fingerprint is not None and (account.id, draft.fingerprint) in desk.repeated:
+        faults.add(Refusal.REPEATED)
+    if price > desk.balances[account.id, SMS].available:
+        faults.add(Refusal.NO_CREDIT)
+    return faults
+
+
+def _accept(
+    desk: _Desk, account: Account, draft: OrderDraft, ruling: Ruling, texts: list[TextDraft], price: int
+) -> Placed:
+    total = sum(len(text.numbers) for text in texts)
+    order_id = desk.ids.take(total)
+    number = desk.next_numbers[account.id]
+    desk.next_numbers[account.id] = number + 1
+    first_id, usable = order_id, 0
+    for text in texts:
+        desk.texts.append((order_id, first_id, text.text))
+        usable += _add_messages(desk, first_id, text)
+        first_id += len(text.numbers)
+    desk.orders.append(
+        store.NewOrder(
+            order_id,
+            account.id,
+            number,
+            draft.dialect,
+            draft.sender,
+            OrderState.READY if ruling.due is None else OrderState.SCHEDULED,
+            desk.tx.now if ruling.due is None else ruling.due,
+            total,
+            total - usable,
+            price,
+            common_prefix(n for text in texts for n in text.numbers),
+        )
+    )
+    if draft.fingerprint is not None:
+        desk.repeated.add((account.id, draft.fingerprint))
+        desk.fingerprints.append((order_id, account.id, draft.fingerprint))
+    if price:
+        posting = Posting(account.id, SMS, Move.HOLD, price, order_id)
+        desk.balances[account.id, SMS].apply(posting)
+        desk.postings.append(posting)
+    return Placed(number)
+
+
+def _add_messages(desk: _Desk, first_id: int, text: TextDraft) -> int:
+    """Queue the rows of one text; returns how many can really be sent."""
+    price, mask = text.parts, (1 << max(1, text.parts)) - 1
+    queued, bad = int(MessageState.QUEUED), int(MessageState.UNDELIVERED)
+    if not text.odd and not text.barred:
+        desk.messages += [
+            (message_id, number, queued, price, mask)
+            for message_id, number in enumerate(text.numbers, start=first_id)
+        ]
+        return len(text.numbers)
+    usable = 0
+    for index, number in enumerate(text.numbers):
+        good = number != 0 and number not in text.barred
+        usable += good
+        row = (
+            (first_id + index, number, queued, price, mask)
+            if good
+            else (first_id + index, number, bad, 0, mask)
+        )
+        desk.messages.append(row)
+        if not number:
+            desk.odd.append((first_id + index, text.odd[index]))
+    return usable
+
+
+def report(tx: Tx, account_id: int, number: int, offset: int, limit: int) -> OrderReport | Refusal:
+    """An order and `limit` of its messages from `offset` on."""
+    found = store.find(tx, account_id, number)
+    if found is None:
+        return Refusal.NOT_FOUND
+    order_id, order = found
+    if order.state is OrderState.SCHEDULED and order.due > tx.now:
+        return Refusal.NOT_DUE
+    last = order_id + order.total - 1
+    after = order_id - 1 + offset
+    rows = messages.page(tx, after, last, limit) if after < last else []
+    return OrderReport(order, rows)
+
+
+def listing(
+    tx: Tx, account_id: int, dialect: str, start: int, end: int, offset: int, limit: int
+) -> tuple[int, list[OrderSummary]]:
+    """How many orders were submitted in [start, end), and one page of them, oldest first."""
+    return store.listing(tx, account_id, dialect, start, end, offset, limit)
+
+
+def cancel(tx: Tx, account_id: int, number: int) -> Refusal | None:
+    """Cancel an order that is scheduled and whose time has not come; its credit is given back.
+
+    One conditional update decides against the order's own due time; whoever is second finds nothing.
+    """
+    balances = ledger.locked(tx, [(account_id, SMS)])
+    before = store.held(tx, account_id, number)
+    cancelled = store.cancel(tx, account_id, number)
+    if before is None or cancelled is None:
+        return Refusal.NOT_FOUND
+    order_id, total = cancelled
+    messages.cancel_range(tx, order_id - 1, order_id + total - 1)
+    store.free_fingerprint(tx, order_id)
+    if before[1]:
+        posting = Posting(account_id, SMS, Move.VOID, before[1], order_id)
+        balances[account_id, SMS].apply(posting)
+        ledger.save(tx, balances, [posting])
+    return None

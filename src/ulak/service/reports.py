@@ -1,0 +1,112 @@
+"""Reports of carriers: matched with their messages, parked, or noted as contradicting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ulak.core.ports import Report, ReportState
+from ulak.core.references import IdForm, Stray, key_of, other_keys
+from ulak.service.settlement import Settlement
+from ulak.store import reports as store
+from ulak.store.engine import Tx
+from ulak.store.ids import Ids
+
+REPORTS = "reports"
+"""The gathered kind whose items are `ReportBatch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportBatch:
+    """Reports that came together over a link of this carrier."""
+
+    carrier_id: int
+    id_form: IdForm
+    reports: Sequence[Report]
+
+
+def report_group(tx: Tx, items: Sequence[ReportBatch], _ids: Ids) -> list[None]:
+    """Give every report its effect, once, whatever its order, repetition or spelling."""
+    by_carrier: dict[tuple[int, IdForm], list[Report]] = {}
+    for item in items:
+        by_carrier.setdefault((item.carrier_id, item.id_form), []).extend(item.reports)
+    for (carrier_id, form), reports in by_carrier.items():
+        _apply(tx, carrier_id, form, reports)
+    return [None] * len(items)
+
+
+def _apply(tx: Tx, carrier_id: int, form: IdForm, reports: list[Report]) -> None:
+    keys = [key_of(report.reference, form) for report in reports]
+    found = store.look_up(tx, carrier_id, set(keys))
+    guesses = _guess(
+        tx, carrier_id, form, [r for r, key in zip(reports, keys, strict=True) if key not in found]
+    )
+    named = [found.get(key) for key in keys]
+    settlement = Settlement(tx, {(n.message_id, n.order_id) for n in (*found.values(), *guesses.values())})
+    strays = []
+    for report, key, exact in zip(reports, keys, named, strict=True):
+        target = exact or _agreed(guesses, settlement, report)
+        if target is None:
+            strays.append((key, report.reference, report.number, report.state, report.raw, Stray.PARKED))
+        elif settlement.messages[target.message_id].report(target.part, report.state):
+            strays.append(
+                (key, report.reference, report.number, report.state, report.raw, Stray.CONTRADICTION)
+            )
+    settlement.save()
+    if strays:
+        store.keep(tx, carrier_id, strays)
+
+
+def _guess(tx: Tx, carrier_id: int, form: IdForm, missed: Sequence[Report]) -> dict[str, store.Referred]:
+    """What the references that matched nothing would name, had they been written in another base."""
+    if not missed:
+        return {}
+    others = {report.reference: other_keys(report.reference, form) for report in missed}
+    found = store.look_up(tx, carrier_id, {key for keys in others.values() for key in keys})
+    return {spelled: found[key] for spelled, keys in others.items() for key in keys if key in found}
+
+
+def _agreed(
+    guesses: dict[str, store.Referred], settlement: Settlement, report: Report
+) -> store.Referred | None:
+    """A guess is believed only when the destination is the message's own."""
+    guess = guesses.get(report.reference)
+    if guess is None or settlement.messages[guess.message_id].number != report.number:
+        return None
+    return guess
+
+
+@dataclass(frozen=True, slots=True)
+class FreshReference:
+    """A part that a carrier has just accepted. `opened` is when its bytes were given leave to go (ms)."""
+
+    key: int
+    spelled: str
+    message_id: int
+    order_id: int
+    part: int
+    number: int
+    opened: int
+
+
+def unpark(
+    tx: Tx, carrier_id: int, fresh: Sequence[FreshReference]
+) -> list[tuple[FreshReference, ReportState]]:
+    """Reports that came before the answer which names their message, and now find it.
+
+    A reference may be one that the operator used before, so a parked report counts only for a message that
+    was on its way when the report came, and to the same destination.
+    """
+    parked = store.parked(tx, carrier_id, [reference.key for reference in fresh])
+    if not parked:
+        return []
+    by_key = {reference.key: reference for reference in fresh}
+    matched, gone = [], []
+    for report in parked:
+        reference = by_key[report.key]
+        if report.number == reference.number and reference.opened <= report.at:
+            matched.append((reference, report.state))
+            gone.append(report.id)
+    if gone:
+        store.unpark(tx, gone)
+    return matched

@@ -1,0 +1,135 @@
+"""Accounts, their credentials and their senders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from ulak.core.accounts import Account
+from ulak.store.engine import Row, Sql, Tx
+
+_COLUMNS = "account.id, account.name, account.api_access, account.settings"
+
+_INSERT = Sql(
+    "INSERT INTO account (name, api_access, settings, next_number, created)"
+    " VALUES (:name, 1, '{}', :number, :now) ON CONFLICT (name) DO NOTHING RETURNING id"
+)
+_ALL = Sql(f"SELECT {_COLUMNS} FROM account ORDER BY account.id")
+_BY_ID = Sql(f"SELECT {_COLUMNS} FROM account WHERE id = :id")
+_BY_NAME = Sql(f"SELECT {_COLUMNS} FROM account WHERE name = :name")
+_SET_ACCESS = Sql("UPDATE account SET api_access = :on WHERE id = :id")
+_SET_SETTINGS = Sql("UPDATE account SET settings = :settings WHERE id = :id")
+
+_ADD_CREDENTIAL = Sql(
+    "INSERT INTO credential (account_id, dialect, key_digest, secret_digest, created)"
+    " VALUES (:account, :dialect, :key, :secret, :now)"
+)
+_CREDENTIALS = Sql(
+    f"SELECT credential.dialect, credential.key_digest, credential.secret_digest, account.next_number, {_COLUMNS}"
+    " FROM {keys} AS wanted"
+    " JOIN credential ON credential.dialect = wanted.dialect AND credential.key_digest = wanted.key_digest"
+    " JOIN account ON account.id = credential.account_id ORDER BY account.id",
+    keys=("dialect text", "key_digest text"),
+)
+_CREDENTIALS_LOCKED = Sql(
+    f"SELECT credential.dialect, credential.key_digest, credential.secret_digest, account.next_number, {_COLUMNS}"
+    " FROM {keys} AS wanted"
+    " JOIN credential ON credential.dialect = wanted.dialect AND credential.key_digest = wanted.key_digest"
+    " JOIN account ON account.id = credential.account_id ORDER BY account.id",
+    lock="FOR UPDATE OF account",
+    keys=("dialect text", "key_digest text"),
+)
+_SET_NEXT_NUMBER = Sql(
+    "UPDATE account SET next_number = fresh.number FROM {fresh} AS fresh WHERE account.id = fresh.id",
+    fresh=("id int8", "number int8"),
+)
+
+_APPROVE = Sql(
+    "INSERT INTO sender (account_id, name, approved) VALUES (:account, :name, :now)"
+    " ON CONFLICT (account_id, name) DO NOTHING"
+)
+_SENDERS = Sql("SELECT name FROM sender WHERE account_id = :account ORDER BY approved, name")
+_APPROVED = Sql(
+    "SELECT sender.account_id, sender.name FROM {wanted} AS wanted"
+    " JOIN sender ON sender.account_id = wanted.account_id AND sender.name = wanted.name",
+    wanted=("account_id int8", "name text"),
+)
+
+_settings = msgspec.json.Decoder(dict[str, str])
+
+
+def _account(row: Row) -> Account:
+    return Account(row[0], row[1], bool(row[2]), _settings.decode(row[3]))
+
+
+def insert(tx: Tx, name: str, first_number: int) -> int | None:
+    """A new account with API access; None if the name is taken."""
+    row = tx.one(_INSERT, name=name, number=first_number, now=tx.now)
+    return row[0] if row else None
+
+
+def every(tx: Tx) -> list[Account]:
+    """All accounts, oldest first."""
+    return [_account(row) for row in tx.all(_ALL)]
+
+
+def find(tx: Tx, account: str) -> Account | None:
+    """By id (digits) or by name; a name wins where an account is called by digits."""
+    row = tx.one(_BY_NAME, name=account)
+    if row is None and account.isascii() and account.isdigit() and len(account) < 19:
+        row = tx.one(_BY_ID, id=int(account))
+    return _account(row) if row else None
+
+
+def set_access(tx: Tx, account_id: int, on: bool) -> None:
+    """The API-access switch."""
+    tx.run(_SET_ACCESS, id=account_id, on=int(on))
+
+
+def set_settings(tx: Tx, account_id: int, settings: Mapping[str, str]) -> None:
+    """Replace the account's settings."""
+    tx.run(_SET_SETTINGS, id=account_id, settings=msgspec.json.encode(settings).decode())
+
+
+def add_credential(tx: Tx, account_id: int, dialect: str, key_digest: str, secret_digest: str) -> None:
+    """Let the account in with this key and secret, of which only digests are kept."""
+    tx.run(
+        _ADD_CREDENTIAL, account=account_id, dialect=dialect, key=key_digest, secret=secret_digest, now=tx.now
+    )
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A key's row: what its secret must digest to, whose it is, and the account's next order number."""
+
+    secret_digest: str
+    account: Account
+    next_number: int
+
+
+def credentials(
+    tx: Tx, keys: Iterable[tuple[str, str]], *, lock: bool = False
+) -> dict[tuple[str, str], Credential]:
+    """What is known of these (dialect, key digest) pairs. With `lock`, the accounts stay locked, by id."""
+    rows = tx.all(_CREDENTIALS_LOCKED if lock else _CREDENTIALS, keys=list(keys))
+    return {(row[0], row[1]): Credential(row[2], _account(row[4:]), row[3]) for row in rows}
+
+
+def set_next_numbers(tx: Tx, numbers: Mapping[int, int]) -> None:
+    """The number each account's next order gets."""
+    tx.run(_SET_NEXT_NUMBER, fresh=list(numbers.items()))
+
+
+def approve_sender(tx: Tx, account_id: int, name: str) -> None:
+    """Let the account send under this name, byte for byte."""
+    tx.run(_APPROVE, account=account_id, name=name, now=tx.now)
+
+
+def senders(tx: Tx, account_id: int) -> list[str]:
+    """The approved senders, oldest first."""
+    return [row[0] for row in tx.all(_SENDERS, account=account_id)]
+
+
+def approved(tx: Tx, wanted: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Which of these (account, sender) pairs are approved."""
+    return {(row[0], row[1]) for row in tx.all(_APPROVED, wanted=list(wanted))}

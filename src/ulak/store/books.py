@@ -1,0 +1,66 @@
+"""The store, asked from an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from ulak.store.engine import Database, Tx
+from ulak.store.writer import GroupKind, Pool, Writer
+
+Result = TypeVar("Result")
+
+READERS = 2
+"""Reading threads. They share one interpreter lock, so more would only wait for it."""
+
+
+class Books:
+    """`read`, `write` and `gather` for one event loop; the work is done on other threads.
+
+    Results come back to the loop a group at a time: one wake-up for many waiting requests.
+    """
+
+    def __init__(self, database: Database, kinds: Mapping[str, GroupKind]) -> None:
+        self.database = database
+        self._loop = asyncio.get_running_loop()
+        self._writer = Writer(database, kinds, self._deliver)
+        self._pool = Pool(database, READERS, self._deliver)
+        self._writer.start()
+        self._pool.start()
+
+    async def read(self, question: Callable[[Tx], Result]) -> Result:
+        """Ask within one read transaction."""
+        ticket: asyncio.Future[Result] = self._loop.create_future()
+        self._pool.ask(question, ticket)
+        return await ticket
+
+    async def write(self, change: Callable[[Tx], Result]) -> Result:
+        """Change within one transaction of its own; returns after it is on disk."""
+        ticket: asyncio.Future[Result] = self._loop.create_future()
+        self._writer.change(change, ticket)
+        return await ticket
+
+    def gather(self, kind: str, item: Any) -> asyncio.Future[Any]:
+        """Hand an item to the next group of its kind; the result comes after the group is on disk."""
+        ticket: asyncio.Future[Any] = self._loop.create_future()
+        self._writer.gather(kind, item, ticket)
+        return ticket
+
+    async def close(self) -> None:
+        """Finish what was given, then end the threads."""
+        await asyncio.to_thread(self._writer.stop)
+        await asyncio.to_thread(self._pool.stop)
+
+    def _deliver(self, results: list[tuple[Any, Any]]) -> None:
+        self._loop.call_soon_threadsafe(_resolve, results)
+
+
+def _resolve(results: list[tuple[Any, Any]]) -> None:
+    for ticket, result in results:
+        if ticket.done():
+            continue
+        if isinstance(result, BaseException):
+            ticket.set_exception(result)
+        else:
+            ticket.set_result(result)

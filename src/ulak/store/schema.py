@@ -1,0 +1,74 @@
+"""Bringing a database to the schema this version needs."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import psycopg
+
+from ulak.core.errors import StoreUnavailable, UlakError
+from ulak.store.engine import Database
+
+HEAD = "0001"
+"""The newest migration; a test compares it with the folder."""
+
+
+def prepare(database: Database) -> None:
+    """Create or migrate what is missing. Cheap when there is nothing to do; safe when several start at once.
+
+    Raises:
+        UlakError: the database was made by a newer version.
+        StoreUnavailable: it cannot be reached.
+    """
+    database.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    version = _version(database)
+    if version == HEAD:
+        return
+    if version is not None and version > HEAD:
+        raise UlakError(f"the database has schema {version}, this version knows {HEAD}: use a newer ulak")
+    _migrate(database)
+
+
+def _version(database: Database) -> str | None:
+    """The schema in force, None for an empty database."""
+    question = "SELECT version_num FROM alembic_version"
+    if database.url is not None:
+        try:
+            with psycopg.connect(database.url) as server:
+                found = server.execute("SELECT to_regclass('alembic_version')").fetchone()
+                row = server.execute(question).fetchone() if found and found[0] else None
+        except psycopg.Error as error:
+            raise StoreUnavailable(f"PostgreSQL: {error}") from error
+        return row[0] if row else None
+    if not database.path.exists():
+        return None
+    db = sqlite3.connect(database.path, timeout=20)
+    try:
+        row = db.execute(question).fetchone()
+    except sqlite3.OperationalError:
+        return None
+    finally:
+        db.close()
+    return row[0] if row else None
+
+
+def _migrate(database: Database) -> None:
+    """Run Alembic, one process at a time."""
+    import fcntl
+
+    from alembic import command
+    from alembic.config import Config
+
+    lock = os.open(database.directory / "migrate.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _version(database) == HEAD:
+            return
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["url"] = database.sqlalchemy_url
+        command.upgrade(config, "head")
+    finally:
+        os.close(lock)

@@ -1,0 +1,37 @@
+"""Single values that belong to the whole installation."""
+
+from __future__ import annotations
+
+from ulak.store.engine import CLOCK_OFFSET, Sql, Tx
+
+SANDBOX = "sandbox"
+"""Set to `on` where the clock may be moved."""
+
+_GET = Sql("SELECT value FROM setting WHERE name = :name")
+_SET = Sql(
+    "INSERT INTO setting (name, value) VALUES (:name, :value)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+
+
+def get(tx: Tx, name: str) -> str | None:
+    """The value, None if it was never set."""
+    row = tx.one(_GET, name=name)
+    return row[0] if row else None
+
+
+def put(tx: Tx, name: str, value: str) -> None:
+    """Set a value."""
+    tx.run(_SET, name=name, value=value)
+
+
+def clock_offset(tx: Tx) -> int:
+    """How far this installation's clock is ahead of the machine's, in ms."""
+    return int(get(tx, CLOCK_OFFSET) or 0)
+
+
+def move_clock(tx: Tx, span: int) -> int:
+    """Put the clock forward by `span` ms; returns the whole offset. Holds from the next transaction on."""
+    offset = clock_offset(tx) + span
+    put(tx, CLOCK_OFFSET, str(offset))
+    return offset

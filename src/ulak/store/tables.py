@@ -1,0 +1,257 @@
+"""The schema, once for both databases.
+
+Times are milliseconds since the epoch, UTC, unless a comment says seconds. Amounts are whole numbers of the
+asset's smallest unit. States are the numbers of `core.states`.
+
+An order owns a contiguous range of message ids, and its own id is the first of them: a message row needs
+neither an order id nor a second index, and paging, counting and cancelling are ranges of the primary key.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# An INTEGER PRIMARY KEY is the row id itself in SQLite; a BIGINT one would be a second index.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+id_block = Table(
+    "id_block",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("api_access", SmallInteger, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("next_number", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, ForeignKey("account.id"), nullable=False),
+    Column("dialect", Text, nullable=False),
+    # SHA-256, hexadecimal: a stolen database file must not send SMS.
+    Column("key_digest", Text, nullable=False),
+    Column("secret_digest", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    UniqueConstraint("dialect", "key_digest"),
+)
+
+sender = Table(
+    "sender",
+    metadata,
+    Column("account_id", BigInteger, ForeignKey("account.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("approved", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+balance = Table(
+    "balance",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    # Four ledger accounts of one tenant and asset. `issued` is the outside: what was granted, negative.
+    Column("issued", BigInteger, nullable=False),
+    Column("available", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    CheckConstraint("issued + available + held + spent = 0", name="zero"),
+    CheckConstraint("available >= 0 AND held >= 0 AND spent >= 0", name="floor"),
+    sqlite_with_rowid=False,
+)
+
+posting = Table(
+    "posting",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("asset", Text, nullable=False),
+    # core.ledger.Move: which of the four ledger accounts gave, and which got.
+    Column("move", SmallInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("order_id", BigInteger),
+    Column("at", BigInteger, nullable=False),
+    CheckConstraint("amount > 0", name="positive"),
+)
+
+carrier = Table(
+    "carrier",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    # A JSON object; secrets in it are encrypted.
+    Column("settings", Text, nullable=False),
+    Column("removed", BigInteger),
+    Column("created", BigInteger, nullable=False),
+    Index(
+        "uq_carrier_name",
+        "name",
+        unique=True,
+        sqlite_where=text("removed IS NULL"),
+        postgresql_where=text("removed IS NULL"),
+    ),
+)
+
+sms_order = Table(
+    "sms_order",
+    metadata,
+    # The id of the order's first message.
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger, nullable=False),
+    # What the customer knows the order by; counted per account.
+    Column("number", BigInteger, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("submitted", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("undelivered", Integer, nullable=False),
+    # Credits reserved and taken; the price is their sum.
+    Column("held", Integer, nullable=False),
+    Column("posted", Integer, nullable=False),
+    # The digits all usable numbers begin with; a carrier is chosen by it.
+    Column("prefix", Text, nullable=False),
+    Column("carrier_id", BigInteger, nullable=False),
+    # Messages up to `opened` may have been handed to the carrier; up to `settled` all had an outcome.
+    Column("opened", BigInteger, nullable=False),
+    Column("settled", BigInteger, nullable=False),
+    UniqueConstraint("account_id", "number"),
+    Index("ix_sms_order_account_submitted", "account_id", "submitted"),
+    Index(
+        "ix_sms_order_waiting",
+        "due",
+        sqlite_where=text("state IN (10, 11)"),
+        postgresql_where=text("state IN (10, 11)"),
+    ),
+    Index("ix_sms_order_sending", "id", sqlite_where=text("state = 12"), postgresql_where=text("state = 12")),
+    postgresql_with={"fillfactor": "80"},
+)
+
+order_text = Table(
+    "order_text",
+    metadata,
+    Column("order_id", BigInteger, primary_key=True),
+    Column("first_id", BigInteger, primary_key=True),
+    Column("body", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    # E.164 as an integer; 0: unreadable, its text stands in odd_number.
+    Column("number", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    # What it costs, in credits.
+    Column("parts", SmallInteger, nullable=False),
+    # A bit for each part without a final report. A final message that no carrier ever accepted keeps bits.
+    Column("open_parts", SmallInteger, nullable=False),
+    # Seconds since the epoch.
+    Column("changed", BigInteger, nullable=False),
+    postgresql_with={"fillfactor": "80"},
+)
+
+odd_number = Table(
+    "odd_number",
+    metadata,
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+    Column("submitted", Text, nullable=False),
+)
+
+fingerprint = Table(
+    "fingerprint",
+    metadata,
+    Column("order_id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("digest", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_fingerprint_digest", "digest"),
+)
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("carrier_id", BigInteger, primary_key=True),
+    Column("key", BigInteger, primary_key=True),
+    Column("message_id", BigInteger, nullable=False),
+    Column("order_id", BigInteger, nullable=False),
+    Column("part", SmallInteger, nullable=False),
+    # As the operator spelled it, where `key` is only a digest of it.
+    Column("spelled", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+stray_report = Table(
+    "stray_report",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("carrier_id", BigInteger, nullable=False),
+    Column("key", BigInteger, nullable=False),
+    Column("spelled", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    # ports.ReportState
+    Column("state", SmallInteger, nullable=False),
+    Column("raw", Text, nullable=False),
+    # core.reports.Stray: parked (may still find its message) or contradicting a final state.
+    Column("why", SmallInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_stray_report_carrier_id_key", "carrier_id", "key"),
+)
+
+unsure = Table(
+    "unsure",
+    metadata,
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+    Column("order_id", BigInteger, nullable=False),
+    Column("carrier_id", BigInteger, nullable=False),
+    # core.doubts.Doubt: what was or is to be done about it.
+    Column("doubt", SmallInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)

@@ -1,0 +1,265 @@
+"""The one writer of a process: what has come while it was busy is committed together.
+
+An answer to a request may only leave after its change is on disk, and a disk syncs a few thousand times a
+second at best. So changes that come often (orders, outcomes, reports, claims) are not transactions of their
+own: they are *gathered*, decided in order on one working copy, written with one statement a table, and share
+one sync. Everything else is a transaction of its own on the same connection.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+
+from ulak.core.errors import StoreUnavailable
+from ulak.store import ids as id_store
+from ulak.store.engine import Conflict, Connection, Database, Tx
+
+Result = TypeVar("Result")
+
+GROUP_MAX = 2_000
+"""Items decided together at most, so that a group never takes long."""
+
+PENDING_MAX = 50_000
+"""Items waiting at most; beyond it new ones are refused before anything is promised."""
+
+_TRIES = 5
+
+log = structlog.get_logger("ulak.store")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKind:
+    """A kind of gathered change.
+
+    `decide` gets all items of a group at once and returns a result for each, in order. It may be called
+    again for the same items when a transaction dies, so apart from `tx` and ids it must change nothing.
+    `ids_needed` tells how many message ids deciding an item may take.
+    """
+
+    decide: Callable[[Tx, Sequence[Any], id_store.Ids], Sequence[Any]]
+    ids_needed: Callable[[Any], int] = lambda _item: 0
+
+
+class Writer:
+    """A thread with the writing connection. Kinds are decided in the order of their table."""
+
+    def __init__(
+        self,
+        database: Database,
+        kinds: Mapping[str, GroupKind],
+        deliver: Callable[[list[tuple[Any, Any]]], None],
+    ) -> None:
+        """`deliver` is called on the writer's thread with (ticket, result or exception) pairs per group."""
+        self._database = database
+        self._kinds = dict(kinds)
+        self._deliver = deliver
+        self._ids = id_store.Ids()
+        self._wake = threading.Condition()
+        self._items: dict[str, deque[tuple[Any, Any]]] = {name: deque() for name in kinds}
+        self._changes: deque[tuple[Callable[[Tx], Any], Any]] = deque()
+        self._pending = 0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="ulak-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what was given, then end."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    def gather(self, kind: str, item: Any, ticket: Any) -> None:
+        """Give an item to the next group; its result is delivered with `ticket`.
+
+        Raises:
+            StoreUnavailable: too much is waiting already.
+        """
+        with self._wake:
+            self._admit()
+            self._items[kind].append((item, ticket))
+            self._wake.notify()
+
+    def change(self, change: Callable[[Tx], Any], ticket: Any) -> None:
+        """Give a transaction of its own; its result is delivered with `ticket`."""
+        with self._wake:
+            self._admit()
+            self._changes.append((change, ticket))
+            self._wake.notify()
+
+    def _admit(self) -> None:
+        if self._stopping or self._pending >= PENDING_MAX:
+            raise StoreUnavailable("stopping" if self._stopping else "too much is waiting to be written")
+        self._pending += 1
+
+    def _run(self) -> None:
+        connection: Connection | None = None
+        while True:
+            with self._wake:
+                while not self._pending and not self._stopping:
+                    self._wake.wait()
+                if not self._pending:
+                    break
+                groups = self._take()
+                changes = list(self._changes)
+                self._changes.clear()
+            finished = sum(len(tickets) for _, tickets in groups.values()) + len(changes)
+            try:
+                connection = connection or self._database.connect()
+            except StoreUnavailable as error:
+                self._deliver([(t, error) for _, tickets in groups.values() for t in tickets])
+                self._deliver([(t, error) for _, t in changes])
+            else:
+                if groups:
+                    self._deliver(self._commit_group(connection, groups))
+                for change, ticket in changes:
+                    self._deliver([(ticket, self._commit(connection, change))])
+            with self._wake:
+                self._pending -= finished
+        if connection is not None:
+            connection.close()
+
+    def _take(self) -> dict[str, tuple[list[Any], list[Any]]]:
+        """What has come, by kind: (items, tickets)."""
+        groups = {}
+        for name, waiting in self._items.items():
+            if waiting:
+                taken = [waiting.popleft() for _ in range(min(len(waiting), GROUP_MAX))]
+                groups[name] = ([item for item, _ in taken], [ticket for _, ticket in taken])
+        return groups
+
+    def _commit_group(
+        self, connection: Connection, groups: dict[str, tuple[list[Any], list[Any]]]
+    ) -> list[tuple[Any, Any]]:
+        """Decide and commit a group. If that fails for a reason of one item, each is committed alone."""
+        result = self._commit(connection, lambda tx: self._decide(tx, groups), ids=self._ids_for(groups))
+        if not isinstance(result, BaseException):
+            return [
+                pair for name, pairs in result.items() for pair in zip(groups[name][1], pairs, strict=True)
+            ]
+        singles = [
+            (name, item, ticket)
+            for name, (items, tickets) in groups.items()
+            for item, ticket in zip(items, tickets, strict=True)
+        ]
+        if len(singles) == 1 or isinstance(result, StoreUnavailable):
+            return [(ticket, result) for _, _, ticket in singles]
+        log.error("group.failed", items=len(singles), exc_info=result)
+        return [
+            pair
+            for name, item, ticket in singles
+            for pair in self._commit_group(connection, {name: ([item], [ticket])})
+        ]
+
+    def _ids_for(self, groups: dict[str, tuple[list[Any], list[Any]]]) -> int:
+        return sum(
+            self._kinds[name].ids_needed(item) for name, (items, _) in groups.items() for item in items
+        )
+
+    def _decide(self, tx: Tx, groups: dict[str, tuple[list[Any], list[Any]]]) -> dict[str, Sequence[Any]]:
+        return {name: self._kinds[name].decide(tx, items, self._ids) for name, (items, _) in groups.items()}
+
+    def _commit(self, connection: Connection, change: Callable[[Tx], Any], ids: int = 0) -> Any:
+        """One transaction, done again when it lost against another. Returns the result or the exception."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                short = self._ids.short(ids)
+                if short:
+                    self._ids.refill(connection.writing(partial(id_store.lease, count=short)))
+                return connection.writing(change)
+            except Conflict as error:
+                if attempt == _TRIES:
+                    return StoreUnavailable(str(error))
+            except Exception as error:
+                return error
+        raise AssertionError("unreachable")
+
+
+class Pool:
+    """Threads that answer questions, each with its own connection."""
+
+    def __init__(
+        self, database: Database, size: int, deliver: Callable[[list[tuple[Any, Any]]], None]
+    ) -> None:
+        self._database = database
+        self._deliver = deliver
+        self._questions: deque[tuple[Callable[[Tx], Any], Any]] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._threads = [
+            threading.Thread(target=self._run, name=f"ulak-reader-{i}", daemon=True) for i in range(size)
+        ]
+
+    def start(self) -> None:
+        """Begin to work."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Answer what was asked, then end."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def ask(self, question: Callable[[Tx], Any], ticket: Any) -> None:
+        """Answer within one read transaction; the result is delivered with `ticket`."""
+        with self._wake:
+            if self._stopping or len(self._questions) >= PENDING_MAX:
+                raise StoreUnavailable("too many questions are waiting")
+            self._questions.append((question, ticket))
+            self._wake.notify()
+
+    def _run(self) -> None:
+        connection: Connection | None = None
+        while True:
+            with self._wake:
+                while not self._questions and not self._stopping:
+                    self._wake.wait()
+                if not self._questions:
+                    break
+                question, ticket = self._questions.popleft()
+            result: Any
+            try:
+                connection = connection or self._database.connect()
+                result = connection.reading(question)
+            except Exception as error:
+                result = error
+            self._deliver([(ticket, result)])
+        if connection is not None:
+            connection.close()
+
+
+def sync_write(database: Database, change: Callable[[Tx], Result]) -> Result:
+    """One transaction on a connection of its own: for the command line, beside a running server."""
+    connection = database.connect()
+    try:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return connection.writing(change)
+            except Conflict as error:
+                if attempt == _TRIES:
+                    raise StoreUnavailable(str(error)) from error
+        raise AssertionError("unreachable")
+    finally:
+        connection.close()
+
+
+def sync_read(database: Database, question: Callable[[Tx], Result]) -> Result:
+    """One question on a connection of its own."""
+    connection = database.connect()
+    try:
+        return connection.reading(question)
+    finally:
+        connection.close()

@@ -1,0 +1,149 @@
+"""The one HTTP port: which dialect owns a path, how much may come in and how long that may take.
+
+Bare ASGI, because a framework between the server and a door costs more than the door. What a dialect is
+asked is always answered by that dialect, also when its code breaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+from ulak.dialects.door import Call, Dialect, Reply, Trouble
+
+BODY_MAX = 16 * 1024 * 1024
+"""Bytes of a request's body; 50,000 numbers take less than one megabyte."""
+
+BODY_SECONDS = 30.0
+"""A body has to be here in this time. The server itself would wait for ever."""
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+
+log = structlog.get_logger("ulak.web")
+
+
+class Web:
+    """The ASGI application."""
+
+    def __init__(
+        self,
+        dialects: Sequence[tuple[str, Dialect]],
+        ready: Callable[[], Awaitable[dict[str, object]]],
+        *,
+        trusted_proxies: Networks = (),
+    ) -> None:
+        """`dialects` are (prefix, dialect) in the order they are tried; `ready` says what is not in order:
+        an object whose `ready` is true or false."""
+        self._dialects = list(dialects)
+        self._ready = ready
+        self._proxies = tuple(trusted_proxies)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        for prefix, dialect in self._dialects:
+            if path.startswith(prefix):
+                reply = await self._through(dialect, scope, receive)
+                break
+        else:
+            reply = await self._own(path)
+        await _answer(reply, send)
+
+    async def _through(self, dialect: Dialect, scope: dict[str, Any], receive: Receive) -> Reply:
+        """Read the request and let the dialect answer it, whatever happens."""
+        body, trouble = await _body(scope, receive)
+        call = Call(
+            scope["method"],
+            scope["path"],
+            scope["query_string"],
+            tuple(scope["headers"]),
+            body,
+            self._caller(scope),
+        )
+        if trouble is not None:
+            return dialect.trouble(call, trouble)
+        try:
+            return await dialect.answer(call)
+        except Exception:
+            log.exception("door.crashed", path=call.path)
+            return dialect.trouble(call, Trouble.CRASHED)
+
+    def _caller(self, scope: dict[str, Any]) -> str:
+        """The caller's address: the nearest one that is not a proxy we trust."""
+        address: str = scope["client"][0] if scope.get("client") else ""
+        if not self._proxies or not self._trusted(address):
+            return address
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        hops = b",".join(forwarded).decode("latin-1").split(",")
+        for hop in reversed([hop.strip() for hop in hops if hop.strip()]):
+            if not self._trusted(hop):
+                return hop
+            address = hop
+        return address
+
+    def _trusted(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
+
+    async def _own(self, path: str) -> Reply:
+        """Paths that belong to no dialect."""
+        if path == "/healthz":
+            return Reply(200, b'{"alive":true}')
+        if path == "/readyz":
+            import msgspec
+
+            state = await self._ready()
+            return Reply(200 if state["ready"] else 503, msgspec.json.encode(state))
+        return Reply(404, b'{"error":"not found"}')
+
+
+async def _body(scope: dict[str, Any], receive: Receive) -> tuple[bytes, Trouble | None]:
+    """The whole body, or why there is none. A body that is too large is read no further."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > BODY_MAX:
+            return b"", Trouble.BODY_TOO_LARGE
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            event = await receive()
+            if not event.get("more_body"):
+                if event["type"] != "http.request":
+                    return b"", Trouble.BODY_INCOMPLETE
+                return event.get("body", b""), None
+            chunks, size = [event["body"]], len(event["body"])
+            while event.get("more_body"):
+                event = await receive()
+                if event["type"] != "http.request":
+                    return b"", Trouble.BODY_INCOMPLETE
+                chunks.append(event.get("body", b""))
+                size += len(chunks[-1])
+                if size > BODY_MAX:
+                    return b"", Trouble.BODY_TOO_LARGE
+            return b"".join(chunks), None
+    except TimeoutError:
+        return b"", Trouble.BODY_INCOMPLETE
+
+
+async def _answer(reply: Reply, send: Send) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [
+                (b"content-type", reply.content_type),
+                (b"content-length", str(len(reply.body)).encode()),
+                *reply.headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,177 @@
+"""The loop that brings orders to links, notices changes made by other processes, and lets time do its work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ulak.core.ports import MessageLink
+from ulak.service.dispatch import CLAIM, Claim, ClaimedOrder
+from ulak.workers.send import Books, Channel, LinkRunner
+
+POLL = 0.25
+"""Seconds between looks for orders that have become due and for what other processes have changed."""
+
+CLAIM_MAX = 500
+"""Orders claimed at once."""
+
+TURNS_MAX = 2_000
+"""Orders in turn over all links; more stay in the database until some are through."""
+
+log = structlog.get_logger("ulak.work")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What one look at the database says: whether an order waits that a link could take, which carriers have
+    messages to be sent again, and the configured carriers as (id, what changes with every change)."""
+
+    waiting: bool
+    asked: frozenset[int]
+    carriers: tuple[Any, ...]
+
+
+class Dispatcher:
+    """Gives due orders to links that are up."""
+
+    def __init__(
+        self,
+        books: Books,
+        *,
+        look: Callable[[Any], Outlook],
+        make: Callable[[Any], tuple[Channel, MessageLink]],
+    ) -> None:
+        """`look` asks for the outlook, `make` builds a configured carrier's link from its outlook entry."""
+        self._books = books
+        self._look = look
+        self._make = make
+        self._runners: dict[Any, LinkRunner] = {}
+        self._broken: set[Any] = set()
+        self._claiming = False
+        self._again = False
+        self._turn = 0
+        self._stopping = False
+
+    @property
+    def runners(self) -> list[LinkRunner]:
+        """The links at work."""
+        return list(self._runners.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether any link is up."""
+        return any(runner.up for runner in self._runners.values())
+
+    def wake(self) -> None:
+        """Orders may be waiting: claim them now, or as soon as the claim under way is through."""
+        if self._claiming:
+            self._again = True
+            return
+        self._claim()
+
+    def _claim(self) -> None:
+        self._again = False
+        room = min(CLAIM_MAX, TURNS_MAX - sum(runner.busy for runner in self._runners.values()))
+        able = [runner for runner in self._runners.values() if runner.route.up]
+        if self._stopping or not able or room <= 0:
+            return
+        self._claiming = True
+        slots = {runner.channel.carrier_id: runner.reserve() for runner in able}
+        routes = [runner.route for runner in self._runners.values()]
+        self._turn += 1
+        try:
+            done = self._books.gather(CLAIM, Claim(routes, slots, room, self._turn))
+        except Exception as error:
+            self._claimed_nothing(error)
+            return
+        done.add_done_callback(lambda done: self._claimed(done, room))
+
+    def _claimed(self, done: asyncio.Future[list[ClaimedOrder]], room: int) -> None:
+        error = done.exception()
+        if error is not None:
+            self._claimed_nothing(error)
+            return
+        self._claiming = False
+        by_carrier: dict[int, list[ClaimedOrder]] = {}
+        for order in done.result():
+            by_carrier.setdefault(order.carrier_id, []).append(order)
+        for runner in self.runners:
+            runner.add(by_carrier.get(runner.channel.carrier_id, []))
+            runner.release()
+        if self._again or len(done.result()) == room:
+            self._claim()
+
+    def _claimed_nothing(self, error: BaseException) -> None:
+        """The store could not say; the next look tries again."""
+        log.warning("claim.failed", error=str(error))
+        self._claiming = False
+        for runner in self.runners:
+            runner.release()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look again and again until stopped, then stop the links."""
+        while not stop.is_set():
+            try:
+                await self.look()
+            except Exception:
+                log.warning("look.failed", exc_info=True)
+            try:
+                await asyncio.wait_for(stop.wait(), POLL)
+            except TimeoutError:
+                continue
+        self._stopping = True
+        await asyncio.gather(*(runner.stop() for runner in self.runners))
+
+    async def look(self) -> None:
+        """Notice what has become due and what other processes have changed."""
+        outlook = await self._books.read(self._look)
+        await self._reconcile(outlook.carriers)
+        for runner in self.runners:
+            if runner.up and runner.channel.carrier_id in outlook.asked:
+                await runner.look_for_asked()
+        if outlook.waiting:
+            self.wake()
+
+    async def _reconcile(self, carriers: tuple[Any, ...]) -> None:
+        """Start links of new carriers, stop those of removed or changed ones."""
+        wanted = set(carriers)
+        for gone in [key for key in self._runners if key not in wanted]:
+            runner = self._runners.pop(gone)
+            log.info("carrier.stopped", carrier=runner.channel.name)
+            await runner.stop()
+        self._broken &= wanted
+        for key in carriers:
+            if key not in self._runners and key not in self._broken:
+                await self._start(key)
+
+    async def _start(self, key: Any) -> None:
+        try:
+            channel, link = self._make(key)
+        except Exception:
+            self._broken.add(key)
+            log.exception("carrier.cannot_start")
+            return
+        runner = LinkRunner(self._books, channel, link)
+        runner.on_change = self.wake
+        self._runners[key] = runner
+        await runner.start()
+        log.info("carrier.started", carrier=channel.name)
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[object]], stop: asyncio.Event) -> None:
+    """Do something now and then until stopped; a failure is logged, and the next turn comes all the same."""
+    while not stop.is_set():
+        try:
+            await work()
+        except Exception:
+            log.warning("work.failed", exc_info=True)
+        try:
+            await asyncio.wait_for(stop.wait(), seconds)
+        except TimeoutError:
+            continue
+
+

@@ -1,0 +1,414 @@
+"""Sending over one carrier link: a window, orders in turn, and a commit before anything leaves.
+
+Everything here runs on the event loop's thread. Of the database it only knows the gathered kinds: a `Step`
+commits what became of messages together with the decision which come next, and only then do those leave. So
+one commit frees slots and fills them, and what is open on disk is never more than the window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+
+from ulak.core.doubts import OnUncertain
+from ulak.core.ports import MessageLink, Outcome, Outgoing, Report, Unknown
+from ulak.core.references import IdForm
+from ulak.core.routing import Route
+from ulak.service import dispatch
+from ulak.service.dispatch import STEP, ClaimedOrder, Sent, Step
+from ulak.service.reports import REPORTS, ReportBatch
+from ulak.store.messages import QueuedMessage
+
+LOOK_AHEAD = 2_000
+"""Messages of a large order that are read at once."""
+
+TAKE_OVER = 500
+"""Orders that are taken up in one transaction."""
+
+RETRY = 0.2
+"""Seconds until a step that the store could not take is tried again."""
+
+log = structlog.get_logger("ulak.send")
+
+
+class Books(Protocol):
+    """What a worker asks of the store."""
+
+    async def read(self, question: Callable[[Any], Any]) -> Any:
+        """Ask within one read transaction."""
+
+    async def write(self, change: Callable[[Any], Any]) -> Any:
+        """Change within one transaction."""
+
+    def gather(self, kind: str, item: Any) -> asyncio.Future[Any]:
+        """Hand an item to the group of its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What the engine has to know of a configured carrier."""
+
+    carrier_id: int
+    name: str
+    prefix: str = ""
+    priority: int = 0
+    id_form: IdForm = IdForm.TEXT
+    on_uncertain: OnUncertain = OnUncertain.RESEND
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """An order while a link works on it. `again` goes before `rows`; `out` are the ids with the link."""
+
+    order_id: int
+    sender: str
+    last_id: int
+    texts: tuple[tuple[int, str], ...]
+    rows: deque[QueuedMessage]
+    again: deque[QueuedMessage]
+    covered: int
+    opened: int
+    out: set[int] = field(default_factory=set)
+    loading: bool = False
+
+    def text_of(self, message_id: int) -> str:
+        """The text that a message carries."""
+        if len(self.texts) == 1:
+            return self.texts[0][1]
+        return self.texts[bisect_right(self.texts, message_id, key=lambda text: text[0]) - 1][1]
+
+    def settled(self) -> int:
+        """The id up to which every message has an outcome."""
+        lowest = min(self.out, default=self.opened + 1)
+        return min([lowest, *(row.id for row in self.again)]) - 1
+
+    @property
+    def exhausted(self) -> bool:
+        """Nothing is left to hand over."""
+        return not self.rows and not self.again and self.covered >= self.last_id
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A message with the link, and the slots of the window it takes."""
+
+    sent: Sent
+    run: Run
+    slots: int
+
+
+class LinkRunner:
+    """Works one link. It is the link's desk (`core.ports.LinkDesk`)."""
+
+    def __init__(self, books: Books, channel: Channel, link: MessageLink) -> None:
+        self.channel = channel
+        self.up = False
+        self._books = books
+        self._link = link
+        self._turns: deque[Run] = deque()
+        self._runs: dict[int, Run] = {}
+        self._flights: dict[int, Flight] = {}
+        self._used = 0
+        self._reserved = 0
+        self._answers: list[tuple[int, Outcome]] = []
+        self._doubted: set[int] = set()
+        self._stepping = False
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self.on_change: Callable[[], None] = lambda: None
+
+    # What the dispatcher asks.
+
+    @property
+    def route(self) -> Route:
+        """How orders find this link."""
+        channel = self.channel
+        return Route(channel.carrier_id, channel.prefix, channel.priority, self.up and not self._stopping)
+
+    @property
+    def busy(self) -> int:
+        """Orders in turn."""
+        return len(self._turns)
+
+    def reserve(self) -> int:
+        """Set slots aside for orders that are being claimed; the others keep half if any are in turn."""
+        free = self._free()
+        self._reserved = free if not self._turns else (free + 1) // 2
+        return self._reserved
+
+    def release(self) -> None:
+        """The claim is through."""
+        self._reserved = 0
+        self._kick()
+
+    async def start(self) -> None:
+        """Take up what was under way when a link of this carrier was last stopped, then connect."""
+        after = 0
+        while True:
+            after, claimed = await self._books.write(
+                partial(
+                    dispatch.take_over,
+                    carrier_id=self.channel.carrier_id,
+                    policy=self.channel.on_uncertain,
+                    after=after,
+                    limit=TAKE_OVER,
+                )
+            )
+            self.add(claimed)
+            if not after:
+                break
+        await self._link.start(self)
+
+    async def stop(self) -> None:
+        """Hand over nothing more, wait for answers that are due, leave the rest as the database knows it."""
+        self._stopping = True
+        await self._link.stop()
+        self._kick()
+        while self._stepping or self._answers:
+            self._idle.clear()
+            await self._idle.wait()
+        left = [flight.sent for flight in self._flights.values() if flight.sent.id not in self._doubted]
+        if left:
+            await self._books.write(lambda tx: dispatch.leave_unsent(tx, self.channel.carrier_id, left))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def add(self, claimed: Sequence[ClaimedOrder]) -> None:
+        """Take orders into turn, and send at once what was opened with the claim."""
+        batch: list[Outgoing] = []
+        for order in claimed:
+            run = self._runs.get(order.id)
+            if run is None:
+                run = Run(
+                    order.id,
+                    order.sender,
+                    order.last_id,
+                    order.texts,
+                    deque(order.rows),
+                    deque(order.again),
+                    order.covered,
+                    order.opened,
+                )
+                self._runs[order.id] = run
+            else:
+                run.again.extend(order.again)
+            while run.rows and run.rows[0].id <= run.opened:
+                batch.append(self._launch(run, run.rows.popleft(), order.now))
+            self._place(run)
+        if batch:
+            self._link.submit(batch)
+        self._kick()
+
+    async def look_for_asked(self) -> None:
+        """Take messages that an operator wants sent again, or that were left behind unsent."""
+        claimed = await self._books.write(
+            lambda tx: dispatch.take_asked(tx, self.channel.carrier_id, LOOK_AHEAD)
+        )
+        self.add(claimed)
+
+    # What the link says.
+
+    def outcomes(self, batch: Sequence[tuple[int, Outcome]]) -> None:
+        """See `LinkDesk`."""
+        self._answers.extend(batch)
+        self._kick()
+
+    def reports(self, batch: Sequence[Report], stored: Callable[[bool], None]) -> None:
+        """See `LinkDesk`."""
+        try:
+            written = self._books.gather(
+                REPORTS, ReportBatch(self.channel.carrier_id, self.channel.id_form, batch)
+            )
+        except Exception as error:
+            log.warning("reports.refused", carrier=self.channel.name, count=len(batch), error=str(error))
+            stored(False)
+            return
+        written.add_done_callback(lambda done: self._reported(done, len(batch), stored))
+
+    def _reported(self, done: asyncio.Future[Any], count: int, stored: Callable[[bool], None]) -> None:
+        error = done.exception()
+        if error is not None:
+            log.warning("reports.failed", carrier=self.channel.name, count=count, error=str(error))
+        stored(error is None)
+
+    def link_state(self, up: bool, why: str) -> None:
+        """See `LinkDesk`."""
+        if up != self.up:
+            log.info("link.up" if up else "link.down", carrier=self.channel.name, why=why)
+        self.up = up
+        self._kick()
+        self.on_change()
+
+    # Steps.
+
+    def _free(self) -> int:
+        return 0 if self._stopping or not self.up else max(0, self._link.window - self._used)
+
+    def _kick(self) -> None:
+        """Begin the next step if there is anything to commit and none is under way."""
+        if self._stepping:
+            return
+        outcomes, resend = self._take_answers()
+        picked = self._pick()
+        if not outcomes and not picked:
+            self._idle.set()
+            return
+        self._stepping = True
+        advances = [(run.order_id, run.opened, run.settled()) for run in {run for run, _ in picked}]
+        channel = self.channel
+        step = Step(channel.carrier_id, channel.id_form, channel.on_uncertain, outcomes, advances)
+        self._commit(step, picked, resend)
+
+    def _take_answers(self) -> tuple[list[tuple[Sent, Outcome]], list[Flight]]:
+        """Outcomes to commit, and the flights that have to go again because theirs is unknown."""
+        outcomes: list[tuple[Sent, Outcome]] = []
+        resend: list[Flight] = []
+        for message_id, outcome in self._answers:
+            flight = self._flights.get(message_id)
+            if flight is None:
+                continue
+            outcomes.append((flight.sent, outcome))
+            if isinstance(outcome, Unknown) and self.channel.on_uncertain is OnUncertain.RESEND:
+                resend.append(flight)
+                self._doubted.add(message_id)
+            else:
+                self._land(flight)
+        self._answers.clear()
+        return outcomes, resend
+
+    def _land(self, flight: Flight) -> None:
+        run = flight.run
+        del self._flights[flight.sent.id]
+        self._used -= flight.slots
+        run.out.discard(flight.sent.id)
+        self._doubted.discard(flight.sent.id)
+        if not run.out and run.exhausted:
+            self._runs.pop(run.order_id, None)
+
+    def _pick(self) -> list[tuple[Run, QueuedMessage]]:
+        """What the window has room for, from the orders in turn; their ids count as open from here on."""
+        free = self._free() - self._reserved
+        picked: list[tuple[Run, QueuedMessage]] = []
+        empty = 0
+        while free > 0 and self._turns and empty < len(self._turns):
+            share = max(1, free // len(self._turns))
+            run = self._turns.popleft()
+            taken = self._take_from(run, min(share, free), picked, lone=self._used == 0 and not picked)
+            free -= taken
+            empty = 0 if taken else empty + 1
+            if run.exhausted:
+                continue
+            self._turns.append(run)
+            self._look_ahead(run)
+        return picked
+
+    def _take_from(
+        self, run: Run, share: int, picked: list[tuple[Run, QueuedMessage]], *, lone: bool
+    ) -> int:
+        """Move messages worth at most `share` slots to `picked`. A lone one may be larger than the window."""
+        taken = 0
+        while source := run.again or run.rows:
+            need = max(1, source[0].price)
+            if taken + need > share and not (lone and taken == 0):
+                break
+            row = source.popleft()
+            run.opened = max(run.opened, row.id)
+            run.out.add(row.id)
+            picked.append((run, row))
+            self._used += need
+            taken += need
+        if not run.rows:
+            run.opened = max(run.opened, run.covered)
+        return taken
+
+    def _place(self, run: Run) -> None:
+        if not run.exhausted and run not in self._turns:
+            self._turns.append(run)
+            self._look_ahead(run)
+
+    def _look_ahead(self, run: Run) -> None:
+        """Read more rows of a large order before those at hand are used up."""
+        if run.loading or run.covered >= run.last_id or len(run.rows) > LOOK_AHEAD // 2:
+            return
+        run.loading = True
+        task = asyncio.get_running_loop().create_task(self._load(run))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load(self, run: Run) -> None:
+        try:
+            covered, rows = await self._books.read(
+                lambda tx: dispatch.more_rows(tx, run.covered, run.last_id, LOOK_AHEAD)
+            )
+        except Exception as error:
+            log.warning("send.read_failed", order=run.order_id, error=str(error))
+            await asyncio.sleep(RETRY)
+            run.loading = False
+            self._look_ahead(run)
+            return
+        run.covered = covered
+        run.rows.extend(rows)
+        run.loading = False
+        self._kick()
+
+    def _commit(self, step: Step, picked: list[tuple[Run, QueuedMessage]], resend: list[Flight]) -> None:
+        try:
+            done = self._books.gather(STEP, step)
+        except Exception as error:
+            self._again(step, picked, resend, error)
+            return
+        done.add_done_callback(lambda done: self._stepped(done, step, picked, resend))
+
+    def _stepped(
+        self,
+        done: asyncio.Future[int],
+        step: Step,
+        picked: list[tuple[Run, QueuedMessage]],
+        resend: list[Flight],
+    ) -> None:
+        error = done.exception()
+        if error is not None:
+            self._again(step, picked, resend, error)
+            return
+        now = done.result()
+        batch = [self._outgoing(flight.run, flight.sent.id, flight.sent.number) for flight in resend]
+        batch += [self._launch(run, row, now, counted=True) for run, row in picked]
+        if batch:
+            self._link.submit(batch)
+        self._stepping = False
+        self._kick()
+        if not self._stepping:
+            self._idle.set()
+
+    def _again(
+        self,
+        step: Step,
+        picked: list[tuple[Run, QueuedMessage]],
+        resend: list[Flight],
+        error: BaseException,
+    ) -> None:
+        """The store could not take a step. Nothing of it has happened; outcomes must not be forgotten."""
+        log.warning("step.failed", carrier=self.channel.name, outcomes=len(step.outcomes), error=str(error))
+        asyncio.get_running_loop().call_later(RETRY, self._commit, step, picked, resend)
+
+    def _launch(self, run: Run, row: QueuedMessage, now: int, *, counted: bool = False) -> Outgoing:
+        """A message is open on disk; it may leave."""
+        need = max(1, row.price)
+        if not counted:
+            self._used += need
+            run.out.add(row.id)
+        self._flights[row.id] = Flight(Sent(row.id, run.order_id, row.number, now), run, need)
+        return self._outgoing(run, row.id, row.number)
+
+    @staticmethod
+    def _outgoing(run: Run, message_id: int, number: int) -> Outgoing:
+        return Outgoing(message_id, number, run.sender, run.text_of(message_id))
