@@ -6,7 +6,7 @@ reach its code, because the body was too large or because something in Ulak brok
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
@@ -68,5 +68,5 @@ class Books(Protocol):
     async def write(self, change: Callable[[Any], Result]) -> Result:
         """Change within one transaction of its own; returns after it is committed and synced."""
 
-    async def gather(self, kind: str, item: Any) -> Any:
+    def gather(self, kind: str, item: Any) -> Awaitable[Any]:
         """Hand an item to the group of its kind; returns its result after the group's commit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -29,18 +29,17 @@ _documents = msgspec.json.Decoder(_Document)
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """A configured carrier. Two are equal as long as nothing about it was changed."""
+    """A configured carrier. Two are equal, and hash alike, as long as nothing about it was changed."""
 
     id: int
     name: str
     kind: str
-    plain: Mapping[str, str]
-    sealed: Mapping[str, str]
+    document: str
 
     @property
     def terms(self) -> Terms:
         """On which terms the engine uses it."""
-        return terms_of(self.plain)
+        return terms_of(_documents.decode(self.document).plain)
 
     def settings(self, vault: Vault) -> dict[str, str]:
         """Everything it was told, secrets in the clear.
@@ -48,18 +47,20 @@ class Carrier:
         Raises:
             UlakError: a secret cannot be read with this key.
         """
-        secrets = {key: vault.open(text, _purpose(self.name, key)) for key, text in self.sealed.items()}
-        return {**self.plain, **secrets}
+        document = _documents.decode(self.document)
+        secrets = {key: vault.open(text, _purpose(self.name, key)) for key, text in document.sealed.items()}
+        return document.plain | secrets
 
     @property
     def shown(self) -> dict[str, str]:
         """Everything it was told, for people to see."""
-        return {**self.plain, **dict.fromkeys(self.sealed, MASK)}
+        document = _documents.decode(self.document)
+        return document.plain | dict.fromkeys(document.sealed, MASK)
 
 
 def active(tx: Tx) -> list[Carrier]:
     """The carriers in use, oldest first. Cheap enough to be asked every second."""
-    return [_carrier(row) for row in store.active(tx)]
+    return [Carrier(*row) for row in store.active(tx)]
 
 
 def named(tx: Tx, name: str) -> Carrier:
@@ -124,8 +125,3 @@ def _sealed(name: str, settings: dict[str, str], check: Check, vault: Vault) -> 
 def _purpose(name: str, key: str) -> str:
     """What a secret is for; it cannot be opened for anything else."""
     return f"carrier {name}, {key}"
-
-
-def _carrier(row: store.CarrierRow) -> Carrier:
-    document = _documents.decode(row.settings)
-    return Carrier(row.id, row.name, row.kind, document.plain, document.sealed)

@@ -317,3 +317,14 @@ def leave_unsent(tx: Tx, carrier_id: int, sent: Sequence[Sent]) -> None:
     report_store.doubt(
         tx, carrier_id, [(item.id, item.order_id, Doubt.UNSENT, "the link was stopped") for item in sent]
     )
+
+
+def give_back(tx: Tx) -> int:
+    """Let other carriers take what a removed one had not sent; returns how many orders that were.
+
+    Nothing of them is in doubt any more: what was open was settled when the link stopped, or was marked.
+    """
+    returned = orders.give_back(tx)
+    if returned:
+        report_store.forget_asked(tx, returned)
+    return len(returned)

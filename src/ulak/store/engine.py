@@ -41,7 +41,10 @@ class Sql:
 
     def __init__(self, text: str, *, lock: str = "", **rows: Sequence[str]) -> None:
         self._columns = {name: len(columns) for name, columns in rows.items()}
-        self.sqlite = _SOURCE.sub(lambda m: _json_rows(m[1], rows[m[1]]), text)
+        # SQLite cannot guess how many rows a JSON text holds, and would rather scan a table than it. Its
+        # CROSS JOIN takes tables in the order they are written: the given rows first.
+        ordered = text.replace(" JOIN ", " CROSS JOIN ") if rows else text
+        self.sqlite = _SOURCE.sub(lambda m: _json_rows(m[1], rows[m[1]]), ordered)
         plain = _SOURCE.sub(lambda m: _unnest_rows(m[1], rows[m[1]]), text.replace("%", "%%"))
         self.postgresql = _PARAMETER.sub(r"%(\1)s", plain) + (f" {lock}" if lock else "")
 

@@ -123,6 +123,13 @@ _OVERDUE = Sql(
     "SELECT id, account_id, sender, total, prefix, opened, settled FROM sms_order"
     " WHERE state = 12 AND due < :before AND id > :after ORDER BY id LIMIT :limit"
 )
+_ANY_DUE = Sql("SELECT 1 FROM sms_order WHERE state IN (10, 11) AND due <= :now LIMIT 1")
+_GIVE_BACK = Sql(
+    "UPDATE sms_order SET state = 11, carrier_id = 0, opened = id - 1, settled = id - 1"
+    " WHERE state = 12 AND carrier_id IN (SELECT id FROM carrier WHERE removed IS NOT NULL)"
+    " AND EXISTS (SELECT 1 FROM message WHERE message.id >= sms_order.id"
+    " AND message.id < sms_order.id + sms_order.total AND message.state = 20) RETURNING id"
+)
 _PREFIXES = Sql(
     "SELECT DISTINCT prefix FROM sms_order WHERE state IN (10, 11) AND due <= :now ORDER BY prefix LIMIT 100"
 )
@@ -211,7 +218,7 @@ class Counters:
 
 def insert(tx: Tx, orders: Sequence[NewOrder], texts: Sequence[tuple[int, int, str]]) -> None:
     """New orders, and their texts as (order id, first message id, body)."""
-    tx.run(_INSERT, orders=orders)
+    tx.run(_INSERT, orders=orders, now=tx.now)
     tx.run(_INSERT_TEXTS, texts=texts)
 
 
@@ -343,3 +350,13 @@ def sending_by_id(tx: Tx, orders: Sequence[int]) -> list[SendingOrder]:
 def overdue(tx: Tx, before: int, after: int, limit: int) -> list[SendingOrder]:
     """Orders still under way that were due before `before` (ms), by id, from `after` (exclusive) on."""
     return [SendingOrder(*row) for row in tx.all(_OVERDUE, before=before, after=after, limit=limit)]
+
+
+def any_due(tx: Tx) -> bool:
+    """Whether an order is due and with no link."""
+    return tx.one(_ANY_DUE, now=tx.now) is not None
+
+
+def give_back(tx: Tx) -> list[int]:
+    """Take orders with queued messages from carriers that were removed; any carrier may claim them."""
+    return [row[0] for row in tx.all(_GIVE_BACK)]

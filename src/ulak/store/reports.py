@@ -69,6 +69,14 @@ _FORGET = Sql(
     "DELETE FROM unsure WHERE doubt = 5 AND message_id IN (SELECT id FROM {ids} AS gone)", ids=("id int8",)
 )
 
+_FORGET_ORDERS = Sql(
+    "DELETE FROM unsure WHERE doubt = 5 AND order_id IN (SELECT id FROM {orders} AS gone)", orders=("id int8",)
+)
+_RESENT_ORDERS = Sql(
+    "UPDATE unsure SET doubt = 2, at = :now WHERE doubt = 4 AND order_id IN (SELECT id FROM {orders} AS gone)",
+    orders=("id int8",),
+)
+
 
 class Referred(NamedTuple):
     """What a reference names."""
@@ -168,3 +176,9 @@ def settle(tx: Tx, ids: Sequence[int], what: Doubt) -> None:
 def forget_unsent(tx: Tx, ids: Sequence[int]) -> None:
     """Those that never left are with a link again, and were never in doubt."""
     tx.run(_FORGET, ids=ids)
+
+
+def forget_asked(tx: Tx, orders: Sequence[int]) -> None:
+    """These orders are claimed anew, so what was to be sent again of them goes with the rest."""
+    tx.run(_FORGET_ORDERS, orders=orders)
+    tx.run(_RESENT_ORDERS, orders=orders, now=tx.now)

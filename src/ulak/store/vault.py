@@ -37,7 +37,7 @@ class Vault:
         return self._directory / "key"
 
     def seal(self, secret: str, purpose: str) -> str:
-        """A text that only `open` with the same purpose makes readable again; makes the key if there is none."""
+        """A text that only `open` with the same purpose makes readable again. Makes the key if need be."""
         if self._key is None and not self.path.exists():
             self._make_key()
         nonce = secrets.token_bytes(_NONCE)
@@ -87,7 +87,16 @@ class Vault:
                 file.flush()
                 os.fsync(file.fileno())
             os.link(fresh, self.path)
+            self._sync_directory()
         except FileExistsError:
             pass
         finally:
             fresh.unlink()
+
+    def _sync_directory(self) -> None:
+        """What is sealed may be committed next, and must not be on disk without its key."""
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

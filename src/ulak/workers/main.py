@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from ulak.core.ports import MessageLink
-from ulak.service.dispatch import CLAIM, Claim, ClaimedOrder
+from ulak.service.dispatch import CLAIM, Claim, ClaimedOrder, give_back
 from ulak.workers.send import Books, Channel, LinkRunner
 
 POLL = 0.25
@@ -25,14 +25,22 @@ TURNS_MAX = 2_000
 log = structlog.get_logger("ulak.work")
 
 
+class Configured(Protocol):
+    """A configured carrier, as far as the dispatcher cares."""
+
+    @property
+    def id(self) -> int:
+        """Its row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What one look at the database says: whether an order waits that a link could take, which carriers have
-    messages to be sent again, and the configured carriers as (id, what changes with every change)."""
+    """What one look at the database says: whether an order is due and with no link, which carriers have
+    messages to be sent again, and the configured carriers; two of them are equal when nothing was changed."""
 
     waiting: bool
     asked: frozenset[int]
-    carriers: tuple[Any, ...]
+    carriers: Sequence[Configured]
 
 
 class Dispatcher:
@@ -43,14 +51,14 @@ class Dispatcher:
         books: Books,
         *,
         look: Callable[[Any], Outlook],
-        make: Callable[[Any], tuple[Channel, MessageLink]],
+        make: Callable[[Any], tuple[Channel, MessageLink] | None],
     ) -> None:
-        """`look` asks for the outlook, `make` builds a configured carrier's link from its outlook entry."""
+        """`look` asks for the outlook; `make` builds the link of a configured carrier, None if it has none."""
         self._books = books
         self._look = look
         self._make = make
-        self._runners: dict[Any, LinkRunner] = {}
-        self._broken: set[Any] = set()
+        self._runners: dict[int, LinkRunner] = {}
+        self._configured: dict[int, Configured] = {}
         self._claiming = False
         self._again = False
         self._turn = 0
@@ -136,28 +144,37 @@ class Dispatcher:
         if outlook.waiting:
             self.wake()
 
-    async def _reconcile(self, carriers: tuple[Any, ...]) -> None:
+    async def _reconcile(self, carriers: Sequence[Configured]) -> None:
         """Start links of new carriers, stop those of removed or changed ones."""
-        wanted = set(carriers)
-        for gone in [key for key in self._runners if key not in wanted]:
-            runner = self._runners.pop(gone)
-            log.info("carrier.stopped", carrier=runner.channel.name)
-            await runner.stop()
-        self._broken &= wanted
-        for key in carriers:
-            if key not in self._runners and key not in self._broken:
-                await self._start(key)
-
-    async def _start(self, key: Any) -> None:
-        try:
-            channel, link = self._make(key)
-        except Exception:
-            self._broken.add(key)
-            log.exception("carrier.cannot_start")
+        wanted = {carrier.id: carrier for carrier in carriers}
+        if wanted == self._configured:
             return
+        for carrier_id in [key for key, known in self._configured.items() if wanted.get(key) != known]:
+            del self._configured[carrier_id]
+            runner = self._runners.pop(carrier_id, None)
+            if runner is not None:
+                await runner.stop()
+                log.info("carrier.stopped", carrier=runner.channel.name)
+        returned = await self._books.write(give_back)
+        if returned:
+            log.info("orders.given_back", count=returned)
+        for carrier_id, carrier in wanted.items():
+            if carrier_id not in self._configured:
+                self._configured[carrier_id] = carrier
+                await self._start(carrier)
+
+    async def _start(self, carrier: Configured) -> None:
+        try:
+            made = self._make(carrier)
+        except Exception:
+            log.exception("carrier.cannot_start", carrier_id=carrier.id)
+            return
+        if made is None:
+            return
+        channel, link = made
         runner = LinkRunner(self._books, channel, link)
         runner.on_change = self.wake
-        self._runners[key] = runner
+        self._runners[carrier.id] = runner
         await runner.start()
         log.info("carrier.started", carrier=channel.name)
 

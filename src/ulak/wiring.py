@@ -1,0 +1,223 @@
+"""Who gets what: the only file that knows everything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import uvicorn
+
+from ulak.config import Config
+from ulak.core.errors import UlakError
+from ulak.core.orders import Placed
+from ulak.core.ports import MessageLink
+from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
+from ulak.dialects.smpp.connect import SmppLink, parse_settings, probe
+from ulak.service import dispatch, orders, reports, sweep
+from ulak.service import carriers as carrier_service
+from ulak.service.carriers import Carrier
+from ulak.store import orders as order_store
+from ulak.store import reports as report_store
+from ulak.store import schema
+from ulak.store.books import Books
+from ulak.store.engine import Database, Tx
+from ulak.store.vault import Vault
+from ulak.store.writer import GroupKind
+from ulak.web import Web
+from ulak.workers.main import Dispatcher, Outlook, every
+from ulak.workers.send import Channel
+
+SWEEP = 30.0
+"""Seconds between passes of what time does by itself."""
+
+GROUP_KINDS: dict[str, GroupKind] = {
+    dispatch.STEP: GroupKind(dispatch.step_group),
+    reports.REPORTS: GroupKind(reports.report_group),
+    orders.PLACE: GroupKind(orders.place_group, orders.ids_needed),
+    dispatch.CLAIM: GroupKind(dispatch.claim_group),
+}
+"""What is gathered, in the order in which a group decides it: what frees the windows goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierKind:
+    """A kind of configured carrier: how its settings are checked, its link made, and the link tried."""
+
+    check: Callable[[Mapping[str, str]], object]
+    link: Callable[[Mapping[str, str]], MessageLink]
+    probe: Callable[[Mapping[str, str]], Any]
+
+
+CARRIER_KINDS: dict[str, CarrierKind] = {
+    "smpp": CarrierKind(
+        check=parse_settings,
+        link=lambda settings: SmppLink(parse_settings(settings)),
+        probe=lambda settings: probe(parse_settings(settings)),
+    ),
+}
+
+log = structlog.get_logger("ulak")
+
+
+def now_ms() -> int:
+    """The machine's clock; the only place where it is read for stored times."""
+    return time.time_ns() // 1_000_000
+
+
+def open_database(config: Config) -> Database:
+    """The configured database, at the schema this version needs."""
+    database = Database(config.data, config.database, now_ms)
+    schema.prepare(database)
+    return database
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers."""
+
+    port: int
+    url: str
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers: the caller decides when to stop."""
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        return contextlib.nullcontext()
+
+
+class _Placing(Books):
+    """Books that wake the dispatcher when an order was placed."""
+
+    wake: Callable[[], None] = staticmethod(lambda: None)
+
+    def gather(self, kind: str, item: Any) -> asyncio.Future[Any]:
+        ticket = super().gather(kind, item)
+        if kind == orders.PLACE:
+            ticket.add_done_callback(self._placed)
+        return ticket
+
+    def _placed(self, ticket: asyncio.Future[Any]) -> None:
+        if not ticket.cancelled() and ticket.exception() is None and isinstance(ticket.result(), Placed):
+            self.wake()
+
+
+def _look(tx: Tx) -> Outlook:
+    return Outlook(
+        order_store.any_due(tx),
+        frozenset(report_store.carriers_asked(tx)),
+        carrier_service.active(tx),
+    )
+
+
+def _maker(vault: Vault) -> Callable[[Carrier], tuple[Channel, MessageLink] | None]:
+    def make(carrier: Carrier) -> tuple[Channel, MessageLink] | None:
+        kind = CARRIER_KINDS.get(carrier.kind)
+        if kind is None:
+            raise UlakError(f"carrier {carrier.name!r}: this version knows no kind {carrier.kind!r}")
+        terms = carrier.terms
+        channel = Channel(
+            carrier.id, carrier.name, terms.prefix, terms.priority, terms.id_form, terms.on_uncertain
+        )
+        return channel, kind.link(carrier.settings(vault))
+
+    return make
+
+
+async def run_server(
+    config: Config, stop: asyncio.Event, ready: Callable[[Running], None] = lambda _running: None
+) -> None:
+    """Serve until `stop` is set, then finish what was begun. `ready` is called once requests are answered."""
+    database = open_database(config)
+    books = _Placing(database, GROUP_KINDS)
+    dispatcher = Dispatcher(books, look=_look, make=_maker(Vault(config.data, config.key)))
+    books.wake = dispatcher.wake
+    web = Web(
+        [("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price))],
+        lambda: _readiness(books, dispatcher),
+        trusted_proxies=config.trusted_proxy,
+    )
+    listener = _listen(config.host, config.port)
+    server = _Server(
+        uvicorn.Config(
+            web,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    try:
+        await dispatcher.look()
+        port = listener.getsockname()[1]
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        workers = [
+            asyncio.create_task(dispatcher.run(stop)),
+            asyncio.create_task(every(SWEEP, lambda: sweep_once(books, config.receipt_wait), stop)),
+        ]
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        ready(Running(port, config.public_url or f"http://{_shown(config.host)}:{port}"))
+        await _first(stop, serving)
+        server.should_exit = True
+        await serving
+        stop.set()
+        await asyncio.gather(*workers)
+    finally:
+        listener.close()
+        await books.close()
+
+
+async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
+    """Wait until somebody wants us to stop, or the HTTP server has ended by itself."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+
+
+async def sweep_once(books: Books, receipt_wait: int) -> None:
+    """One pass of what time does by itself, a short transaction after the other."""
+    hand, more = sweep.Hand(), True
+    while more:
+        current = hand
+        hand, more = await books.write(lambda tx: sweep.sweep_slice(tx, current, receipt_wait=receipt_wait))  # noqa: B023
+
+
+async def _readiness(books: Books, dispatcher: Dispatcher) -> dict[str, object]:
+    """Whether orders can be taken and sent."""
+    try:
+        waiting = await asyncio.wait_for(books.read(order_store.waiting), 5)
+    except Exception as error:
+        return {"ready": False, "database": str(error) or type(error).__name__}
+    links = {runner.channel.name: "up" if runner.up else "down" for runner in dispatcher.runners}
+    return {"ready": dispatcher.ready, "database": "ok", "links": links, "orders_waiting": waiting}
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; the port is free or there is a plain sentence about it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UlakError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    listener.listen(2048)
+    return listener
+
+
+def _shown(host: str) -> str:
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
