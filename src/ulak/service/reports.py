@@ -46,6 +46,8 @@ def _apply(tx: Tx, carrier_id: int, form: IdForm, reports: list[Report]) -> None
     strays = []
     for report, key, exact in zip(reports, keys, named, strict=True):
         target = exact or _agreed(guesses, settlement, report)
+        if target is None and report.state is ReportState.UNDERWAY:
+            continue
         if target is None:
             strays.append((key, report.reference, report.number, report.state, report.raw, Stray.PARKED))
         elif settlement.messages[target.message_id].report(target.part, report.state):

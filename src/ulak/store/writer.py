@@ -26,6 +26,9 @@ Result = TypeVar("Result")
 GROUP_MAX = 2_000
 """Items decided together at most, so that a group never takes long."""
 
+GROUP_IDS_MAX = 100_000
+"""Message ids that one group may take: two of the largest orders, not twenty."""
+
 PENDING_MAX = 50_000
 """Items waiting at most; beyond it new ones are refused before anything is promised."""
 
@@ -133,9 +136,16 @@ class Writer:
         """What has come, by kind: (items, tickets)."""
         groups = {}
         for name, waiting in self._items.items():
-            if waiting:
-                taken = [waiting.popleft() for _ in range(min(len(waiting), GROUP_MAX))]
-                groups[name] = ([item for item, _ in taken], [ticket for _, ticket in taken])
+            ids, ids_needed = 0, self._kinds[name].ids_needed
+            items: list[Any] = []
+            tickets: list[Any] = []
+            while waiting and len(items) < GROUP_MAX and ids < GROUP_IDS_MAX:
+                item, ticket = waiting.popleft()
+                ids += ids_needed(item)
+                items.append(item)
+                tickets.append(ticket)
+            if items:
+                groups[name] = (items, tickets)
         return groups
 
     def _commit_group(

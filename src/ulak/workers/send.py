@@ -302,7 +302,7 @@ class LinkRunner:
         while free > 0 and self._turns and empty < len(self._turns):
             share = max(1, free // len(self._turns))
             run = self._turns.popleft()
-            taken = self._take_from(run, min(share, free), picked, lone=self._used == 0 and not picked)
+            taken = self._take_from(run, share, free, picked)
             free -= taken
             empty = 0 if taken else empty + 1
             if run.exhausted:
@@ -311,14 +311,13 @@ class LinkRunner:
             self._look_ahead(run)
         return picked
 
-    def _take_from(
-        self, run: Run, share: int, picked: list[tuple[Run, QueuedMessage]], *, lone: bool
-    ) -> int:
-        """Move messages worth at most `share` slots to `picked`. A lone one may be larger than the window."""
+    def _take_from(self, run: Run, share: int, free: int, picked: list[tuple[Run, QueuedMessage]]) -> int:
+        """Move messages worth `share` slots to `picked`, at least one if there is room for it. A message of
+        more parts than the whole window goes when nothing else is with the link."""
         taken = 0
         while source := run.again or run.rows:
             need = max(1, source[0].price)
-            if taken + need > share and not (lone and taken == 0):
+            if taken + need > (share if taken else free) and self._used:
                 break
             row = source.popleft()
             run.opened = max(run.opened, row.id)
