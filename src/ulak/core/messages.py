@@ -27,6 +27,8 @@ class MessageCopy:
             return False
         self.state = following
         self.touched = True
+        if event is MessageEvent.EXPIRED:
+            self.open_parts = 0  # Nobody knows better: it may have reached the carrier.
         return True
 
     def report(self, part: int, state: ReportState) -> bool:

@@ -7,6 +7,7 @@ A dialect turns its request into an `OrderDraft`. What depends on the account is
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -80,9 +81,7 @@ class OrderDraft:
 def fingerprint(texts: Iterable[tuple[str, Iterable[int]]]) -> int:
     """A 63-bit digest that is equal for the same texts to the same numbers, whatever their order."""
     digests = sorted(
-        hashlib.blake2b(
-            text.encode() + b"\0" + ",".join(map(str, sorted(numbers))).encode(), digest_size=8
-        ).digest()
+        hashlib.blake2b(text.encode() + b"\0" + array("q", sorted(numbers)).tobytes(), digest_size=8).digest()
         for text, numbers in texts
     )
     whole = hashlib.blake2b(b"".join(digests), digest_size=8).digest()

@@ -1,0 +1,122 @@
+"""JSON requests as `wire` has them: every spelling a client may use becomes the one that is documented.
+
+A plain field becomes a text, '' when it is missing, null or empty; a value that can mean nothing becomes
+UNREADABLE, which no rule accepts. What stands where an object is needed and is none makes the request
+unreadable as a whole (400). What a text *means* is not decided here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ulak.dialects.iletimerkezi import wire
+from ulak.dialects.iletimerkezi.jsonbody import BadRequest, Fields, object_in, request_in
+
+UNREADABLE = "?"
+
+
+def send_sms(body: bytes) -> wire.SendSms:
+    """Read the request of send-sms. Raises BadRequest."""
+    request = request_in(body)
+    order = object_in(request, "order")
+    return wire.SendSms(
+        _authentication(request),
+        wire.Order(
+            _string(order.get("sender")),
+            _send_time(order.get("sendDateTime")),
+            _choice(order.get("iys")),
+            _string(order.get("iysList")),
+            _messages(order.get("message")),
+        ),
+    )
+
+
+def cancel_order(body: bytes) -> wire.CancelOrder:
+    """Read the request of cancel-order. Raises BadRequest."""
+    request = request_in(body)
+    order = object_in(request, "order")
+    return wire.CancelOrder(_authentication(request), wire.OrderName(_plain(order.get("id"))))
+
+
+def get_report(body: bytes) -> wire.GetReport:
+    """Read the request of get-report. Raises BadRequest."""
+    request = request_in(body)
+    order = object_in(request, "order")
+    page = wire.OrderPage(_plain(order.get("id")), _plain(order.get("page")), _plain(order.get("rowCount")))
+    return wire.GetReport(_authentication(request), page)
+
+
+def get_reports(body: bytes) -> wire.GetReports:
+    """Read the request of get-reports; two SDKs put the page beside the filter. Raises BadRequest."""
+    request = request_in(body)
+    chosen = {} if request.get("filter") is None else object_in(request, "filter")
+    page = _plain(chosen.get("page")) or _plain(request.get("page"))
+    days = wire.Filter(_string(chosen.get("start")), _string(chosen.get("end")), page)
+    return wire.GetReports(_authentication(request), days)
+
+
+def get_account(body: bytes) -> wire.GetAccount:
+    """Read the request of get-balance and get-sender. Raises BadRequest."""
+    return wire.GetAccount(_authentication(request_in(body)))
+
+
+def _authentication(request: Fields) -> wire.Authentication:
+    given = request.get("authentication")
+    if not isinstance(given, dict):
+        return wire.Authentication("", "")
+    return wire.Authentication(_string(given.get("key")), _string(given.get("hash")))
+
+
+def _messages(value: Any) -> list[wire.Message]:
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return [_message(each) for each in value]
+    return [_message(value)]
+
+
+def _message(value: Any) -> wire.Message:
+    if not isinstance(value, dict):
+        raise BadRequest("message is not an object")
+    text = value.get("text")
+    if text is None:
+        text = ""
+    elif not isinstance(text, str):
+        raise BadRequest("text is not a string")
+    return wire.Message(text, wire.Receipents(_numbers(value.get("receipents"))))
+
+
+def _numbers(receipents: Any) -> list[Any]:
+    number = receipents.get("number") if isinstance(receipents, dict) else None
+    if isinstance(number, list):
+        return number
+    return [] if number is None or number == "" else [number]
+
+
+def _send_time(value: Any) -> str:
+    """Documented as a text; some clients send it inside a list. A list of date parts means nothing."""
+    if isinstance(value, list):
+        if len(value) > 1:
+            return UNREADABLE
+        value = value[0] if value else ""
+    return _plain(value)
+
+
+def _choice(value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return UNREADABLE
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""

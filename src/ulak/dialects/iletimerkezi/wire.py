@@ -1,0 +1,250 @@
+"""What travels: the JSON of requests and answers, keys in the order the vendor's pages show them.
+
+Pure both ways, and the same for a server and for a client. A request's plain fields are texts, absent ones
+empty, as the XML form has them anyway; the JSON pages allow a number wherever a text of digits stands.
+
+Sources: iletiMerkezi pages get-report (2026-04-29), get-reports and cancel-order (2026-04-30); send-sms,
+get-balance and get-sender as in the current documentation (2026-05).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from html import escape
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+Shape = TypeVar("Shape")
+
+
+class Authentication(msgspec.Struct):
+    """Who asks. The hash is a static password, not a signature."""
+
+    key: str
+    hash: str
+
+
+class Receipents(msgspec.Struct):
+    """Spelled as the vendor spells it. A number is a text or an integer; anything else is a wrong number."""
+
+    number: list[Any]
+
+
+class Message(msgspec.Struct):
+    """One text and who gets it."""
+
+    text: str
+    receipents: Receipents
+
+
+class Order(msgspec.Struct):
+    """What send-sms takes.
+
+    `sendDateTime` is 'DD/MM/YYYY HH:MM' in Istanbul, or '' for now. `iys` is '1' (ask the consent registry
+    about each recipient, in the list `iysList`, BIREYSEL or TACIR) or '0'.
+    """
+
+    sender: str
+    sendDateTime: str
+    iys: str
+    iysList: str
+    message: list[Message]
+
+
+class SendSms(msgspec.Struct):
+    """The request of send-sms."""
+
+    authentication: Authentication
+    order: Order
+
+
+class OrderName(msgspec.Struct):
+    """An order by its id, which is a text of digits."""
+
+    id: str
+
+
+class CancelOrder(msgspec.Struct):
+    """The request of cancel-order."""
+
+    authentication: Authentication
+    order: OrderName
+
+
+class OrderPage(msgspec.Struct):
+    """Which rows of which order."""
+
+    id: str
+    page: str = ""
+    rowCount: str = ""
+
+
+class GetReport(msgspec.Struct):
+    """The request of get-report."""
+
+    authentication: Authentication
+    order: OrderPage
+
+
+class Filter(msgspec.Struct):
+    """Days as 'YYYY-MM-DD', both included. The page is documented as an integer."""
+
+    start: str
+    end: str
+    page: int | str = ""
+
+
+class GetReports(msgspec.Struct):
+    """The request of get-reports."""
+
+    authentication: Authentication
+    filter: Filter
+
+
+class GetAccount(msgspec.Struct):
+    """The request of get-balance and of get-sender: nothing but who asks."""
+
+    authentication: Authentication
+
+
+class Status(msgspec.Struct):
+    """How it went. The code is the HTTP status too."""
+
+    code: int
+    message: str
+
+
+class Plain(msgspec.Struct):
+    """An answer without a payload: cancel-order, and every error."""
+
+    status: Status
+
+
+class OrderTaken(msgspec.Struct):
+    """The answer of send-sms: the id is a text here, and in get-report, and an integer in get-reports."""
+
+    status: Status
+    order: OrderName
+
+
+class ReportRow(msgspec.Struct, gc=False):
+    """One recipient: '+90…', and 110, 111 or 112."""
+
+    number: str
+    status: int
+
+
+class Report(msgspec.Struct):
+    """An order in full, with one page of its recipients. Times are 'YYYY-MM-DD HH:MM:SS' in Istanbul."""
+
+    id: str
+    status: int
+    total: int
+    delivered: int
+    undelivered: int
+    waiting: int
+    submitAt: str
+    sendAt: str
+    sender: str
+    price: int
+    message: list[ReportRow]
+
+
+class ReportAnswer(msgspec.Struct):
+    """The answer of get-report."""
+
+    status: Status
+    order: Report
+
+
+class Summary(msgspec.Struct):
+    """An order in a list: neither price nor recipients, and the id is an integer."""
+
+    id: int
+    status: int
+    total: int
+    delivered: int
+    undelivered: int
+    waiting: int
+    submitAt: str
+    sendAt: str
+    sender: str
+
+
+class ReportsAnswer(msgspec.Struct):
+    """The answer of get-reports: `count` is of the whole range, whatever the page."""
+
+    status: Status
+    count: int
+    orders: list[Summary]
+
+
+class Balance(msgspec.Struct):
+    """Money in TRY, and how many SMS there is credit for. Both are JSON numbers."""
+
+    amount: int | Decimal
+    sms: int
+
+
+class BalanceAnswer(msgspec.Struct):
+    """The answer of get-balance."""
+
+    status: Status
+    balance: Balance
+
+
+class Senders(msgspec.Struct):
+    """The approved senders, always a list."""
+
+    sender: list[str]
+
+
+class SendersAnswer(msgspec.Struct):
+    """The answer of get-sender."""
+
+    status: Status
+    senders: Senders
+
+
+class _Request(msgspec.Struct, Generic[Shape]):
+    request: Shape
+
+
+class _Response(msgspec.Struct, Generic[Shape]):
+    response: Shape
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def dump_request(request: msgspec.Struct) -> bytes:
+    """The body of a request."""
+    return _encode({"request": request})
+
+
+def dump_response(response: msgspec.Struct) -> bytes:
+    """The body of an answer."""
+    return _encode({"response": response})
+
+
+def dump_xml_status(status: Status) -> bytes:
+    """The body of an answer without a payload in the XML form: two blanks deep, an element a line."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        "<response>\n"
+        "  <status>\n"
+        f"    <code>{status.code}</code>\n"
+        f"    <message>{escape(status.message, quote=False)}</message>\n"
+        "  </status>\n"
+        "</response>\n"
+    ).encode()
+
+
+def load_response(body: bytes, shape: type[Shape]) -> Shape:
+    """Read an answer. Numbers written as texts are taken too, as older services of the vendor send them.
+
+    Raises:
+        msgspec.DecodeError: the body is no JSON, or not of this shape.
+    """
+    return msgspec.json.decode(body, type=_Response[shape], strict=False).response  # type: ignore[valid-type]

@@ -1,0 +1,122 @@
+"""What the doors answer, byte for byte. The cases are in cases/*.toml, each with the source of its rule.
+
+A case is an account called through one step (the case itself) or several (`step`). It has 1,000 credits and
+the sender ORNEKAS; a second account, `other`, has the same. `credit`, `senders` and `settings` change that
+for both. It is 14:03:11 in Istanbul on 20 May 2026. With `each`, a case happens once for every value of that
+list, which stands in its requests as $EACH, to two accounts of their own. Of a step:
+
+- `path` is called with POST or another `method`, from another `address` if one is given;
+- `request` is what stands beside `authentication` in the request, `body` a whole body in which $AUTH stands
+  for that member; `raw` is a body in hexadecimal;
+- `as` is `owner`, `other` or `stranger`, who has the owner's key and a wrong hash;
+- before it, in this order: time goes by (`wait`), the owner's API access is `api_access` "off" or "on", and a
+  carrier reports the messages at the places `delivered` and `undelivered` of the owner's first order;
+- `answer` is the body, compared as text once white space between its tokens is gone; `error` is the text of
+  an answer that has nothing but a status.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.dialects.iletimerkezi.office import ADDRESS, Customer, Office, compact
+
+from ulak.core.ports import ReportState
+from ulak.core.times import parse_span
+from ulak.store import accounts
+from ulak.store.engine import Database
+
+CASES = Path(__file__).parent / "cases"
+FIRST_ORDER = 300000001
+
+turns = count()
+
+
+def load() -> list[Any]:
+    """Every case, under its file's and its own name."""
+    return [
+        pytest.param(case, id=f"{file.stem}: {case['name']}")
+        for file in sorted(CASES.glob("*.toml"))
+        for case in tomllib.loads(file.read_text("utf-8"))["case"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def shared_url(postgres: Any) -> Iterator[str]:
+    """One PostgreSQL database for all cases, for making one takes time; every case has its own accounts."""
+    url = postgres.create()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture
+def postgres_database(shared_url: str, tmp_path: Path, clock: Any) -> Database:
+    return Database(tmp_path, shared_url, clock)
+
+
+@pytest.mark.parametrize("case", load())
+async def test_case(books: Any, case: dict[str, Any]) -> None:
+    assert case["source"]
+    office = Office(books)
+    begun = books.clock.now
+    for value in case.get("each", [""]):
+        books.clock.now = begun
+        await play(office, case, value)
+
+
+async def play(office: Office, case: dict[str, Any], value: str) -> None:
+    """Go through the steps of a case, with one of its values."""
+    given: dict[str, Any] = {"credit": 1000, "senders": ["ORNEKAS"], "settings": {}}
+    given |= {key: case[key] for key in given if key in case}
+    owner = await office.customer(f"owner {next(turns)}", **given)
+    other = await office.customer(f"other {next(turns)}", **given)
+    callers = {"owner": owner, "other": other, "stranger": Customer(owner.id, owner.key, "0" * 64)}
+    for step in case.get("step", [case]):
+        await happen(office, owner, step)
+        reply = await office.call(
+            step["path"],
+            body_of(step, callers[step.get("as", "owner")], value),
+            method=step.get("method", "POST"),
+            address=step.get("address", ADDRESS),
+        )
+        assert (reply.status, reply.body.decode()) == (step["status"], answer_of(step)), value
+        form = b"text/xml; charset=utf-8" if reply.body.startswith(b"<?xml") else b"application/json"
+        assert reply.content_type == form
+
+
+async def happen(office: Office, owner: Customer, step: dict[str, Any]) -> None:
+    """What is said to come to pass before a step."""
+    office.books.clock.now += parse_span(step.get("wait", "0s"))
+    if "api_access" in step:
+        on = step["api_access"] == "on"
+        await office.books.write(lambda tx: accounts.set_access(tx, owner.id, on))
+    news = dict.fromkeys(step.get("delivered", []), ReportState.DELIVERED)
+    news |= dict.fromkeys(step.get("undelivered", []), ReportState.UNDELIVERED)
+    if news:
+        await office.report(owner, FIRST_ORDER, news)
+
+
+def body_of(step: dict[str, Any], caller: Customer, value: str) -> bytes:
+    """The bytes that a step sends."""
+    if "raw" in step:
+        return bytes.fromhex(step["raw"])
+    if "request" in step:
+        members = ", ".join(filter(None, ["$AUTH", step["request"]]))
+        step = {"body": f'{{"request": {{{members}}}}}'}
+    body: str = step.get("body", "")
+    return body.replace("$EACH", value).replace("$AUTH", caller.authentication).encode()
+
+
+def answer_of(step: dict[str, Any]) -> str:
+    """The bytes that must come back, as text."""
+    if "error" in step:
+        text = json.dumps(step["error"], ensure_ascii=False)
+        return f'{{"response":{{"status":{{"code":{step["status"]},"message":{text}}}}}}}'
+    answer: str = step["answer"]
+    return answer if answer.startswith("<") else compact(answer)
