@@ -1,0 +1,62 @@
+"""Run the benchmarks: `python -m benchmarks [--quick] [names]`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import rig
+
+NAMES = ("bulk", "single")
+
+
+def main() -> int:
+    """Run what is wanted; 1 when a goal was missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)} [all]")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="add the figures there, a JSON line each")
+    rig.options_of(parser)
+    options = parser.parse_args()
+    names = options.names or list(NAMES)
+    if unknown := set(names) - set(NAMES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}")
+    with rig.workspace(options.directory) as directory:
+        bench = rig.Bench(options, directory)
+        print(_machine(directory, options))
+        for name in names:
+            print(name, flush=True)
+            importlib.import_module(f"benchmarks.{name}").run(bench)
+    if options.out:
+        _write(options.out, bench.figures)
+    return int(any(figure.met is False for figure in bench.figures))
+
+
+def _machine(directory: Path, options: argparse.Namespace) -> str:
+    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    cpu = model[0].split(":", 1)[1].strip() if model else platform.machine()
+    syncs = rig.sync_rate(directory)
+    return (
+        f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores ({cpu}), "
+        f"Python {platform.python_version()}, "
+        f"{rig.file_system(directory)}, {syncs:,.0f} syncs/s; window {options.window}, "
+        f"id_form {options.id_form}, receipts {options.receipt_ms:g} ms after the answer"
+    )
+
+
+def _write(path: Path, figures: list[rig.Figure]) -> None:
+    at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    with path.open("ab") as file:
+        for figure in figures:
+            line = msgspec.to_builtins(figure) | {"met": figure.met, "at": at, "command": sys.argv[1:]}
+            file.write(msgspec.json.encode(line) + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
