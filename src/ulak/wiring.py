@@ -6,21 +6,23 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 import uvicorn
 
+from ulak.carriers.simulator import SimulatorLink
 from ulak.config import Config
+from ulak.core.carriers import check_simulator
 from ulak.core.errors import UlakError
-from ulak.core.orders import Placed
 from ulak.core.ports import MessageLink
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
-from ulak.dialects.smpp.connect import SmppLink, parse_settings, probe
-from ulak.service import dispatch, orders, reports, sweep
+from ulak.dialects.smpp.connect import LinkSettings, SmppLink, parse_settings, probe
+from ulak.dialects.smpp.serve import MAGIC, start_simulator
 from ulak.service import carriers as carrier_service
+from ulak.service import dispatch, orders, reports, sweep
 from ulak.service.carriers import Carrier
 from ulak.store import orders as order_store
 from ulak.store import reports as report_store
@@ -54,11 +56,43 @@ class CarrierKind:
     probe: Callable[[Mapping[str, str]], Any]
 
 
+SIMULATOR_WINDOW = 100
+
+ENDINGS = {digits.decode(): fate.what for digits, fate in MAGIC.items()}
+"""What the simulated operator does with numbers that end in these digits; all others are delivered."""
+
+
+def _to_simulator(port: int) -> MessageLink:
+    return SmppLink(LinkSettings("127.0.0.1", "simulator", port, window=SIMULATOR_WINDOW))
+
+
+async def _probe_simulator() -> str:
+    return "it is part of the server"
+
+
+@contextlib.asynccontextmanager
+async def simulated_operator(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """An operator that is made up, reached over SMPP; the port it listens on."""
+    try:
+        simulator = await start_simulator(host, port)
+    except OSError as error:
+        raise UlakError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    try:
+        yield simulator.port
+    finally:
+        await simulator.close()
+
+
 CARRIER_KINDS: dict[str, CarrierKind] = {
     "smpp": CarrierKind(
         check=parse_settings,
         link=lambda settings: SmppLink(parse_settings(settings)),
         probe=lambda settings: probe(parse_settings(settings)),
+    ),
+    "simulator": CarrierKind(
+        check=check_simulator,
+        link=lambda _settings: SimulatorLink(start_simulator, _to_simulator, SIMULATOR_WINDOW),
+        probe=lambda _settings: _probe_simulator(),
     ),
 }
 
@@ -93,19 +127,18 @@ class _Server(uvicorn.Server):
 
 
 class _Placing(Books):
-    """Books that wake the dispatcher when an order was placed."""
+    """Books that wake the dispatcher when an order comes.
+
+    They do so before it is placed: the claim then comes right behind it, mostly into the same transaction.
+    """
 
     wake: Callable[[], None] = staticmethod(lambda: None)
 
     def gather(self, kind: str, item: Any) -> asyncio.Future[Any]:
         ticket = super().gather(kind, item)
         if kind == orders.PLACE:
-            ticket.add_done_callback(self._placed)
-        return ticket
-
-    def _placed(self, ticket: asyncio.Future[Any]) -> None:
-        if not ticket.cancelled() and ticket.exception() is None and isinstance(ticket.result(), Placed):
             self.wake()
+        return ticket
 
 
 def _look(tx: Tx) -> Outlook:
@@ -153,6 +186,7 @@ async def run_server(
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=5,
         )

@@ -3,6 +3,9 @@
 A carrier link never touches the store. It gets messages to submit, and tells its desk what became of
 them; both sides of the conversation are batches, because one call a message is what makes gateways slow.
 All calls, in both directions, are made on the event loop's thread.
+
+The records are not frozen, because making a frozen one costs four times as much and there are several a
+message; nobody changes one that was given away.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from enum import IntEnum
 from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outgoing:
     """One message to hand over. `id` is ours; `number` is E.164 without the plus sign."""
 
@@ -23,21 +26,21 @@ class Outgoing:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
     """The carrier has it, under these references, one a part, spelled as the carrier spelled them."""
 
     references: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refused:
     """It did not go and will not: the carrier's own code, for people to read."""
 
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Unknown:
     """It may have gone: its bytes left, and no answer came back."""
 
@@ -55,7 +58,7 @@ class ReportState(IntEnum):
     UNDELIVERED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Report:
     """News about one part. `number` is the message's destination as the report names it, 0 if it does not."""
 

@@ -54,8 +54,6 @@ class NewAccount:
 def create(tx: Tx, name: str) -> NewAccount:
     """A new account with API access and no credit, sender or brand code.
 
-    Its iletiMerkezi hash is what that vendor's panel shows: HMAC-SHA256 of the key, keyed with a secret.
-
     Raises:
         UlakError: the name is empty, too long or taken.
     """
@@ -64,12 +62,21 @@ def create(tx: Tx, name: str) -> NewAccount:
     account_id = store.insert(tx, name, FIRST_NUMBER)
     if account_id is None:
         raise UlakError(f"there is an account called {name!r} already")
-    key = secrets.token_hex(16)
-    key_hash = hmac.new(secrets.token_bytes(32), key.encode(), hashlib.sha256).hexdigest()
-    store.add_credential(tx, account_id, "iletimerkezi", digest(key), digest(key_hash))
+    key, key_hash = issue(tx, account_id)
     account = store.find(tx, name)
     assert account is not None
     return NewAccount(account, key, key_hash)
+
+
+def issue(tx: Tx, account_id: int) -> tuple[str, str]:
+    """A further iletiMerkezi key and hash for an account, in the clear.
+
+    The hash is what that vendor's panel shows: HMAC-SHA256 of the key, keyed with a secret.
+    """
+    key = secrets.token_hex(16)
+    key_hash = hmac.new(secrets.token_bytes(32), key.encode(), hashlib.sha256).hexdigest()
+    store.add_credential(tx, account_id, "iletimerkezi", digest(key), digest(key_hash))
+    return key, key_hash
 
 
 def named(tx: Tx, account: str) -> Account:
@@ -99,6 +106,16 @@ def configure(tx: Tx, account: str, changes: dict[str, str]) -> Account:
             raise UlakError(str(error)) from None
     kept = {key: value for key, value in settings.items() if value != SETTINGS[key].default}
     store.set_settings(tx, found.id, kept)
+    return named(tx, account)
+
+
+def set_access(tx: Tx, account: str, on: bool) -> Account:
+    """Let an account in, or lock it out, whatever its credentials.
+
+    Raises:
+        UlakError: no such account.
+    """
+    store.set_access(tx, named(tx, account).id, on)
     return named(tx, account)
 
 

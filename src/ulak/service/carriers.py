@@ -63,6 +63,11 @@ def active(tx: Tx) -> list[Carrier]:
     return [Carrier(*row) for row in store.active(tx)]
 
 
+def removed_at_work(tx: Tx) -> list[Carrier]:
+    """Carriers that were removed while orders were with them, and still are."""
+    return [Carrier(*row) for row in store.removed_at_work(tx)]
+
+
 def named(tx: Tx, name: str) -> Carrier:
     """The carrier in use under this name.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ulak.core.errors import UlakError
 from ulak.core.ledger import SMS, Balance, Move, Posting
 from ulak.service import accounts
+from ulak.store import accounts as account_store
 from ulak.store import ledger
 from ulak.store.engine import Tx
 
@@ -27,6 +28,7 @@ def grant(tx: Tx, account: str, amount: int, asset: str = SMS) -> Balance:
     if not 0 < amount <= AMOUNT_MAX:
         raise UlakError(f"an amount is between 1 and {AMOUNT_MAX} of the smallest unit")
     found = accounts.named(tx, account)
+    account_store.lock(tx, found.id)  # A balance that is not there yet cannot be locked.
     balances = ledger.locked(tx, [(found.id, asset)])
     posting = Posting(found.id, asset, Move.GRANT, amount)
     balances[found.id, asset].apply(posting)

@@ -10,6 +10,7 @@ from ulak.core.ports import Accepted, Outcome, Refused, Unknown
 from ulak.core.references import IdForm, key_of
 from ulak.core.routing import Route, choose
 from ulak.core.states import MessageEvent
+from ulak.service import carriers
 from ulak.service.reports import FreshReference, unpark
 from ulak.service.settlement import Settlement
 from ulak.store import messages, orders
@@ -26,6 +27,9 @@ STEP = "step"
 
 FIRST_LOOK = 200
 """Messages of an order that are read when it is claimed; the rest is read while these are being sent."""
+
+GIVE_BACK = 1_000
+"""Orders of a removed carrier that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class ClaimedOrder:
     again: tuple[QueuedMessage, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
     """A message that was handed to a link at `opened` (ms)."""
 
@@ -91,8 +95,7 @@ def _claim(tx: Tx, item: Claim) -> list[ClaimedOrder]:
     due = orders.due(tx, [(route.prefix, route.up) for route in item.routes], item.limit)
     if not due:
         return []
-    chosen = [(order, choose(item.routes, order.prefix, item.turn + i)) for i, order in enumerate(due)]
-    taken = [(order, route.carrier_id) for order, route in chosen if route is not None]
+    taken = _share_out(item, due)
     covers = {order.id: min(order.last_id, order.id + FIRST_LOOK - 1) for order, _ in taken}
     rows = _by_order(messages.queued(tx, [(order.id - 1, covers[order.id]) for order, _ in taken]), covers)
     texts = _texts(tx, [order.id for order, _ in taken])
@@ -116,6 +119,15 @@ def _claim(tx: Tx, item: Claim) -> list[ClaimedOrder]:
         )
     orders.claim(tx, [(order.id, order.carrier_id, order.opened) for order in claimed])
     return claimed
+
+
+def _share_out(item: Claim, due: Sequence[orders.DueOrder]) -> list[tuple[orders.DueOrder, int]]:
+    """The carrier of each order. With a single way out there is nothing to choose: the question was asked
+    for orders that it can take."""
+    if len(item.routes) == 1:
+        return [(order, item.routes[0].carrier_id) for order in due]
+    chosen = [(order, choose(item.routes, order.prefix, item.turn + i)) for i, order in enumerate(due)]
+    return [(order, route.carrier_id) for order, route in chosen if route is not None]
 
 
 def _open(
@@ -161,25 +173,35 @@ def more_rows(tx: Tx, covered: int, last_id: int, limit: int) -> tuple[int, list
 
 
 def step_group(tx: Tx, items: Sequence[Step], _ids: Ids) -> list[int]:
-    """Commit outcomes and open what comes next. Returns the time from which on the opened may be reported."""
+    """Commit outcomes and open what comes next. Returns the time from which on the opened may be reported.
+
+    Steps of one link that came together are one: the last advance of an order counts.
+    """
+    advances: dict[int, tuple[int, int, int]] = {}
+    answers: dict[int, list[Step]] = {}
     for item in items:
-        if item.advances:
-            orders.advance(tx, item.advances)
+        advances.update((advance[0], advance) for advance in item.advances)
         if item.outcomes:
-            _answer(tx, item)
+            answers.setdefault(item.carrier_id, []).append(item)
+    if advances:
+        orders.advance(tx, list(advances.values()))
+    for steps in answers.values():
+        _answer(tx, steps[0], [outcome for step in steps for outcome in step.outcomes])
     return [tx.now] * len(items)
 
 
-def _answer(tx: Tx, item: Step) -> None:
+def _answer(tx: Tx, item: Step, outcomes: Sequence[tuple[Sent, Outcome]]) -> None:
     accepted: list[tuple[int, int]] = []
     fresh: dict[int, FreshReference] = {}
     events: list[tuple[Sent, MessageEvent]] = []
     doubts: list[tuple[int, int, Doubt, str]] = []
-    for sent, outcome in item.outcomes:
+    for sent, outcome in outcomes:
         match outcome:
             case Accepted(references):
                 accepted.append((sent.id, (1 << len(references)) - 1))
                 for part, spelled in enumerate(references):
+                    if not spelled:
+                        continue  # An operator that gives no name cannot report by one.
                     key = key_of(spelled, item.id_form)
                     fresh[key] = FreshReference(
                         key, spelled, sent.id, sent.order_id, part, sent.number, sent.opened
@@ -320,10 +342,17 @@ def leave_unsent(tx: Tx, carrier_id: int, sent: Sequence[Sent]) -> None:
 
 
 def give_back(tx: Tx) -> int:
-    """Let other carriers take what a removed one had not sent; returns how many orders that were.
+    """Let other carriers take what removed ones had not sent; returns how many orders that were.
 
-    Nothing of them is in doubt any more: what was open was settled when the link stopped, or was marked.
+    What a clean stop left open is settled or marked already. After a crash it is not, and the removed
+    carrier's policy decides about it as if it were taking over itself.
     """
+    for carrier in carriers.removed_at_work(tx):
+        after = 0
+        while True:
+            after, _ = take_over(tx, carrier.id, carrier.terms.on_uncertain, after, GIVE_BACK)
+            if not after:
+                break
     returned = orders.give_back(tx)
     if returned:
         report_store.forget_asked(tx, returned)

@@ -148,7 +148,7 @@ def _accept(
             number,
             draft.dialect,
             draft.sender,
-            OrderState.READY if ruling.due is None else OrderState.SCHEDULED,
+            _first_state(ruling, usable),
             desk.tx.now if ruling.due is None else ruling.due,
             total,
             total - usable,
@@ -164,6 +164,12 @@ def _accept(
         desk.balances[account.id, SMS].apply(posting)
         desk.postings.append(posting)
     return Placed(number)
+
+
+def _first_state(ruling: Ruling, usable: int) -> OrderState:
+    if not usable:
+        return OrderState.FAILED  # No link would ever have anything to do with it.
+    return OrderState.READY if ruling.due is None else OrderState.SCHEDULED
 
 
 def _add_messages(desk: _Desk, first_id: int, text: TextDraft) -> int:

@@ -78,7 +78,7 @@ def _agreed(
     return guess
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FreshReference:
     """A part that a carrier has just accepted. `opened` is when its bytes were given leave to go (ms)."""
 

@@ -40,6 +40,8 @@ _CREDENTIALS_LOCKED = Sql(
     lock="FOR UPDATE OF account",
     keys=("dialect text", "key_digest text"),
 )
+_LOCK = Sql("SELECT 1 FROM account WHERE id = :id", lock="FOR UPDATE")
+_NEXT_NUMBER = Sql("SELECT next_number FROM account WHERE id = :id")
 _SET_NEXT_NUMBER = Sql(
     "UPDATE account SET next_number = fresh.number FROM {fresh} AS fresh WHERE account.id = fresh.id",
     fresh=("id int8", "number int8"),
@@ -82,6 +84,11 @@ def find(tx: Tx, account: str) -> Account | None:
     return _account(row) if row else None
 
 
+def lock(tx: Tx, account_id: int) -> None:
+    """Let nobody else change the account, or begin a balance of it, until this transaction ends."""
+    tx.one(_LOCK, id=account_id)
+
+
 def set_access(tx: Tx, account_id: int, on: bool) -> None:
     """The API-access switch."""
     tx.run(_SET_ACCESS, id=account_id, on=int(on))
@@ -113,6 +120,14 @@ def credentials(
     """What is known of these (dialect, key digest) pairs. With `lock`, the accounts stay locked, by id."""
     rows = tx.all(_CREDENTIALS_LOCKED if lock else _CREDENTIALS, keys=list(keys))
     return {(row[0], row[1]): Credential(row[2], _account(row[4:]), row[3]) for row in rows}
+
+
+def next_number(tx: Tx, account_id: int) -> int:
+    """The number the account's next order gets."""
+    row = tx.one(_NEXT_NUMBER, id=account_id)
+    assert row is not None
+    number: int = row[0]
+    return number
 
 
 def set_next_numbers(tx: Tx, numbers: Mapping[int, int]) -> None:

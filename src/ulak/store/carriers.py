@@ -11,6 +11,10 @@ _INSERT = Sql(
     " ON CONFLICT DO NOTHING RETURNING id"
 )
 _ACTIVE = Sql("SELECT id, name, kind, settings FROM carrier WHERE removed IS NULL ORDER BY id")
+_REMOVED_AT_WORK = Sql(
+    "SELECT id, name, kind, settings FROM carrier WHERE removed IS NOT NULL"
+    " AND EXISTS (SELECT 1 FROM sms_order WHERE state = 12 AND carrier_id = carrier.id) ORDER BY id"
+)
 _REPLACE = Sql("UPDATE carrier SET settings = :settings WHERE id = :id")
 _REMOVE = Sql("UPDATE carrier SET removed = :now WHERE name = :name AND removed IS NULL")
 
@@ -35,6 +39,11 @@ def active(tx: Tx) -> list[CarrierRow]:
     return [CarrierRow(*row) for row in tx.all(_ACTIVE)]
 
 
+def removed_at_work(tx: Tx) -> list[CarrierRow]:
+    """Removed ones with orders that are not over, oldest first."""
+    return [CarrierRow(*row) for row in tx.all(_REMOVED_AT_WORK)]
+
+
 def replace(tx: Tx, carrier_id: int, settings: str) -> None:
     """Other settings for the same carrier."""
     tx.run(_REPLACE, id=carrier_id, settings=settings)
@@ -42,4 +51,4 @@ def replace(tx: Tx, carrier_id: int, settings: str) -> None:
 
 def remove(tx: Tx, name: str) -> bool:
     """Take a carrier out of use; whether there was one. The row stays: orders name it."""
-    return tx.run(_REMOVE, name=name) > 0
+    return tx.run(_REMOVE, name=name, now=tx.now) > 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -28,6 +29,9 @@ _SOURCE = re.compile(r"\{([a-z_]+)\}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _encode = msgspec.json.Encoder().encode
 
+# No text of PostgreSQL holds a NUL, and SQLite's JSON functions cut a text there. Nobody means one.
+_NUL, _NUL_IN_JSON, _REPLACEMENT = "\0", b"\\u0000", "\ufffd"
+
 
 class Sql:
     """A statement for both databases.
@@ -35,12 +39,15 @@ class Sql:
     `rows` describes each `{name}`: its columns with their PostgreSQL types, e.g. `ids=("id int8",)`. The
     parameter of that name is then a sequence of tuples (of plain values, where there is one column).
     `lock` is appended on PostgreSQL only: SQLite has a single writer.
+    A NUL in a text is stored as the replacement character.
     """
 
     __slots__ = ("_columns", "postgresql", "sqlite")
 
     def __init__(self, text: str, *, lock: str = "", **rows: Sequence[str]) -> None:
-        self._columns = {name: len(columns) for name, columns in rows.items()}
+        self._columns = {
+            name: [column.endswith(" text") for column in columns] for name, columns in rows.items()
+        }
         # SQLite cannot guess how many rows a JSON text holds, and would rather scan a table than it. Its
         # CROSS JOIN takes tables in the order they are written: the given rows first.
         ordered = text.replace(" JOIN ", " CROSS JOIN ") if rows else text
@@ -51,20 +58,32 @@ class Sql:
     def for_sqlite(self, values: dict[str, Any]) -> dict[str, Any]:
         """The parameters as sqlite3 takes them: rows as one JSON text."""
         for name in self._columns:
-            values[name] = _encode(values[name]).decode()
+            encoded = _encode(values[name])
+            if _NUL_IN_JSON in encoded:
+                encoded = _encode([_without_nul(row) for row in values[name]])
+            values[name] = encoded.decode()
         return values
 
     def for_postgresql(self, values: dict[str, Any]) -> dict[str, Any]:
         """The parameters as psycopg takes them: rows as one array a column."""
-        for name, width in self._columns.items():
+        for name, texts in self._columns.items():
             given = values.pop(name)
-            if width == 1:
-                values[f"{name}_a"] = list(given)
-                continue
-            columns: Any = zip(*given, strict=True) if given else ((),) * width
-            for letter, column in zip(_LETTERS, columns, strict=False):
-                values[f"{name}_{letter}"] = list(column)
+            if len(texts) == 1:
+                columns: Any = (given,)
+            else:
+                columns = zip(*given, strict=True) if given else ((),) * len(texts)
+            for letter, is_text, column in zip(_LETTERS, texts, columns, strict=False):
+                has_nul = is_text and any(_NUL in text for text in column)
+                values[f"{name}_{letter}"] = (
+                    [_without_nul(text) for text in column] if has_nul else list(column)
+                )
         return values
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(_NUL, _REPLACEMENT)
+    return tuple(map(_without_nul, value)) if isinstance(value, tuple) else value
 
 
 def _json_rows(name: str, columns: Sequence[str]) -> str:
@@ -87,13 +106,12 @@ def _unnest_rows(name: str, columns: Sequence[str]) -> str:
 class Tx:
     """An open transaction. `now` is the same for everything it writes (ms UTC)."""
 
-    __slots__ = ("_connection", "now", "postgres", "xid")
+    __slots__ = ("_connection", "now", "postgres")
 
     def __init__(self, connection: Any, now: int, postgres: bool) -> None:
         self._connection = connection
         self.now = now
         self.postgres = postgres
-        self.xid: int | None = None
 
     def all(self, sql: Sql, **values: Any) -> list[Row]:
         """Every row of the answer."""
@@ -115,6 +133,9 @@ class Tx:
             return self._connection.execute(sql.postgresql, sql.for_postgresql(values))
         return self._connection.execute(sql.sqlite, sql.for_sqlite(values))
 
+
+READ_BACK = 60.0
+"""Seconds to wait for PostgreSQL after it went away during a COMMIT."""
 
 CLOCK_OFFSET = "clock_offset"
 _OFFSET_SQLITE = f"SELECT value FROM setting WHERE name = '{CLOCK_OFFSET}'"
@@ -208,12 +229,28 @@ class PostgresConnection:
     def writing(self, change: Callable[[Tx], Result]) -> Result:
         return self._transaction("BEGIN", change, writes=True)
 
+    def _begin(self, begin: str) -> psycopg.Connection[Row]:
+        """A connection with a transaction begun.
+
+        A connection may have been cut while nobody used it, by a restart of the server for example. Nothing
+        is lost then, and another one does.
+        """
+        for last in (False, True):
+            db = self._connect()
+            try:
+                db.execute(begin)
+            except psycopg.OperationalError as error:
+                if last or not db.closed:
+                    raise StoreUnavailable(str(error)) from error
+            else:
+                return db
+        raise AssertionError("unreachable")
+
     def _transaction(self, begin: str, work: Callable[[Tx], Result], *, writes: bool) -> Result:
-        db = self._connect()
+        db = self._begin(begin)
         xid: str | None = None
         committing = False
         try:
-            db.execute(begin)
             offset, xid = self._opening(db, writes)
             result = work(Tx(db, self._clock() + int(offset or 0), postgres=True))
             committing = True
@@ -238,10 +275,24 @@ class PostgresConnection:
         return row[0], row[1]
 
     def _was_committed(self, xid: str | None) -> bool:
-        """After the connection was lost during COMMIT: read back what became of it, never repeat blindly."""
-        db = self._connect()
-        row = db.execute("SELECT pg_xact_status(%s::xid8)", (xid,)).fetchone()
-        return row is not None and row[0] == "committed"
+        """After the connection was lost during COMMIT: read back what became of it, never repeat blindly.
+
+        Waits for a server that is still at it, or on its way up again.
+
+        Raises:
+            StoreUnavailable: it stayed away; whether it had committed is not known.
+        """
+        patience = time.monotonic() + READ_BACK
+        while True:
+            try:
+                row = self._connect().execute("SELECT pg_xact_status(%s::xid8)", (xid,)).fetchone()
+            except (psycopg.OperationalError, StoreUnavailable) as error:
+                if time.monotonic() > patience:
+                    raise StoreUnavailable(f"nobody knows what became of a COMMIT: {error}") from error
+            else:
+                if row is None or row[0] != "in progress":
+                    return row is not None and row[0] == "committed"
+            time.sleep(0.05)
 
     @staticmethod
     def _clean_up(db: psycopg.Connection[Row]) -> None:

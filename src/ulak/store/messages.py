@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ulak.core.messages import MessageCopy
 from ulak.core.orders import MessageRow
-from ulak.core.states import MessageState
+from ulak.core.states import MESSAGE_STATES, MessageState
 from ulak.store.engine import Sql, Tx
 
 _INSERT = Sql(
@@ -55,8 +55,10 @@ _REACHED = Sql(
     " AND (state IN (21, 23) OR (state = 24 AND open_parts = 0)) LIMIT 1"
 )
 _EXPIRED = Sql(
-    "SELECT id FROM message WHERE id > :after AND id <= :last AND state = 21 AND changed < :before"
-    " ORDER BY id LIMIT :limit"
+    "SELECT message.id, wanted.after + 1 FROM {ranges} AS wanted"
+    " JOIN message ON message.id > wanted.after AND message.id <= wanted.last"
+    " WHERE message.state = 21 AND message.changed < :before ORDER BY message.id LIMIT :limit",
+    ranges=("after int8", "last int8"),
 )
 
 
@@ -75,8 +77,7 @@ def page(tx: Tx, after: int, last: int, limit: int) -> list[MessageRow]:
     odd: dict[int, str] = {}
     if any(row[1] == 0 for row in rows):
         odd = dict(tx.all(_ODD, after=rows[0][0] - 1, last=rows[-1][0]))
-    states = {int(state): state for state in MessageState}
-    return [MessageRow(f"+{row[1]}" if row[1] else odd[row[0]], states[row[2]]) for row in rows]
+    return [MessageRow(f"+{row[1]}" if row[1] else odd[row[0]], MESSAGE_STATES[row[2]]) for row in rows]
 
 
 def cancel_range(tx: Tx, after: int, last: int) -> None:
@@ -112,7 +113,9 @@ def accept(tx: Tx, fresh: Sequence[tuple[int, int]]) -> None:
 def copies(tx: Tx, wanted: Iterable[tuple[int, int]]) -> dict[int, MessageCopy]:
     """Working copies of (message, order) pairs, locked."""
     rows = tx.all(_COPIES, wanted=sorted(set(wanted)))
-    return {row[0]: MessageCopy(row[0], row[1], row[2], MessageState(row[3]), row[4], row[5]) for row in rows}
+    return {
+        row[0]: MessageCopy(row[0], row[1], row[2], MESSAGE_STATES[row[3]], row[4], row[5]) for row in rows
+    }
 
 
 def save(tx: Tx, fresh: Iterable[MessageCopy]) -> None:
@@ -127,7 +130,7 @@ def reached(tx: Tx, first: int, last: int) -> bool:
     return tx.one(_REACHED, first=first, last=last) is not None
 
 
-def expired(tx: Tx, after: int, last: int, before: int, limit: int) -> list[int]:
-    """Messages in (after, last] that wait for a report since before `before` (ms)."""
-    rows = tx.all(_EXPIRED, after=after, last=last, before=before // 1000, limit=limit)
-    return [row[0] for row in rows]
+def expired(tx: Tx, ranges: Sequence[tuple[int, int]], before: int, limit: int) -> list[tuple[int, int]]:
+    """(message, first id of its range) in orders' ranges (after, last], without news since `before` (ms)."""
+    rows = tx.all(_EXPIRED, ranges=ranges, before=before // 1000, limit=limit)
+    return [(row[0], row[1]) for row in rows]

@@ -88,7 +88,8 @@ _CLAIM = Sql(
     claims=("id int8", "carrier_id int8", "opened int8"),
 )
 _ADVANCE = Sql(
-    "UPDATE sms_order SET opened = step.opened, settled = step.settled"
+    "UPDATE sms_order SET settled = step.settled,"
+    " opened = CASE WHEN step.opened > sms_order.opened THEN step.opened ELSE sms_order.opened END"
     " FROM {steps} AS step WHERE sms_order.id = step.id",
     steps=("id int8", "opened int8", "settled int8"),
 )
@@ -119,9 +120,8 @@ _BY_ID = Sql(
     " JOIN sms_order ON sms_order.id = wanted.id ORDER BY sms_order.id",
     orders=("id int8",),
 )
-_OVERDUE = Sql(
-    "SELECT id, account_id, sender, total, prefix, opened, settled FROM sms_order"
-    " WHERE state = 12 AND due < :before AND id > :after ORDER BY id LIMIT :limit"
+_UNDER_WAY = Sql(
+    "SELECT id, due, total FROM sms_order WHERE state = 12 AND id > :after ORDER BY id LIMIT :limit"
 )
 _ANY_DUE = Sql("SELECT 1 FROM sms_order WHERE state IN (10, 11) AND due <= :now LIMIT 1")
 _GIVE_BACK = Sql(
@@ -347,9 +347,9 @@ def sending_by_id(tx: Tx, orders: Sequence[int]) -> list[SendingOrder]:
     return [SendingOrder(*row) for row in tx.all(_BY_ID, orders=orders)]
 
 
-def overdue(tx: Tx, before: int, after: int, limit: int) -> list[SendingOrder]:
-    """Orders still under way that were due before `before` (ms), by id, from `after` (exclusive) on."""
-    return [SendingOrder(*row) for row in tx.all(_OVERDUE, before=before, after=after, limit=limit)]
+def under_way(tx: Tx, after: int, limit: int) -> list[tuple[int, int, int]]:
+    """(id, when it was due, id of its last message) of orders under way after `after`, by id."""
+    return [(row[0], row[1], row[0] + row[2] - 1) for row in tx.all(_UNDER_WAY, after=after, limit=limit)]
 
 
 def any_due(tx: Tx) -> bool:

@@ -70,7 +70,8 @@ _FORGET = Sql(
 )
 
 _FORGET_ORDERS = Sql(
-    "DELETE FROM unsure WHERE doubt = 5 AND order_id IN (SELECT id FROM {orders} AS gone)", orders=("id int8",)
+    "DELETE FROM unsure WHERE doubt = 5 AND order_id IN (SELECT id FROM {orders} AS gone)",
+    orders=("id int8",),
 )
 _RESENT_ORDERS = Sql(
     "UPDATE unsure SET doubt = 2, at = :now WHERE doubt = 4 AND order_id IN (SELECT id FROM {orders} AS gone)",

@@ -190,5 +190,3 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], stop: asy
             await asyncio.wait_for(stop.wait(), seconds)
         except TimeoutError:
             continue
-
-

@@ -95,7 +95,7 @@ class Run:
         return not self.rows and not self.again and self.covered >= self.last_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Flight:
     """A message with the link, and the slots of the window it takes."""
 
@@ -116,10 +116,13 @@ class LinkRunner:
         self._runs: dict[int, Run] = {}
         self._flights: dict[int, Flight] = {}
         self._used = 0
+        self._behind = 0
         self._reserved = 0
         self._answers: list[tuple[int, Outcome]] = []
+        self._early: list[tuple[Sequence[Report], Callable[[bool], None]]] = []
         self._doubted: set[int] = set()
         self._stepping = False
+        self._holding = False
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
@@ -140,7 +143,7 @@ class LinkRunner:
 
     def reserve(self) -> int:
         """Set slots aside for orders that are being claimed; the others keep half if any are in turn."""
-        free = self._free()
+        free = max(0, self._free() - self._behind)
         self._reserved = free if not self._turns else (free + 1) // 2
         return self._reserved
 
@@ -201,6 +204,7 @@ class LinkRunner:
                 self._runs[order.id] = run
             else:
                 run.again.extend(order.again)
+            self._behind += sum(max(1, row.price) for row in order.again)
             while run.rows and run.rows[0].id <= run.opened:
                 batch.append(self._launch(run, run.rows.popleft(), order.now))
             self._place(run)
@@ -210,10 +214,23 @@ class LinkRunner:
 
     async def look_for_asked(self) -> None:
         """Take messages that an operator wants sent again, or that were left behind unsent."""
-        claimed = await self._books.write(
-            lambda tx: dispatch.take_asked(tx, self.channel.carrier_id, LOOK_AHEAD)
-        )
-        self.add(claimed)
+        claimed: list[ClaimedOrder] = []
+        # A step that was decided before and is committed after would settle their orders past them again.
+        self._holding = True
+        try:
+            await self._step_through()
+            claimed = await self._books.write(
+                lambda tx: dispatch.take_asked(tx, self.channel.carrier_id, self._link.window)
+            )
+        finally:
+            self._holding = False
+            self.add(claimed)
+
+    async def _step_through(self) -> None:
+        """Wait until the step under way is committed."""
+        while self._stepping:
+            self._idle.clear()
+            await self._idle.wait()
 
     # What the link says.
 
@@ -224,6 +241,20 @@ class LinkRunner:
 
     def reports(self, batch: Sequence[Report], stored: Callable[[bool], None]) -> None:
         """See `LinkDesk`."""
+        if self._answers:
+            # Some of these may name messages whose answers still wait for a step. Decided before that step
+            # they would find nothing and be parked; decided right after it they cost half as much.
+            self._early.append((batch, stored))
+        else:
+            self._gather_reports(batch, stored)
+
+    def _gather_early(self) -> None:
+        """The answers are on their way to the writer; reports that came with them may follow."""
+        early, self._early = self._early, []
+        for batch, stored in early:
+            self._gather_reports(batch, stored)
+
+    def _gather_reports(self, batch: Sequence[Report], stored: Callable[[bool], None]) -> None:
         try:
             written = self._books.gather(
                 REPORTS, ReportBatch(self.channel.carrier_id, self.channel.id_form, batch)
@@ -255,11 +286,12 @@ class LinkRunner:
 
     def _kick(self) -> None:
         """Begin the next step if there is anything to commit and none is under way."""
-        if self._stepping:
+        if self._stepping or self._holding:
             return
         outcomes, resend = self._take_answers()
         picked = self._pick()
         if not outcomes and not picked:
+            self._gather_early()
             self._idle.set()
             return
         self._stepping = True
@@ -302,27 +334,37 @@ class LinkRunner:
         while free > 0 and self._turns and empty < len(self._turns):
             share = max(1, free // len(self._turns))
             run = self._turns.popleft()
-            taken = self._take_from(run, share, free, picked)
+            # What is open on disk without being with the link has its room kept free.
+            room = free if run.again else free - self._behind
+            taken = self._take_from(run, share, room, picked)
             free -= taken
             empty = 0 if taken else empty + 1
             if run.exhausted:
                 continue
+            if not taken and (run.again or (run.rows and not self._behind)):
+                # Its next message has more parts than there is room: it keeps its turn, and the room grows.
+                self._turns.appendleft(run)
+                break
             self._turns.append(run)
             self._look_ahead(run)
         return picked
 
-    def _take_from(self, run: Run, share: int, free: int, picked: list[tuple[Run, QueuedMessage]]) -> int:
+    def _take_from(self, run: Run, share: int, room: int, picked: list[tuple[Run, QueuedMessage]]) -> int:
         """Move messages worth `share` slots to `picked`, at least one if there is room for it. A message of
-        more parts than the whole window goes when nothing else is with the link."""
+        more parts than the whole window goes when nothing else is open."""
         taken = 0
-        while source := run.again or run.rows:
+        again = bool(run.again)
+        alone = not self._used and (again or not self._behind)
+        source = run.again or run.rows
+        while source:
             need = max(1, source[0].price)
-            if taken + need > (share if taken else free) and self._used:
+            if taken + need > (min(share, room) if taken else room) and (taken or not alone):
                 break
             row = source.popleft()
             run.opened = max(run.opened, row.id)
             run.out.add(row.id)
             picked.append((run, row))
+            self._behind -= need if again else 0
             self._used += need
             taken += need
         if not run.rows:
@@ -365,6 +407,7 @@ class LinkRunner:
         except Exception as error:
             self._again(step, picked, resend, error)
             return
+        self._gather_early()
         done.add_done_callback(lambda done: self._stepped(done, step, picked, resend))
 
     def _stepped(

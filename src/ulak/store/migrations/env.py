@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic import context
@@ -16,17 +16,24 @@ _LOCK = 7_263_745_821
 
 def run(config: Config) -> None:
     engine = sa.create_engine(config.attributes["url"], poolclass=sa.pool.NullPool)
+    if engine.dialect.name == "sqlite":
+        # Left to itself the driver begins no transaction for DDL, and half a migration would stay.
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
+        if engine.dialect.name == "postgresql":
             connection.execute(sa.text(f"SELECT pg_advisory_lock({_LOCK})"))
             connection.commit()
-        else:
-            connection.execute(sa.text("PRAGMA journal_mode = WAL"))
         context.configure(connection=connection, transactional_ddl=True)
         with context.begin_transaction():
             context.run_migrations()
         connection.commit()
     engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 run(context.config)

@@ -1,0 +1,65 @@
+# Two commands are enough on a new machine: `make demo` and `make test`.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+PORT ?= 8025
+DATA ?= data/sandbox
+TESTS ?= tests
+PYTEST ?=
+
+.PHONY: help install demo test check lock bench soak clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/.run ## Set up .venv with what Ulak needs
+
+demo: .venv/.run ## Start a sandbox in the foreground, with everything simulated (PORT=8025 DATA=data/sandbox)
+	@exec $(BIN)/ulak sandbox --data $(DATA) --port $(PORT)
+
+test: .venv/.test .venv/.tools check ## Install what tests need, then run all checks and tests (TESTS=tests/core)
+	@$(BIN)/python -m pytest $(PYTEST) $(TESTS)
+
+check: .venv/.test ## Style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+lock: .venv/.test ## Choose the newest versions that fit and pin them in requirements/
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml -o requirements/run.txt
+	@$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml --group test -c requirements/run.txt -o requirements/test.txt
+
+bench: .venv/.test ## Measure the figures of benchmarks/README.md
+	@$(BIN)/python -m benchmarks
+
+soak: .venv/.test ## Random days and crashes, for as long as it takes
+	@ULAK_TEST_SOAK=1 $(BIN)/python -m pytest $(PYTEST) tests/service/test_days.py
+
+clean: ## Remove what was installed and made; the data of the sandbox stays
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/peers/node_modules
+
+LOCK := --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url
+
+# Stamps: pip runs again only when a file it depends on was changed.
+
+.venv/bin/python:
+	@.ci/need python git
+	@$$(.ci/need --python) -m venv .venv
+
+.venv/.run: requirements/run.txt pyproject.toml | .venv/bin/python
+	@echo "setting up .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/run.txt -e .
+	@touch $@
+
+.venv/.test: requirements/test.txt pyproject.toml | .venv/bin/python
+	@echo "setting up .venv for tests"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/test.txt -e .
+	@touch $@ .venv/.run
+
+.venv/.tools: $(wildcard tests/peers/package-lock.json) | .venv/bin/python
+	@.ci/need --maybe npm kannel
+	@if [ -e tests/peers/package-lock.json ] && command -v npm >/dev/null; then \
+		npm ci --prefix tests/peers --silent --no-audit --no-fund && touch $@; \
+	fi

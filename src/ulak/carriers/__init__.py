@@ -1,0 +1,1 @@
+"""Carriers that speak no wire of ours."""

@@ -1,0 +1,67 @@
+"""`ulak`: which commands there are, and how each of them ends.
+
+Groups are loaded when one of their commands is asked for. A command returns nothing; it shows a value, or
+raises one of the errors that are told here. Exit codes: 0 done, 1 failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from ulak import __version__
+from ulak.cli.errors import Failed, UsageError
+from ulak.config import ConfigError
+from ulak.core.errors import StoreUnavailable, UlakError
+
+app = App(
+    name="ulak",
+    version=__version__,
+    help="Ulak, a self-hosted order and delivery server.",
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+)
+app.command("ulak.cli.serve:serve", name="serve", help="Serve until stopped.")
+app.command(
+    "ulak.cli.sandbox:sandbox", name="sandbox", help="Serve a demo account over a simulated operator."
+)
+app.command("ulak.cli.smsc:smsc", name="smsc", help="Run the simulated operator alone, over SMPP.")
+app.command("ulak.cli.account:app", name="account", help="Accounts: who may use the server.")
+app.command("ulak.cli.credit:app", name="credit", help="Credit of accounts.")
+app.command("ulak.cli.sender:app", name="sender", help="Names that accounts may send under.")
+app.command("ulak.cli.carrier:app", name="carrier", help="Carriers: the ways out.")
+app.command("ulak.cli.message:app", name="message", help="Messages that may have gone twice.")
+app.command("ulak.cli.clock:app", name="clock", help="The clock of a sandbox.")
+app.command("ulak.cli.doctor:doctor", name="doctor", help="Look whether everything is in order.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command line; returns the exit code."""
+    os.umask(0o077)  # what is written here is nobody else's business
+    try:
+        app(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+    except (CycloptsError, ConfigError, UsageError) as error:
+        return _told(error, 2)
+    except Failed:
+        return 1
+    except (UlakError, StoreUnavailable) as error:
+        return _told(error, 1)
+    except BrokenPipeError:
+        # Whoever read our output has gone. Nothing more shall be written when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _told(error, 1)
+    except KeyboardInterrupt:
+        return 1
+    return 0
+
+
+def _told(error: Exception, code: int) -> int:
+    print(f"ulak: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,60 @@
+"""`ulak doctor`: is everything in order?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ulak.cli.common import DEFAULTS, Common, note
+from ulak.cli.errors import Failed
+from ulak.service import audit, carriers
+from ulak.store import doubts, overview
+from ulak.store.engine import Tx
+
+
+def doctor(
+    *,
+    repair: Annotated[
+        bool, Parameter(negative="", help="repair what can be repaired safely", show_default=False)
+    ] = False,
+    common: Common = DEFAULTS,
+) -> None:
+    """Look for broken invariants, and at what stands open. Only the former make it fail.
+
+    Shows {"ok", "broken": [sentence, ...], "orders_open", "messages_waiting", "credits_held", "unsure_held",
+    "no_carrier": [{"prefix", "orders"}, ...], "stranded_orders"}. `no_carrier` are orders that are due and
+    that no configured carrier takes, `stranded_orders` those whose carrier was removed at work on them.
+    """
+    found = common.read(_examine)
+    common.show(found)
+    if found["no_carrier"]:
+        note("Some orders wait for a carrier: add one whose prefix they begin with.")
+    if repair:
+        note("Nothing was repaired: this version knows no repair that is safe to make by itself.")
+    if not found["ok"]:
+        raise Failed
+
+
+def _examine(tx: Tx) -> dict[str, Any]:
+    broken = audit.check(tx)
+    stands = overview.open_orders(tx)
+    return {
+        "ok": not broken,
+        "broken": broken,
+        "orders_open": stands.orders,
+        "messages_waiting": stands.messages,
+        "credits_held": stands.credits,
+        "unsure_held": len(doubts.held(tx)),
+        "no_carrier": _without_carrier(tx),
+        "stranded_orders": overview.stranded_orders(tx),
+    }
+
+
+def _without_carrier(tx: Tx) -> list[dict[str, Any]]:
+    prefixes = tuple(carrier.terms.prefix for carrier in carriers.active(tx))
+    return [
+        {"prefix": prefix, "orders": count}
+        for prefix, count in overview.due_orders(tx).items()
+        if not prefix.startswith(prefixes)
+    ]

@@ -1,0 +1,164 @@
+"""`ulak sandbox`: a server to try things with, its operator made up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ulak.cli.common import prepared
+from ulak.cli.serve import DEFAULTS, ServerFlags, run
+from ulak.cli.smsc import endings
+from ulak.config import Config
+from ulak.core.times import ISTANBUL
+from ulak.service import carriers
+from ulak.service import sandbox as service
+from ulak.service.sandbox import Demo
+from ulak.store.engine import Database, Tx
+from ulak.store.vault import Vault
+from ulak.store.writer import sync_write
+
+if TYPE_CHECKING:
+    from ulak.wiring import Running
+
+_CARRIER = {"host": "127.0.0.1", "system_id": "sandbox", "window": "100"}
+# Any other carrier that somebody adds goes first.
+_LAST_CHOICE = {"priority": "100"}
+
+
+def sandbox(*, flags: ServerFlags = DEFAULTS) -> None:
+    """Serve a demo account with credit and a sender, over a simulated operator, until stopped.
+
+    Writes DIR/sandbox.json, and prints it with --json: {"url", "account", "key", "hash", "sender", "pid",
+    "port", "smsc_port", "data"}. Otherwise prints the credentials and lines to paste into a shell. The
+    credentials stay the same for the same DIR, by default $XDG_DATA_HOME/ulak-sandbox.
+    """
+    config = flags.server_options(data_name="ulak-sandbox")
+    run(config, lambda stop: _serve(config, stop, flags))
+
+
+async def _serve(config: Config, stop: asyncio.Event, flags: ServerFlags) -> None:
+    from ulak.wiring import run_server, simulated_operator
+
+    database = prepared(config)
+    async with simulated_operator() as smsc_port:
+        demo = await asyncio.to_thread(_prepare, config, database, smsc_port)
+        await run_server(config, stop, partial(_ready, config, flags, demo, smsc_port))
+
+
+def _prepare(config: Config, database: Database, smsc_port: int) -> Demo:
+    """Everything that a sandbox has in its data."""
+    from ulak.wiring import CARRIER_KINDS
+
+    known = _known(config.data / "sandbox.json")
+    words = {**_CARRIER, **_LAST_CHOICE, "port": str(smsc_port)}
+    vault = Vault(config.data, config.key)
+
+    def change(tx: Tx) -> Demo:
+        demo = service.prepare(tx, known)
+        there = any(carrier.name == service.CARRIER for carrier in carriers.active(tx))
+        check = CARRIER_KINDS["smpp"].check
+        if there:
+            carriers.change(tx, service.CARRIER, words, check, vault)
+        else:
+            carriers.add(tx, service.CARRIER, "smpp", words, check, vault)
+        return demo
+
+    return sync_write(database, change)
+
+
+def _known(path: Path) -> tuple[str, str] | None:
+    """The credentials that were written the last time."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        return str(document["key"]), str(document["hash"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _ready(config: Config, flags: ServerFlags, demo: Demo, smsc_port: int, running: Running) -> None:
+    document = {
+        "url": running.url,
+        "account": demo.account,
+        "key": demo.key,
+        "hash": demo.hash,
+        "sender": demo.sender,
+        "pid": os.getpid(),
+        "port": running.port,
+        "smsc_port": smsc_port,
+        "data": str(config.data),
+    }
+    _write(config.data / "sandbox.json", json.dumps(document, indent=2) + "\n")
+    if flags.json:
+        flags.show(document)
+    else:
+        print(_welcome(document, demo), flush=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and for nobody else to read."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with open(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    fresh.replace(path)
+
+
+def _welcome(document: dict[str, Any], demo: Demo) -> str:
+    lines = [
+        f"The sandbox serves at {document['url']} until you press Ctrl-C.",
+        f"account {demo.account}, approved sender {demo.sender}",
+        f"key     {demo.key}",
+        f"hash    {demo.hash}",
+        f"All of this is in {document['data']}/sandbox.json. Commands work beside it, e.g.",
+        f"  ulak clock advance 25h --data {document['data']}",
+        "",
+        endings(),
+        "",
+        "To be pasted into another shell, one after the other: each order is the account's next, and the",
+        "lines that report and cancel have the ids that those before them get.",
+    ]
+    for what, line in curl_lines(document["url"], demo):
+        lines += ["", f"# {what}", line]
+    return "\n".join(lines)
+
+
+def curl_lines(url: str, demo: Demo) -> list[tuple[str, str]]:
+    """What there is to try, and the line that does it."""
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=demo.now)).astimezone(ISTANBUL)
+    tomorrow = (local + timedelta(days=1)).strftime("%d/%m/%Y %H:%M")
+    # The time of day, because the same text to the same number counts as a slip for ten minutes.
+    text = f"Merhaba! Saat {local:%H:%M:%S}"
+    sent, scheduled = str(demo.next_number), str(demo.next_number + 1)
+    days = {"start": f"{local:%Y-%m-%d}", "end": f"{local + timedelta(days=9):%Y-%m-%d}"}
+    line = partial(_curl, url, demo)
+    reports = "report: 111 is delivered, 112 is not, 110 is under way"
+    return [
+        ("send", line("send-sms", _order(demo, text))),
+        (reports, line("get-report", {"order": {"id": sent}})),
+        ("list the orders of these days", line("get-reports", {"filter": days})),
+        ("schedule for tomorrow", line("send-sms", _order(demo, f"{text}, yarın", tomorrow))),
+        ("cancel what was scheduled", line("cancel-order", {"order": {"id": scheduled}})),
+        ("report: 115 is cancelled", line("get-report", {"order": {"id": scheduled}})),
+    ]
+
+
+def _order(demo: Demo, text: str, when: str = "") -> dict[str, Any]:
+    return {
+        "order": {
+            "sender": demo.sender,
+            "sendDateTime": when,
+            "iys": "0",
+            "message": {"text": text, "receipents": {"number": ["905301234567"]}},
+        }
+    }
+
+
+def _curl(url: str, demo: Demo, operation: str, fields: dict[str, Any]) -> str:
+    body = {"request": {"authentication": {"key": demo.key, "hash": demo.hash}, **fields}}
+    sent = json.dumps(body, ensure_ascii=False)
+    return f"curl -sS -w '\\n' -H 'Content-Type: application/json' -d '{sent}' {url}/v1/{operation}/json"

@@ -1,0 +1,48 @@
+"""`ulak smsc`: the simulated operator alone."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ulak.cli.common import DEFAULTS, Common
+
+
+def smsc(
+    *,
+    port: Annotated[int, Parameter(help="port to listen on, 0 for any that is free")] = 2775,
+    host: Annotated[str, Parameter(help="address to listen on")] = "127.0.0.1",
+    common: Common = DEFAULTS,
+) -> None:
+    """Run the simulated operator until stopped. It keeps no data; any system_id and password may bind.
+
+    Prints its port and what numbers with certain last digits do; with --json {"port", "endings": {digits:
+    what happens}}.
+    """
+    asyncio.run(_simulate(host, port, common))
+
+
+async def _simulate(host: str, port: int, common: Common) -> None:
+    from ulak.wiring import ENDINGS, simulated_operator
+
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    async with simulated_operator(host, port) as bound:
+        if common.json:
+            common.show({"port": bound, "endings": ENDINGS})
+        else:
+            print(f"a simulated operator speaks SMPP 3.4 at {host} port {bound}", flush=True)
+            print(endings(), flush=True)
+        await stop.wait()
+
+
+def endings() -> str:
+    """The magic numbers, for people."""
+    from ulak.wiring import ENDINGS
+
+    lines = [f"  …{digits}  {what}" for digits, what in ENDINGS.items()]
+    return "\n".join(["Numbers that end in these digits are special, all others are delivered:", *lines])

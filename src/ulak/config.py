@@ -1,0 +1,218 @@
+"""Every option once: its default, its check and its help line.
+
+A flag wins over the environment, the environment over the file, the file over the default. A name that is
+not known is an error wherever it stands: an option that was misspelt must not be silently without effect.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from ulak.core.keys import read_key
+from ulak.core.times import parse_span
+
+Found: TypeAlias = tuple[str, str]
+"""Where an option was found, as an error names it, and its text there."""
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PREFIX = "ULAK_"
+CONFIG_VARIABLE = "ULAK_CONFIG"
+
+# Documented for parts of Ulak that are not there yet, so they may stand in an environment already.
+_LATER = ("ULAK_CALLBACK_ALLOW", "ULAK_FUNDING")
+_FOR_TESTS = "ULAK_TEST_"
+
+_PORT = re.compile(r"[0-9]{1,5}")
+_PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+
+
+class ConfigError(ValueError):
+    """An option cannot be what it is; the text names the option and where it was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be chosen. Times are ms; `unit_price` is what one SMS is worth, in TRY."""
+
+    data: Path
+    database: str | None = field(repr=False)
+    host: str
+    port: int
+    role: str
+    public_url: str | None
+    trusted_proxy: tuple[Network, ...]
+    receipt_wait: int
+    unit_price: Decimal
+    key: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. `check` makes the value out of its text, and raises ValueError where it cannot."""
+
+    help: str
+    check: Callable[[str], Any]
+    default: str | None = None
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError("must name a directory")
+    return Path(text).expanduser().absolute()
+
+
+def _database(text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://")
+    return text
+
+
+def _host(text: str) -> str:
+    if not text or any(character.isspace() for character in text):
+        raise ValueError("must be an address or a host name")
+    return text
+
+
+def _port(text: str) -> int:
+    if not _PORT.fullmatch(text) or int(text) > 65535:
+        raise ValueError("must be a number from 0 to 65535 (0: any that is free)")
+    return int(text)
+
+
+def _role(text: str) -> str:
+    if text in ("api", "worker"):
+        raise ValueError(f"{text} is not there yet; one process does all")
+    if text != "all":
+        raise ValueError("must be all")
+    return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must be like https://sms.example.org")
+    return text.rstrip("/")
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(
+            ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()
+        )
+    except ValueError as error:
+        raise ValueError(f"must be addresses or networks, comma separated: {error}") from None
+
+
+def _price(text: str) -> Decimal:
+    if not _PRICE.fullmatch(text):
+        raise ValueError("must be an amount like 0.35")
+    return Decimal(text)
+
+
+OPTIONS: dict[str, Option] = {
+    "data": Option("directory of the data, the key and the locks [$XDG_DATA_HOME/ulak]", _path),
+    "database": Option("postgresql://… to keep the data there instead of in DIR", _database),
+    "host": Option("address to listen on", _host, "127.0.0.1"),
+    "port": Option("port to listen on, 0 for any that is free", _port, "8025"),
+    "role": Option("what this process does: all (api and worker are not there yet)", _role, "all"),
+    "public_url": Option("address under which customers reach this server", _url),
+    "trusted_proxy": Option("addresses or networks whose X-Forwarded-For is believed", _networks, ""),
+    "receipt_wait": Option("how long a final report is waited for", parse_span, "72h"),
+    "unit_price": Option("what one SMS is worth in TRY, as balances show it", _price, "0"),
+    "key": Option("32 octets in base64 or hexadecimal that encrypt secrets [DIR/key]", read_key),
+}
+
+
+def load(
+    flags: Mapping[str, str | None], environment: Mapping[str, str] = os.environ, *, data_name: str = "ulak"
+) -> Config:
+    """The options in force. `flags` may hold `config`, the path of a file; None is not given.
+
+    Raises:
+        ConfigError: a name is unknown, a value does not fit, or the file cannot be read.
+    """
+    given = {name: text for name, text in flags.items() if text is not None}
+    file = given.pop("config", None) or environment.get(CONFIG_VARIABLE)
+    # Option -> (where it was found, its text), from the weakest source to the strongest.
+    found = _file(Path(file)) if file else {}
+    found |= _variables(environment)
+    found |= {name: ("--" + name.replace("_", "-"), text) for name, text in given.items()}
+    values = {name: _value(option, found.get(name)) for name, option in OPTIONS.items()}
+    values["data"] = values["data"] or _data_home(environment) / data_name
+    return Config(**values)
+
+
+def _value(option: Option, found: Found | None) -> Any:
+    if found is None:
+        return None if option.default is None else option.check(option.default)
+    where, text = found
+    try:
+        return option.check(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _data_home(environment: Mapping[str, str]) -> Path:
+    home = environment.get("XDG_DATA_HOME", "")
+    # The specification of XDG says that a relative path is to be ignored.
+    return Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "share"
+
+
+def _variables(environment: Mapping[str, str]) -> dict[str, Found]:
+    """Options from the environment. An empty variable is not set: composed environments have such."""
+    found: dict[str, Found] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX) or variable.startswith(_FOR_TESTS):
+            continue
+        if variable in (CONFIG_VARIABLE, *_LATER):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in OPTIONS or variable != variable.upper():
+            raise ConfigError(f"{variable} in the environment is no option{_meant(variable, _VARIABLES)}")
+        if text:
+            found[name] = (variable, text)
+    return found
+
+
+_VARIABLES = [CONFIG_VARIABLE, *(PREFIX + name.upper() for name in OPTIONS)]
+
+
+def _file(path: Path) -> dict[str, Found]:
+    """Options from a TOML file, as text."""
+    try:
+        # Numbers keep their spelling: money is never a float.
+        document = tomllib.loads(path.read_text("utf-8"), parse_float=str)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    for name in document:
+        if name not in OPTIONS:
+            raise ConfigError(f"{path}: {name} is no option{_meant(name, OPTIONS)}")
+    return {name: _text(f"{path}: {name}", value) for name, value in document.items()}
+
+
+def _text(where: str, value: object) -> Found:
+    if isinstance(value, str):
+        return where, value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return where, str(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return where, ",".join(value)
+    raise ConfigError(f"{where}: must be a text, a number or a list of texts")
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"

@@ -1,0 +1,47 @@
+"""What stands open in the whole installation, for people who look after it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ulak.store.engine import Sql, Tx
+
+_OPEN = Sql(
+    "SELECT count(*), coalesce(sum(total - delivered - undelivered), 0), coalesce(sum(held), 0)"
+    " FROM sms_order WHERE state IN (10, 11, 12)"
+)
+_STRANDED = Sql(
+    "SELECT count(*) FROM sms_order JOIN carrier ON carrier.id = sms_order.carrier_id"
+    " WHERE sms_order.state = 12 AND carrier.removed IS NOT NULL"
+)
+_WAITING = Sql(
+    "SELECT prefix, count(*) FROM sms_order WHERE state IN (10, 11) AND due <= :now"
+    " GROUP BY prefix ORDER BY prefix"
+)
+
+
+class OpenOrders(NamedTuple):
+    """Orders that are not final: how many, their messages without a final state, the credits they hold."""
+
+    orders: int
+    messages: int
+    credits: int
+
+
+def open_orders(tx: Tx) -> OpenOrders:
+    """What is under way or waits."""
+    row = tx.one(_OPEN)
+    assert row is not None
+    return OpenOrders(int(row[0]), int(row[1]), int(row[2]))
+
+
+def stranded_orders(tx: Tx) -> int:
+    """Orders that a carrier was working on when it was removed."""
+    row = tx.one(_STRANDED)
+    assert row is not None
+    return int(row[0])
+
+
+def due_orders(tx: Tx) -> dict[str, int]:
+    """Orders that are due and that no link has taken: common prefix of their numbers -> how many."""
+    return {row[0]: int(row[1]) for row in tx.all(_WAITING, now=tx.now)}

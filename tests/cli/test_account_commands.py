@@ -1,0 +1,133 @@
+"""`ulak account`, `credit`, `sender`: what they do, and the shapes other programs rely on."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tests.cli.conftest import Command
+
+from ulak.service.accounts import authenticate
+from ulak.store.engine import Database
+from ulak.store.writer import sync_read
+
+
+def test_a_new_account_shows_its_keys_and_may_come_in(ulak: Command, database: Database) -> None:
+    made = ulak("account", "create", "Alice & Co").value
+    assert list(made) == ["id", "name", "iletimerkezi"]
+    assert list(made["iletimerkezi"]) == ["key", "hash"]
+    assert made["name"] == "Alice & Co"
+    assert isinstance(made["id"], int)
+    assert re.fullmatch("[0-9a-f]{32}", made["iletimerkezi"]["key"])
+    assert re.fullmatch("[0-9a-f]{64}", made["iletimerkezi"]["hash"])
+    admitted = sync_read(
+        database,
+        lambda tx: authenticate(
+            tx, "iletimerkezi", made["iletimerkezi"]["key"], made["iletimerkezi"]["hash"], "192.0.2.1"
+        ),
+    )
+    assert admitted is not None
+    assert admitted.id == made["id"]
+
+
+def test_a_new_account_has_nothing_but_api_access(ulak: Command) -> None:
+    made = ulak("account", "create", "alice").value
+    shown = ulak("account", "show", "alice").value
+    assert shown == {
+        "id": made["id"],
+        "name": "alice",
+        "api_access": True,
+        "settings": {
+            "ips": "",
+            "test_number": "",
+            "iys_brand": "",
+            "iys_subscription": "off",
+            "strict_schedule": "on",
+            "strict_iys": "off",
+        },
+        "senders": [],
+        "balances": {"SMS": {"available": 0, "held": 0, "spent": 0}},
+    }
+    assert ulak("account", "show", str(made["id"])).value == shown
+    assert ulak("account", "list").value == [shown]
+
+
+def test_a_name_is_given_once(ulak: Command) -> None:
+    assert ulak("account", "create", "alice").code == 0
+    again = ulak("account", "create", "alice")
+    assert (again.code, again.out) == (1, "")
+    assert again.err == "ulak: there is an account called 'alice' already\n"
+
+
+def test_settings_are_changed_together_or_not_at_all(ulak: Command) -> None:
+    ulak("account", "create", "alice")
+    changed = ulak("account", "set", "alice", "ips=192.0.2.0/24,::1", "strict_schedule=off").value
+    assert changed["settings"]["ips"] == "192.0.2.0/24,::1/128"
+    assert changed["settings"]["strict_schedule"] == "off"
+    failed = ulak("account", "set", "alice", "strict_schedule=on", "iys_brand=x")
+    assert (failed.code, failed.out) == (1, "")
+    assert ulak("account", "show", "alice").value == changed
+    assert ulak("account", "set", "alice", "ips=").value["settings"]["ips"] == ""
+
+
+@pytest.mark.parametrize("words", [[], ["ips"], ["=x"], ["ips=", "ips="]])
+def test_settings_that_are_none_are_wrong_usage(ulak: Command, words: list[str]) -> None:
+    ulak("account", "create", "alice")
+    ended = ulak("account", "set", "alice", *words)
+    assert (ended.code, ended.out) == (2, "")
+
+
+def test_an_account_is_locked_out_and_let_in(ulak: Command) -> None:
+    ulak("account", "create", "alice")
+    assert ulak("account", "api-access", "off", "alice").value["api_access"] is False
+    assert ulak("account", "api-access", "on", "alice").value["api_access"] is True
+    assert ulak("account", "api-access", "of", "alice").code == 2
+
+
+def test_credit_is_granted_in_main_units(ulak: Command) -> None:
+    ulak("account", "create", "alice")
+    granted = ulak("credit", "grant", "alice", "100").value
+    assert granted == {"account": "alice", "asset": "SMS", "available": 100, "held": 0, "spent": 0}
+    assert ulak("credit", "grant", "alice", "5").value["available"] == 105
+    lira = ulak("credit", "grant", "alice", "120.96", "--asset", "TRY").value
+    assert lira == {
+        "account": "alice",
+        "asset": "TRY",
+        "available": "120.96",
+        "held": "0.00",
+        "spent": "0.00",
+    }
+    assert list(ulak("account", "show", "alice").value["balances"]) == ["SMS", "TRY"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "code"),
+    [("1.5", 2), ("x", 2), ("٣", 2), ("", 2), ("-5", 2), ("1e3", 2), ("0", 1), ("9" * 16, 2)],
+)
+def test_amounts_that_cannot_be_granted(ulak: Command, amount: str, code: int) -> None:
+    ulak("account", "create", "alice")
+    ended = ulak("credit", "grant", "alice", amount)
+    assert (ended.code, ended.out) == (code, "")
+
+
+def test_senders_are_approved_byte_for_byte(ulak: Command) -> None:
+    ulak("account", "create", "alice")
+    assert ulak("sender", "approve", "alice", "ORNEKAS").value == {"account": "alice", "senders": ["ORNEKAS"]}
+    ulak("sender", "approve", "alice", "ORNEKAS")
+    assert ulak("sender", "approve", "alice", "ornekas").value["senders"] == ["ORNEKAS", "ornekas"]
+    assert ulak("sender", "approve", "alice", "twelve chars").code == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["account", "show", "nobody"],
+        ["account", "set", "nobody", "ips="],
+        ["account", "api-access", "on", "nobody"],
+        ["credit", "grant", "nobody", "1"],
+        ["sender", "approve", "nobody", "X"],
+    ],
+)
+def test_an_account_that_is_not_there(ulak: Command, words: list[str]) -> None:
+    ended = ulak(*words)
+    assert (ended.code, ended.out, ended.err) == (1, "", "ulak: no account 'nobody'\n")

@@ -1,0 +1,91 @@
+"""`ulak doctor` and `ulak clock`."""
+
+from __future__ import annotations
+
+import pytest
+from tests import cast
+from tests.cli.conftest import Command
+
+from ulak.service import sandbox
+from ulak.store.engine import Database, Sql
+from ulak.store.writer import sync_write
+
+HEALTHY = {
+    "ok": True,
+    "broken": [],
+    "orders_open": 0,
+    "messages_waiting": 0,
+    "credits_held": 0,
+    "unsure_held": 0,
+    "no_carrier": [],
+    "stranded_orders": 0,
+}
+
+
+def test_nothing_is_wrong_with_nothing(ulak: Command) -> None:
+    assert ulak("doctor").value == HEALTHY
+
+
+def test_what_stands_open_is_told_and_is_no_failure(ulak: Command, database: Database) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice, 3)
+    cast.place(database, alice, 1)
+    found = ulak("doctor")
+    assert found.value == HEALTHY | {
+        "orders_open": 2,
+        "messages_waiting": 4,
+        "credits_held": 4,
+        "no_carrier": [{"prefix": "90530100000", "orders": 1}, {"prefix": "905301000001", "orders": 1}],
+    }
+    assert "wait for a carrier" in found.err
+    ulak("carrier", "add", "elsewhere", "--kind", "simulator", "--set", "prefix=90555")
+    assert len(ulak("doctor").value["no_carrier"]) == 2
+    ulak("carrier", "add", "sim", "--kind", "simulator", "--set", "prefix=9053")
+    assert ulak("doctor").value["no_carrier"] == []
+
+
+def test_orders_of_a_removed_carrier_are_told(ulak: Command, database: Database) -> None:
+    carrier = ulak("carrier", "add", "sim", "--kind", "simulator").value["id"]
+    cast.place(database, cast.alice(database))
+    cast.claim(database, carrier=carrier)
+    assert ulak("doctor").value["stranded_orders"] == 0
+    ulak("carrier", "remove", "sim")
+    assert ulak("doctor").value["stranded_orders"] == 1
+
+
+def test_a_broken_invariant_is_a_failure(ulak: Command, database: Database) -> None:
+    cast.place(database, cast.alice(database))
+    sync_write(database, lambda tx: tx.run(Sql("UPDATE sms_order SET delivered = delivered + 1")))
+    ended = ulak("doctor")
+    assert ended.code == 1
+    assert '"ok":false' in ended.out
+    assert '"broken":["' in ended.out
+    sync_write(database, lambda tx: tx.run(Sql("UPDATE sms_order SET delivered = delivered - 1")))
+
+
+def test_there_is_nothing_to_repair_by_itself(ulak: Command) -> None:
+    ended = ulak("doctor", "--repair")
+    assert ended.value["ok"] is True
+    assert "Nothing was repaired" in ended.err
+
+
+def test_the_clock_of_real_data_stands_fast(ulak: Command) -> None:
+    ended = ulak("clock", "advance", "25h")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "ulak: these data are no sandbox: their clock cannot be moved\n"
+
+
+def test_the_clock_of_a_sandbox_moves(ulak: Command, database: Database) -> None:
+    sync_write(database, lambda tx: sandbox.prepare(tx, None))
+    before = sync_write(database, lambda tx: tx.now)
+    assert ulak("clock", "advance", "25h").value["ahead_ms"] == 25 * cast.HOUR
+    moved = ulak("clock", "advance", "1h30m").value
+    assert list(moved) == ["now", "ahead_ms"]
+    assert moved["ahead_ms"] == 26 * cast.HOUR + 30 * cast.MINUTE
+    assert moved["now"].endswith("Z")
+    assert sync_write(database, lambda tx: tx.now) == before + moved["ahead_ms"]
+
+
+@pytest.mark.parametrize("span", ["", "0.5h", "-1h", "１h"])
+def test_spans_that_are_none(ulak: Command, span: str) -> None:
+    assert ulak("clock", "advance", span).code == 2

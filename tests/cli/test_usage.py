@@ -1,0 +1,115 @@
+"""Exit codes, and where things are said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Command
+
+from ulak.cli.app import app
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bogus"],
+        ["account", "bogus"],
+        ["account", "--json"],
+        ["account", "create"],
+        ["account", "create", "a", "b"],
+        ["account", "list", "--bogus"],
+        ["account", "list", "--database", "mysql://x"],
+        ["account", "list", "--config", "/nowhere.toml"],
+        ["credit", "grant", "a", "1", "--asset", "EUR"],
+        ["message", "unsure", "resend"],
+        ["message", "unsure", "resend", "x"],
+        ["message", "unsure", "fail", "1", "--all"],
+        ["clock", "advance", "soon"],
+        ["serve", "--port", "70000"],
+        ["serve", "--role", "worker"],
+        ["smsc", "--port", "x"],
+    ],
+)
+def test_wrong_usage(command: Command, tmp_path: Path, words: list[str]) -> None:
+    ended = command(*words, "--json", "--data", str(tmp_path / "data"))
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("ulak: ")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_role_that_is_not_there_yet_is_told(command: Command) -> None:
+    assert (
+        command("serve", "--role", "api").err == "ulak: --role: api is not there yet; one process does all\n"
+    )
+
+
+def test_a_misspelt_variable_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ULAK_DATABSE", "postgresql://x")
+    ended = command("account", "list")
+    assert ended.code == 2
+    assert "did you mean ULAK_DATABASE?" in ended.err
+
+
+def test_data_that_cannot_be_made(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ended = command("account", "list", "--json", "--data", str(tmp_path / "file" / "data"))
+    assert (ended.code, ended.out) == (1, "")
+
+
+def test_a_database_that_cannot_be_reached(command: Command, tmp_path: Path) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    ended = command("account", "list", "--json", "--data", str(tmp_path), "--database", url)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("ulak: PostgreSQL: ")
+
+
+def test_missing_data_are_created(command: Command, tmp_path: Path) -> None:
+    ended = command("account", "list", "--json", "--data", str(tmp_path / "new" / "data"))
+    assert ended.value == []
+    assert (tmp_path / "new" / "data" / "ulak.db").stat().st_mode & 0o077 == 0
+
+
+def test_without_a_flag_the_data_are_at_home(command: Command, tmp_path: Path) -> None:
+    command("account", "create", "alice")
+    assert (tmp_path / "home" / "ulak" / "ulak.db").exists()
+
+
+def test_people_see_lines(command: Command, tmp_path: Path) -> None:
+    where = ["--data", str(tmp_path)]
+    command("account", "create", "alice", *where)
+    command("account", "create", "bob", *where)
+    command("carrier", "add", "op", "--kind", "smpp", "--set", "host=h", "system_id=u", "password=p", *where)
+    listed = command("account", "list", *where).out.splitlines()
+    assert [line.split()[:3] for line in listed] == [
+        ["id", "name", "api_access"],
+        ["1", "alice", "yes"],
+        ["2", "bob", "yes"],
+    ]
+    assert "balances.SMS.available     0" in command("account", "show", "bob", *where).out.splitlines()
+    assert "host=h system_id=u password=***" in command("carrier", "list", *where).out
+    assert command("message", "unsure", "list", *where).err == "none\n"
+
+
+def test_help_and_version(command: Command) -> None:
+    assert command("--version").out.count(".") == 2
+    for name in ("account", "carrier", "serve", "message"):
+        assert name in command("--help").out
+    assert "--kind" in command("carrier", "add", "--help").out
+
+
+def test_every_command_takes_data_database_and_json(command: Command) -> None:
+    groups = {
+        "account": ["create", "list", "show", "set", "api-access"],
+        "credit": ["grant"],
+        "sender": ["approve"],
+        "carrier": ["add", "list", "remove", "test"],
+        "clock": ["advance"],
+    }
+    lines = [[group, name] for group, names in groups.items() for name in names]
+    lines += [["message", "unsure", name] for name in ("list", "resend", "fail")]
+    lines += [["serve"], ["sandbox"], ["smsc"], ["doctor"]]
+    for line in lines:
+        shown = command(*line, "--help").out
+        assert all(flag in shown for flag in ("--data", "--database", "--json")), line
+    assert {line[0] for line in lines} == {name for name in app if not name.startswith("-")}
