@@ -110,9 +110,6 @@ class Web:
 
 async def _body(scope: dict[str, Any], receive: Receive) -> tuple[bytes, Trouble | None]:
     """The whole body, or why there is none. A body that is too large is read no further."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > BODY_MAX:
-            return b"", Trouble.BODY_TOO_LARGE
     try:
         async with asyncio.timeout(BODY_SECONDS):
             event = await receive()
@@ -120,6 +117,8 @@ async def _body(scope: dict[str, Any], receive: Receive) -> tuple[bytes, Trouble
                 if event["type"] != "http.request":
                     return b"", Trouble.BODY_INCOMPLETE
                 return event.get("body", b""), None
+            if _announced(scope) > BODY_MAX:
+                return b"", Trouble.BODY_TOO_LARGE
             chunks, size = [event["body"]], len(event["body"])
             while event.get("more_body"):
                 event = await receive()
@@ -132,6 +131,13 @@ async def _body(scope: dict[str, Any], receive: Receive) -> tuple[bytes, Trouble
             return b"".join(chunks), None
     except TimeoutError:
         return b"", Trouble.BODY_INCOMPLETE
+
+
+def _announced(scope: dict[str, Any]) -> int:
+    """The size that the request says its body has."""
+    return max(
+        (int(v) for name, v in scope["headers"] if name == b"content-length" and v.isdigit()), default=0
+    )
 
 
 async def _answer(reply: Reply, send: Send) -> None:

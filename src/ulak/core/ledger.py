@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 SMS = "SMS"
 """The asset that messages are paid with: one credit is one part."""
@@ -32,8 +33,7 @@ ENTRIES: dict[Move, tuple[str, str]] = {
 """For each move the ledger account it takes from and the one it gives to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """`amount` (positive, smallest unit) moved for an account, and the order it was for."""
 
     account_id: int

@@ -75,6 +75,8 @@ class OrderDraft:
     def first_of(self, faults: Iterable[Refusal]) -> Refusal | None:
         """The fault that is visible: the earliest in the dialect's order of checks."""
         found = set(faults)
+        if not found:
+            return None
         return next((check for check in self.checks if check in found), None)
 
 

@@ -335,10 +335,16 @@ def take_asked(tx: Tx, carrier_id: int, limit: int) -> list[ClaimedOrder]:
 
 
 def leave_unsent(tx: Tx, carrier_id: int, sent: Sequence[Sent]) -> None:
-    """A link was stopped before these left: they are not in doubt, and go first the next time."""
-    report_store.doubt(
-        tx, carrier_id, [(item.id, item.order_id, Doubt.UNSENT, "the link was stopped") for item in sent]
-    )
+    """A link was stopped before these left: they go first the next time, and are not in doubt.
+
+    One that may have gone before is marked already, and stays so.
+    """
+    before = {row[0]: row[3] for row in report_store.doubts_of(tx, [item.id for item in sent])}
+    marks = [
+        (item.id, item.order_id, Doubt.ASKED if before.get(item.id) == Doubt.RESENT else Doubt.UNSENT)
+        for item in sent
+    ]
+    report_store.doubt(tx, carrier_id, [(*mark, "the link was stopped") for mark in marks])
 
 
 def give_back(tx: Tx) -> int:

@@ -74,9 +74,16 @@ class _Desk:
 
 def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | Refusal]:
     """Decide submissions in the order they came; each sees what those before it took."""
-    names = [(item.dialect, digest(item.key)) for item in items]
+    digests = {item.key: digest(item.key) for item in items}
+    names = [(item.dialect, digests[item.key]) for item in items]
     desk = _load(tx, items, names, ids)
-    results = [_place(desk, item, desk.known.get(name)) for item, name in zip(items, names, strict=True)]
+    admitted: dict[tuple[str, str, str, str], Account | None] = {}
+    results = []
+    for item, name in zip(items, names, strict=True):
+        who = (*name, item.secret, item.address)
+        if who not in admitted:
+            admitted[who] = admit(desk.known.get(name), item.secret, item.address)
+        results.append(_place(desk, item, admitted[who]))
     desk.save()
     return results
 
@@ -103,8 +110,7 @@ def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids
     )
 
 
-def _place(desk: _Desk, item: Submission, known: account_store.Credential | None) -> Placed | Refusal:
-    account = admit(known, item.secret, item.address)
+def _place(desk: _Desk, item: Submission, account: Account | None) -> Placed | Refusal:
     if account is None:
         return Refusal.UNAUTHENTICATED
     draft = item.draft

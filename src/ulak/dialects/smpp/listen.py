@@ -14,7 +14,7 @@ from typing import Generic, Protocol
 from ulak.dialects.smpp.line import Line
 from ulak.dialects.smpp.session import Answer, BindAsked, Event, Incoming, Role, Session, State, Token
 
-_SWEEP = 1.0
+_SWEEP_MAX = 1.0
 _MAY_RECEIVE = frozenset({State.BOUND_RX, State.BOUND_TRX})
 
 
@@ -76,6 +76,7 @@ class Listener(Generic[Token]):
         self._peers_max = peers_max
         self._bind_within = bind_within
         self._enquire_link = enquire_link
+        self._sweep_every = min(_SWEEP_MAX, bind_within / 4, enquire_link / 4)
         self._now = now
         self._peers: dict[Line[Token], Peer[Token]] = {}
         self._server: asyncio.Server | None = None
@@ -87,7 +88,7 @@ class Listener(Generic[Token]):
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._accept, host, port, ssl=tls, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
-        self._timer = loop.call_later(_SWEEP, self._sweep)
+        self._timer = loop.call_later(self._sweep_every, self._sweep)
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
@@ -157,4 +158,4 @@ class Listener(Generic[Token]):
             elif silent > self._enquire_link and not line.session.enquiring:
                 line.session.enquire()
                 line.flush()
-        self._timer = asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
+        self._timer = asyncio.get_running_loop().call_later(self._sweep_every, self._sweep)
