@@ -21,6 +21,8 @@ from ulak.store.tables import metadata
 from ulak.store.writer import sync_read
 from ulak.wiring import GROUP_KINDS
 
+pytest.register_assert_rewrite("tests.cast", "tests.service.days")
+
 
 class FakeClock:
     """A clock that stands still until a test moves it. Begins on 20 May 2026, 14:03:11 in Istanbul."""

@@ -25,22 +25,14 @@ _ADD_CREDENTIAL = Sql(
     "INSERT INTO credential (account_id, dialect, key_digest, secret_digest, created)"
     " VALUES (:account, :dialect, :key, :secret, :now)"
 )
-_CREDENTIALS = Sql(
-    f"SELECT credential.dialect, credential.key_digest, credential.secret_digest, account.next_number, {_COLUMNS}"
-    " FROM {keys} AS wanted"
+_KNOWN = (
+    "SELECT credential.dialect, credential.key_digest, credential.secret_digest, account.next_number,"
+    f" {_COLUMNS} FROM {{keys}} AS wanted"
     " JOIN credential ON credential.dialect = wanted.dialect AND credential.key_digest = wanted.key_digest"
-    " JOIN account ON account.id = credential.account_id ORDER BY account.id",
-    keys=("dialect text", "key_digest text"),
+    " JOIN account ON account.id = credential.account_id ORDER BY account.id"
 )
-_CREDENTIALS_LOCKED = Sql(
-    f"SELECT credential.dialect, credential.key_digest, credential.secret_digest, account.next_number, {_COLUMNS}"
-    " FROM {keys} AS wanted"
-    " JOIN credential ON credential.dialect = wanted.dialect AND credential.key_digest = wanted.key_digest"
-    " JOIN account ON account.id = credential.account_id ORDER BY account.id",
-    lock="FOR UPDATE OF account",
-    keys=("dialect text", "key_digest text"),
-)
-_LOCK = Sql("SELECT 1 FROM account WHERE id = :id", lock="FOR UPDATE")
+_CREDENTIALS = Sql(_KNOWN, keys=("dialect text", "key_digest text"))
+_CREDENTIALS_LOCKED = Sql(_KNOWN, lock="FOR UPDATE OF account", keys=("dialect text", "key_digest text"))
 _NEXT_NUMBER = Sql("SELECT next_number FROM account WHERE id = :id")
 _SET_NEXT_NUMBER = Sql(
     "UPDATE account SET next_number = fresh.number FROM {fresh} AS fresh WHERE account.id = fresh.id",

@@ -70,11 +70,13 @@ _FORGET = Sql(
 )
 
 _FORGET_ORDERS = Sql(
-    "DELETE FROM unsure WHERE doubt = 5 AND order_id IN (SELECT id FROM {orders} AS gone)",
+    "DELETE FROM unsure WHERE doubt IN (4, 5) AND doubt = 5"
+    " AND order_id IN (SELECT id FROM {orders} AS gone)",
     orders=("id int8",),
 )
 _RESENT_ORDERS = Sql(
-    "UPDATE unsure SET doubt = 2, at = :now WHERE doubt = 4 AND order_id IN (SELECT id FROM {orders} AS gone)",
+    "UPDATE unsure SET doubt = 2, at = :now"
+    " WHERE doubt IN (4, 5) AND doubt = 4 AND order_id IN (SELECT id FROM {orders} AS gone)",
     orders=("id int8",),
 )
 
@@ -165,7 +167,7 @@ def carriers_asked(tx: Tx) -> list[int]:
 
 
 def asked(tx: Tx, carrier_id: int, limit: int) -> list[Row]:
-    """(message, order, doubt, number, price) of messages that are to be sent although their order is past them."""
+    """(message, order, doubt, number, price) of messages to be sent although their order is past them."""
     return tx.all(_ASKED, carrier=carrier_id, limit=limit)
 
 

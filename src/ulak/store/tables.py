@@ -254,4 +254,11 @@ unsure = Table(
     Column("doubt", SmallInteger, nullable=False),
     Column("why", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    # Looked at several times a second, and nearly always empty.
+    Index(
+        "ix_unsure_to_send",
+        "carrier_id",
+        sqlite_where=text("doubt IN (4, 5)"),
+        postgresql_where=text("doubt IN (4, 5)"),
+    ),
 )

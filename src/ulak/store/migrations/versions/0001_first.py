@@ -214,6 +214,14 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_unsure")),
     )
+    op.create_index(
+        "ix_unsure_to_send",
+        "unsure",
+        ["carrier_id"],
+        unique=False,
+        sqlite_where=sa.text("doubt IN (4, 5)"),
+        postgresql_where=sa.text("doubt IN (4, 5)"),
+    )
     op.create_table(
         "credential",
         sa.Column(

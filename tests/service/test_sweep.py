@@ -1,0 +1,198 @@
+"""What time does by itself."""
+
+from __future__ import annotations
+
+import pytest
+from tests import cast
+from tests.conftest import FakeClock
+
+from ulak.core.doubts import OnUncertain
+from ulak.core.ledger import Balance
+from ulak.core.ports import Accepted, Unknown
+from ulak.core.references import Stray
+from ulak.core.states import MessageState, OrderState
+from ulak.service import sweep
+from ulak.service.orders import REPEAT_WINDOW
+from ulak.service.sweep import TRACES_KEPT, Hand, sweep_slice
+from ulak.store.engine import Database, Sql
+from ulak.store.writer import sync_read, sync_write
+
+WAIT = 72 * cast.HOUR
+S, D, U = MessageState.SENT, MessageState.DELIVERED, MessageState.UNDELIVERED
+FIRST = cast.FIRST
+
+
+def run(database: Database, hand: Hand | None = None) -> tuple[Hand, int]:
+    """A whole pass; returns the hand, and how many transactions it took."""
+    hand, count = hand or Hand(), 0
+    while True:
+        hand, more = sync_write(database, lambda tx, h=hand: sweep_slice(tx, h, receipt_wait=WAIT))  # type: ignore[misc]
+        count += 1
+        if not more:
+            return hand, count
+
+
+def rows(database: Database, table: str) -> int:
+    (found,) = sync_read(database, lambda tx: tx.all(Sql(f"SELECT count(*) FROM {table}")))
+    return int(found[0])
+
+
+def states(database: Database, who: cast.Tenant, number: int = FIRST) -> list[MessageState]:
+    return [row.state for row in cast.report_of(database, who, number).messages]
+
+
+def test_fingerprints_are_forgotten_when_the_repeat_check_is_past_them(
+    database: Database, clock: FakeClock
+) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice, repeat_check=True)
+    clock.advance(REPEAT_WINDOW - 1)
+    cast.place(database, alice, 2, repeat_check=True)
+    run(database)
+    assert rows(database, "fingerprint") == 2
+    clock.advance(1)
+    run(database)
+    assert rows(database, "fingerprint") == 1
+
+
+def test_strays_are_forgotten_after_a_day(database: Database, clock: FakeClock) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice)
+    cast.send_all(database)
+    cast.report(database, cast.delivered("r1-0"), cast.undelivered("r1-0"), cast.delivered("unknown"))
+    clock.advance(1)
+    cast.report(database, cast.delivered("later"))
+    clock.advance(TRACES_KEPT - 1)
+    run(database)
+    assert rows(database, "stray_report") == 1
+
+
+def test_references_stay_as_tombstones_for_a_day(database: Database, clock: FakeClock) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice, 3)
+    cast.send_all(database, parts=2)
+    clock.advance(2 * TRACES_KEPT)
+    cast.report(database, *[cast.delivered(f"r1-{part}") for part in (0, 1)], cast.undelivered("r2-0"))
+    clock.advance(TRACES_KEPT - 1000)
+    run(database)
+    assert rows(database, "reference") == 6
+    cast.report(database, cast.undelivered("r1-0"))
+    assert rows(database, "stray_report") == 1, "a contradiction of a message that is known"
+    clock.advance(1000)
+    run(database)
+    assert rows(database, "reference") == 2, "only the message without a report is still awaited"
+
+
+def test_messages_without_a_report_are_given_up(database: Database, clock: FakeClock) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice, [cast.text(cast.numbers(3), parts=2)])
+    cast.send_all(database, parts=2)
+    clock.advance(1000)
+    cast.report(database, *[cast.delivered(f"r1-{part}") for part in (0, 1)], cast.delivered("r2-1"))
+    clock.advance(WAIT)
+    run(database)
+    assert states(database, alice) == [D, S, U], "the second had news a second later"
+    clock.advance(1000)
+    run(database)
+    shown = cast.report_of(database, alice, FIRST).order
+    assert (shown.state, shown.delivered, shown.undelivered, shown.price) == (OrderState.DONE, 1, 2, 2)
+    assert cast.balance(database, alice) == Balance(-1000, 998, 0, 2)
+
+
+def test_a_report_after_that_is_kept_and_changes_nothing(database: Database, clock: FakeClock) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice)
+    cast.send_all(database)
+    clock.advance(WAIT + 1000)
+    run(database)
+    cast.report(database, cast.delivered("r1-0"))
+    assert states(database, alice) == [U]
+    assert cast.balance(database, alice).available == 1000
+    found = sync_read(database, lambda tx: tx.all(Sql("SELECT spelled, why FROM stray_report")))
+    assert found == [("r1-0", Stray.CONTRADICTION)]
+
+
+def test_an_order_of_which_nothing_was_heard_has_reached_its_carrier(
+    database: Database, clock: FakeClock
+) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice)
+    cast.send_all(database)
+    clock.advance(WAIT + 1000)
+    run(database)
+    assert cast.report_of(database, alice, FIRST).order.state is OrderState.DONE
+
+
+def test_messages_that_wait_for_a_link_or_an_operator_are_not_given_up(
+    database: Database, clock: FakeClock
+) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice, 3)
+    (order,) = cast.claim(database, slots=2)
+    doubtful = (cast.sent(database, order, order.rows[0]), Unknown("lost link"))
+    cast.step(database, [doubtful], [(order.id, order.opened, order.id)], policy=OnUncertain.HOLD)
+    cast.place(database, alice)
+    clock.advance(10 * WAIT)
+    run(database)
+    assert states(database, alice) == [MessageState.UNSURE, MessageState.QUEUED, MessageState.QUEUED]
+    assert states(database, alice, FIRST + 1) == [MessageState.QUEUED]
+
+
+def test_the_wait_begins_when_the_message_was_sent(database: Database, clock: FakeClock) -> None:
+    """Not when its order was due: a link may have been down in between."""
+    alice = cast.alice(database)
+    cast.place(database, alice)
+    clock.advance(WAIT)
+    cast.send_all(database)
+    clock.advance(WAIT)
+    run(database)
+    assert states(database, alice) == [S]
+
+
+def test_walks_are_due_again_by_the_databases_own_clock(database: Database, clock: FakeClock) -> None:
+    cast.alice(database)
+    hand, count = run(database)
+    assert count == len(hand.begun) > 1
+    assert run(database, hand) == (hand, 1), "nothing is due again"
+    clock.advance(REPEAT_WINDOW)
+    hand, some = run(database, hand)
+    assert 1 < some < count
+    clock.advance(25 * cast.HOUR)
+    assert run(database, hand)[1] == count
+    clock.advance(-100 * cast.HOUR)
+    assert run(database, hand)[1] == count, "a clock that was put back must not stop the sweep"
+
+
+@pytest.mark.parametrize("stretch", [1, 2, 3, 7, 100])
+def test_tables_are_walked_in_short_stretches(
+    database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, stretch: int
+) -> None:
+    monkeypatch.setattr(sweep, "STRETCH", stretch)
+    monkeypatch.setattr(sweep, "ORDERS_MAX", stretch)
+    monkeypatch.setattr(sweep, "EXPIRED_MAX", stretch)
+    alice = cast.alice(database)
+    for size in (1, 4, 2):
+        cast.place(database, alice, size, repeat_check=True)
+    cast.send_all(database)
+    cast.report(database, cast.delivered("r2-0"), *[cast.delivered(f"nothing-{i}") for i in range(5)])
+    clock.advance(WAIT + 1000)
+    hand, _ = run(database)
+    assert rows(database, "fingerprint") == rows(database, "stray_report") == 0
+    assert rows(database, "reference") == 6
+    assert cast.balance(database, alice) == Balance(-1000, 999, 0, 1)
+    clock.advance(TRACES_KEPT)
+    run(database, hand)
+    assert rows(database, "reference") == 0
+
+
+def test_references_of_several_carriers(database: Database, clock: FakeClock) -> None:
+    alice = cast.alice(database)
+    for carrier in (3, 1, 2):
+        cast.place(database, alice, 2)
+        (order,) = cast.claim(database, carrier=carrier)
+        outcomes = [(cast.sent(database, order, row), Accepted((f"{row.id}",))) for row in order.rows]
+        cast.step(database, outcomes, carrier=carrier)
+        cast.report(database, cast.delivered(f"{order.id}"), carrier=carrier)
+    clock.advance(TRACES_KEPT)
+    run(database)
+    assert rows(database, "reference") == 3
