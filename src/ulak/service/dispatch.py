@@ -254,6 +254,8 @@ def take_over(
     Messages that were open and have no outcome may have gone: they are marked, and handled by the carrier's
     policy. Returns the id to go on after (0 at the end) and the orders in which there is something to send.
     """
+    if not after:
+        orders.stand_still(tx)
     found = orders.sending(tx, carrier_id, after, limit)
     if not found:
         return 0, []

@@ -33,6 +33,7 @@ _KNOWN = (
 )
 _CREDENTIALS = Sql(_KNOWN, keys=("dialect text", "key_digest text"))
 _CREDENTIALS_LOCKED = Sql(_KNOWN, lock="FOR UPDATE OF account", keys=("dialect text", "key_digest text"))
+_LOCK = Sql("SELECT 1 FROM account WHERE id = :id", lock="FOR UPDATE")
 _NEXT_NUMBER = Sql("SELECT next_number FROM account WHERE id = :id")
 _SET_NEXT_NUMBER = Sql(
     "UPDATE account SET next_number = fresh.number FROM {fresh} AS fresh WHERE account.id = fresh.id",

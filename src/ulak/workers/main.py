@@ -1,4 +1,4 @@
-"""The loop that brings orders to links, notices changes made by other processes, and lets time do its work."""
+"""The loop that brings orders to links, and notices what other processes have changed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Dispatcher:
         look: Callable[[Any], Outlook],
         make: Callable[[Any], tuple[Channel, MessageLink] | None],
     ) -> None:
-        """`look` asks for the outlook; `make` builds the link of a configured carrier, None if it has none."""
+        """`look` asks for the outlook; `make` builds a configured carrier's link, None if it has none."""
         self._books = books
         self._look = look
         self._make = make

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from tests.dialects.iletimerkezi.office import ADDRESS, Customer, Office, compac
 from ulak.core.ports import ReportState
 from ulak.core.times import parse_span
 from ulak.store import accounts
-from ulak.store.engine import Database
 
 CASES = Path(__file__).parent / "cases"
 FIRST_ORDER = 300000001
@@ -45,19 +43,6 @@ def load() -> list[Any]:
         for file in sorted(CASES.glob("*.toml"))
         for case in tomllib.loads(file.read_text("utf-8"))["case"]
     ]
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres: Any) -> Iterator[str]:
-    """One PostgreSQL database for all cases, for making one takes time; every case has its own accounts."""
-    url = postgres.create()
-    yield url
-    postgres.drop(url)
-
-
-@pytest.fixture
-def postgres_database(shared_url: str, tmp_path: Path, clock: Any) -> Database:
-    return Database(tmp_path, shared_url, clock)
 
 
 @pytest.mark.parametrize("case", load())

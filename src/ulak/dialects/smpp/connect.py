@@ -294,7 +294,6 @@ class SmppLink:
         unanswered: list[Token] = []
         for line in self._lines:
             unanswered += line.session.abandon()
-            line.flush()
             line.close()
         self._lines.clear()
         told = self._outbox.lost(unanswered, why)

@@ -36,6 +36,8 @@ class Line(asyncio.Protocol, Generic[Token]):
         self.lost = lost
         self._now = now
         self._made = made
+        self._reading = False
+        self._flushing = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,9 +54,11 @@ class Line(asyncio.Protocol, Generic[Token]):
         """Called by asyncio."""
         self.heard_at = self._now()
         events = self.session.receive(data)
+        self._reading = True
         if events:
             self.heard(self, events)
-        self.flush()
+        self._reading = False
+        self._write()
         if self.session.state in (State.BROKEN, State.UNBOUND):
             self.close()
 
@@ -75,13 +79,20 @@ class Line(asyncio.Protocol, Generic[Token]):
             self._transport.resume_reading()
 
     def flush(self) -> None:
-        """Write what the session has to say."""
+        """Write what the session has to say, at the end of this turn of the loop: all of it in one piece."""
+        if not self._reading and not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._write)
+
+    def _write(self) -> None:
+        self._flushing = False
         data = self.session.take()
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def close(self) -> None:
         """Close when everything is written."""
+        self._write()
         if self._transport is not None:
             self._transport.close()
 
