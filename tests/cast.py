@@ -14,6 +14,7 @@ from ulak.core.accounts import Account
 from ulak.core.doubts import OnUncertain
 from ulak.core.errors import Refusal
 from ulak.core.ledger import SMS, Balance
+from ulak.core.messages import QueuedMessage
 from ulak.core.orders import OrderDraft, OrderReport, Placed, Ruling, TextDraft, fingerprint
 from ulak.core.ports import Accepted, Outcome, Report, ReportState
 from ulak.core.references import IdForm
@@ -26,7 +27,6 @@ from ulak.store import ledger
 from ulak.store import orders as order_store
 from ulak.store.engine import Database, Tx
 from ulak.store.ids import Ids, lease
-from ulak.store.messages import QueuedMessage
 from ulak.store.writer import sync_read, sync_write
 
 DIALECT = "iletimerkezi"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -139,3 +140,19 @@ async def books(database: Database, clock: FakeClock) -> AsyncIterator[ClockedBo
     opened.clock = clock
     yield opened
     await opened.close()
+
+
+_seconds: defaultdict[str, float] = defaultdict(float)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up what each folder of tests costs; every part of the product has its share of the whole."""
+    folders = report.nodeid.split("::")[0].split("/")[1:-1]
+    _seconds["/".join(folders[:2]) or "tests"] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print it, the dearest first."""
+    terminalreporter.section("seconds by folder")
+    for folder, seconds in sorted(_seconds.items(), key=lambda item: -item[1]):
+        terminalreporter.write_line(f"{seconds:8.1f}  {folder}")

@@ -18,6 +18,7 @@ from tests.service.auditor import HOUR, MINUTE, RECEIPT_WAIT, Auditor, Message, 
 
 from ulak.core.doubts import Doubt, OnUncertain
 from ulak.core.errors import Refusal
+from ulak.core.messages import QueuedMessage
 from ulak.core.orders import OrderDraft, Placed, TextDraft
 from ulak.core.ports import Accepted, Outcome, Refused, Report, ReportState, Unknown
 from ulak.core.references import IdForm
@@ -31,7 +32,6 @@ from ulak.service.sweep import Hand, sweep_slice
 from ulak.store import carriers, ledger
 from ulak.store.engine import Connection, Database, Sql, Tx
 from ulak.store.ids import Ids, lease
-from ulak.store.messages import QueuedMessage
 
 NUMBERS = [*cast.numbers(8, 905301000001), *cast.numbers(6, 905331000001)]
 SECOND = 1000
@@ -356,11 +356,17 @@ class Days:
         advances = [(run.order, run.opened, run.settled()) for run in runs.values()]
         spelled = [(sent, _spelled(outcome, self.rng)) for sent, outcome in outcomes]
         item = Step(link.carrier, IdForm.TEXT, link.policy, spelled, advances)
-        self.connection.writing(lambda tx: dispatch.step_group(tx, [item], self.ids))
-        for order_id, opened, settled in advances:
-            order = self.auditor.orders[order_id]
-            order.opened, order.settled = max(order.opened, opened), settled
-        self._tell(link, outcomes)
+        for again in (False, True):
+            # A step whose commit was not heard of is given again, whatever was reported meanwhile.
+            if again and self.rng.random() < 0.9:
+                continue
+            if again:
+                self.report()
+            self.connection.writing(lambda tx: dispatch.step_group(tx, [item], self.ids))
+            for order_id, opened, settled in advances:
+                order = self.auditor.orders[order_id]
+                order.opened, order.settled = max(order.opened, opened), settled
+            self._tell(link, outcomes)
         for run in list(link.runs.values()):
             if not run.out and not run.rows and not run.again and run.covered >= run.last_id:
                 del link.runs[run.order]

@@ -1,11 +1,20 @@
-"""What reports make of a message."""
+"""A message on its way: handed over, and what reports make of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ulak.core.ports import ReportState
 from ulak.core.states import FINAL_MESSAGES, MESSAGE, MessageEvent, MessageState
+
+
+class QueuedMessage(NamedTuple):
+    """A message to be handed over. `price` is what it costs, in credits."""
+
+    id: int
+    number: int
+    price: int
 
 
 @dataclass(slots=True)

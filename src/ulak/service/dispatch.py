@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ulak.core.doubts import Doubt, OnUncertain
+from ulak.core.messages import QueuedMessage
 from ulak.core.ports import Accepted, Outcome, Refused, Unknown
 from ulak.core.references import IdForm, key_of
 from ulak.core.routing import Route, choose
@@ -17,7 +18,6 @@ from ulak.store import messages, orders
 from ulak.store import reports as report_store
 from ulak.store.engine import Tx
 from ulak.store.ids import Ids
-from ulak.store.messages import QueuedMessage
 
 CLAIM = "claim"
 """The gathered kind whose items are `Claim`."""

@@ -71,11 +71,16 @@ def _guess(tx: Tx, carrier_id: int, form: IdForm, missed: Sequence[Report]) -> d
 def _agreed(
     guesses: dict[str, store.Referred], settlement: Settlement, report: Report
 ) -> store.Referred | None:
-    """A guess is believed only when the destination is the message's own."""
+    """A guess is believed only when the destination is the message's own and the part still waits for news.
+
+    Otherwise the report has more likely come before the answer that names its message, and waits for it.
+    """
     guess = guesses.get(report.reference)
-    if guess is None or settlement.messages[guess.message_id].number != report.number:
+    if guess is None:
         return None
-    return guess
+    guessed = settlement.messages[guess.message_id]
+    waits = bool(guessed.open_parts & (1 << guess.part))
+    return guess if guessed.number == report.number and waits else None
 
 
 @dataclass(slots=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
-from ulak.core.messages import MessageCopy
+from ulak.core.messages import MessageCopy, QueuedMessage
 from ulak.core.orders import MessageRow
 from ulak.core.states import MESSAGE_STATES, MessageState
 from ulak.store.engine import Sql, Tx
@@ -90,14 +89,6 @@ def cancel_range(tx: Tx, after: int, last: int) -> None:
         undelivered=int(MessageState.UNDELIVERED),
         seconds=tx.now // 1000,
     )
-
-
-class QueuedMessage(NamedTuple):
-    """A message to be handed over. `price` is what it costs, in credits."""
-
-    id: int
-    number: int
-    price: int
 
 
 def queued(tx: Tx, ranges: Sequence[tuple[int, int]]) -> list[QueuedMessage]:

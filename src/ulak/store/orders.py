@@ -111,7 +111,6 @@ _SAVE_COUNTERS = Sql(
 )
 _WAITING = Sql("SELECT count(*) FROM sms_order WHERE state IN (10, 11) AND due <= :now")
 _NEXT_DUE = Sql("SELECT min(due) FROM sms_order WHERE state IN (10, 11) AND due > :now")
-_STAND_STILL = Sql("LOCK TABLE sms_order IN SHARE MODE")
 _SENDING = Sql(
     "SELECT id, account_id, sender, total, prefix, opened, settled FROM sms_order"
     " WHERE state = 12 AND carrier_id = :carrier AND id > :after ORDER BY id LIMIT :limit"
@@ -342,7 +341,7 @@ def stand_still(tx: Tx) -> None:
     """Wait for changes of orders that others have begun. PostgreSQL may still be finishing a commit that a
     process asked for which is dead by now; SQLite never is."""
     if tx.postgres:
-        tx.run(_STAND_STILL)
+        tx.run(Sql("LOCK TABLE sms_order IN SHARE MODE"))
 
 
 def sending(tx: Tx, carrier_id: int, after: int, limit: int) -> list[SendingOrder]:

@@ -18,13 +18,13 @@ from typing import Any, Protocol
 import structlog
 
 from ulak.core.doubts import OnUncertain
+from ulak.core.messages import QueuedMessage
 from ulak.core.ports import MessageLink, Outcome, Outgoing, Report, Unknown
 from ulak.core.references import IdForm
 from ulak.core.routing import Route
 from ulak.service import dispatch
 from ulak.service.dispatch import STEP, ClaimedOrder, Sent, Step
 from ulak.service.reports import REPORTS, ReportBatch
-from ulak.store.messages import QueuedMessage
 
 LOOK_AHEAD = 2_000
 """Messages of a large order that are read at once."""

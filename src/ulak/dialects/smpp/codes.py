@@ -48,7 +48,6 @@ ESM_HEADER = 0x40
 
 # data_coding (SMPP 3.4 §5.2.19).
 DCS_DEFAULT = 0x00
-DCS_LATIN_1 = 0x03
 DCS_UCS2 = 0x08
 
 # Statuses we send or act on (SMPP 3.4 §5.1.3).

@@ -214,10 +214,20 @@ class SmppLink:
         self._desk = desk
         self._tell_untold()
         self._task = asyncio.create_task(self._keep_up())
+        self._task.add_done_callback(self._fell)
+
+    def _fell(self, task: asyncio.Task[None]) -> None:
+        """A link that no longer connects must not look like one that waits."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._end(f"a fault of ours: {error!r}")
+            self._say(False, f"a fault of ours: {error!r}")
+            context = {"message": "an SMPP link has stopped", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(context)
 
     async def _keep_up(self) -> None:
         delay = RECONNECT_FIRST
-        while True:
+        while not self._stopping:
             if await self._live() >= SETTLED_AFTER:
                 delay = RECONNECT_FIRST
             await self._sleep(delay * (1 + RECONNECT_JITTER * (2 * self._rand() - 1)))
@@ -316,10 +326,10 @@ class SmppLink:
                 line.session.unbind()
                 line.flush()
         await self._until(lambda: not self._lines, LAST_UNBIND)
+        self._end("the link was stopped")
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._end("the link was stopped")
 
     def _busy(self) -> bool:
         owed = any(line.session.outstanding or line.session.owing for line in self._lines)

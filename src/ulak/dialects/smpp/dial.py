@@ -48,7 +48,10 @@ async def dial(
             _settle_bind(answered, events, command)
         heard(line, events)
 
+    gone: list[str] = []
+
     def lost_first(line: Line[Token], why: str) -> None:
+        gone.append(why)
         if not answered.done():
             answered.set_exception(LinkError(f"the bind was not answered: {why}"))
         lost(line, why)
@@ -60,6 +63,8 @@ async def dial(
             line.session.bind(command, Bind(settings.system_id, settings.password, settings.system_type))
             line.flush()
             await answered
+            if gone:  # between the answer and our waking up
+                raise LinkError(gone[0])
     except TimeoutError:
         line.abort()
         raise LinkError(f"{_place(settings)} did not answer in {settings.response_timeout:g} s") from None

@@ -15,7 +15,7 @@ from ulak.dialects.smpp import codes, wire
 from ulak.dialects.smpp.settings import MESSAGE_PAYLOAD, UDH16, LinkSettings
 
 _PLANS_KEPT = 1024
-_TON_INTERNATIONAL, _TON_ALPHANUMERIC = 1, 5
+_TON_UNKNOWN, _TON_INTERNATIONAL, _TON_ALPHANUMERIC = 0, 1, 5
 _NPI_UNKNOWN, _NPI_ISDN = 0, 1
 _SHORT_CODE_DIGITS_MAX = 8
 _PARTS_MAX = 255
@@ -71,11 +71,14 @@ def _head(sender: str, settings: LinkSettings) -> bytes:
     """service_type to dest_addr_npi (SMPP 3.4 §4.4.1)."""
     if not sender.isascii():
         raise ValueError(f"the sender {sender!r} has letters that SMPP cannot carry")
-    ton, npi = _TON_ALPHANUMERIC, _NPI_UNKNOWN
-    if sender.isdigit():
+    digits = sender.removeprefix("+")
+    if digits.isdigit():
         # A short code belongs to a network; in front of the world it has no type.
-        short = len(sender) <= _SHORT_CODE_DIGITS_MAX
-        ton, npi = (0, _NPI_ISDN) if short else (_TON_INTERNATIONAL, _NPI_ISDN)
+        short = len(digits) <= _SHORT_CODE_DIGITS_MAX
+        sender, ton, npi = digits, _TON_UNKNOWN if short else _TON_INTERNATIONAL, _NPI_ISDN
+    else:
+        # No sender at all is the operator's to choose.
+        ton, npi = _TON_ALPHANUMERIC if sender else _TON_UNKNOWN, _NPI_UNKNOWN
     if settings.source_ton is not None:
         ton = settings.source_ton
     if settings.source_npi is not None:

@@ -341,7 +341,8 @@ class _Later:
     def __init__(self, due: Callable[[str, list[Receipt]], None]) -> None:
         self._due = due
         self._queues: dict[float, deque[tuple[float, str, list[Receipt]]]] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
 
     def add(self, delay: float, system_id: str, receipts: list[Receipt]) -> None:
         """Let `receipts` be due in `delay` seconds."""
@@ -350,13 +351,14 @@ class _Later:
         loop = asyncio.get_running_loop()
         at = loop.time() + delay
         self._queues.setdefault(delay, deque()).append((at, system_id, receipts))
-        if self._timer is None or at < self._timer.when():
+        if self._timer is None or at < self._timer_at:
             self._set(at)
 
     def _set(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_at(at, self._run)
+        self._timer_at = at
 
     def _run(self) -> None:
         self._timer = None
