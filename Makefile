@@ -6,7 +6,7 @@ BIN := .venv/bin
 PORT ?= 8025
 DATA ?= data/sandbox
 TESTS ?= tests
-PYTEST ?=
+PYTEST ?= -n 2 --dist worksteal
 
 .PHONY: help install demo test check lock bench soak clean
 
@@ -18,8 +18,11 @@ install: .venv/.run ## Set up .venv with what Ulak needs
 demo: .venv/.run ## Start a sandbox in the foreground, with everything simulated (PORT=8025 DATA=data/sandbox)
 	@exec $(BIN)/ulak sandbox --data $(DATA) --port $(PORT)
 
-test: .venv/.test .venv/.tools check ## Install what tests need, then run all checks and tests (TESTS=tests/core)
-	@$(BIN)/python -m pytest $(PYTEST) $(TESTS)
+test: .venv/.test .venv/.tools ## Install what tests need, then run all checks and tests (TESTS=tests/core)
+	@status=0; \
+	$(MAKE) --no-print-directory check || status=1; \
+	$(BIN)/python -m pytest $(PYTEST) $(TESTS) || status=1; \
+	exit $$status
 
 check: .venv/.test ## Style and types
 	@$(BIN)/ruff check .

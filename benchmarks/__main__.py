@@ -12,13 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import rig
+from benchmarks import machine, rig
 
-NAMES = ("bulk", "single")
+NAMES = ("bulk", "single", "reports", "memory")
 
 
 def main() -> int:
-    """Run what is wanted; 1 when a goal was missed."""
+    """Run what is wanted. Goals are shown as met or missed; a missed one is a result, not a failure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)} [all]")
     parser.add_argument("--out", type=Path, metavar="FILE", help="add the figures there, a JSON line each")
@@ -35,17 +35,17 @@ def main() -> int:
             importlib.import_module(f"benchmarks.{name}").run(bench)
     if options.out:
         _write(options.out, bench.figures)
-    return int(any(figure.met is False for figure in bench.figures))
+    return 0
 
 
 def _machine(directory: Path, options: argparse.Namespace) -> str:
     model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     cpu = model[0].split(":", 1)[1].strip() if model else platform.machine()
-    syncs = rig.sync_rate(directory)
+    syncs = machine.sync_rate(directory)
     return (
         f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores ({cpu}), "
         f"Python {platform.python_version()}, "
-        f"{rig.file_system(directory)}, {syncs:,.0f} syncs/s; window {options.window}, "
+        f"{machine.file_system(directory)}, {syncs:,.0f} syncs/s; window {options.window}, "
         f"id_form {options.id_form}, receipts {options.receipt_ms:g} ms after the answer"
     )
 

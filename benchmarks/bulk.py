@@ -5,9 +5,12 @@ from __future__ import annotations
 import statistics
 import time
 
-from benchmarks.rig import Bench, Figure, Helper, Meter, Ulak, until_acked
+from benchmarks.machine import Meter
+from benchmarks.rig import Bench, Figure, Helper, Ulak, until_acked
 
 TEXT = "Bu hafta sonu tum urunlerde %20 indirim var, kacirmayin"
+GOAL_RAW = 53_000
+"""Messages/s of the raw client that the goal of 20 % was set against; ours is faster, see the README."""
 
 
 def run(bench: Bench) -> None:
@@ -21,8 +24,10 @@ def run(bench: Bench) -> None:
         raw.append(_raw(bench, messages))
     bench.add(Figure("bulk: raw client, the median of its runs", statistics.median(raw), "messages/s"))
     for size, rate in zip(sizes, rates, strict=True):
+        name = f"bulk, {size:,} an order: share of"
         share = 100 * rate / statistics.median(raw)
-        bench.add(Figure(f"bulk, {size:,} an order: share of the raw client", share, "%", at_least=20))
+        bench.add(Figure(f"{name} the raw client", share, "%", at_least=20))
+        bench.add(Figure(f"{name} {GOAL_RAW:,}/s", 100 * rate / GOAL_RAW, "%"))
 
 
 def _raw(bench: Bench, messages: int) -> float:
@@ -43,8 +48,8 @@ def _orders(bench: Bench, size: int, count: int) -> float:
     """`count` orders of `size` recipients, posted one after the other; messages/s from the first accepted."""
     smsc, link = bench.smsc()
     name = f"bulk, {size:,} an order"
-    with smsc, Ulak(bench.fresh("bulk"), link) as ulak:
-        bodies = [_body(ulak, order, size) for order in range(count)]
+    with smsc, Ulak(bench.home("bulk", link)) as ulak:
+        bodies = [order_of(ulak, order, size) for order in range(count)]
         with bench.spied(ulak, f"bulk-{size}"):
             meter = Meter(ulak=ulak.pid, smsc=smsc.pid)
             placed = [ulak.post("send-sms", bodies[0])["order"]["id"]]
@@ -53,7 +58,7 @@ def _orders(bench: Bench, size: int, count: int) -> float:
             accepted = time.perf_counter() - began
             until_acked(smsc, size * count)
             for order in placed:
-                _delivered(ulak, order, size)
+                until_delivered(ulak, order, size)
             seconds, usage = time.perf_counter() - began, meter.read()
     total = size * count
     bench.note(
@@ -65,12 +70,13 @@ def _orders(bench: Bench, size: int, count: int) -> float:
     return total / seconds
 
 
-def _body(ulak: Ulak, order: int, size: int) -> str:
+def order_of(ulak: Ulak, order: int, size: int) -> str:
+    """The request for the `order`th order; no number stands in two of them."""
     first = 5_300_000_000 + order * size
     return ulak.order_body(TEXT, [str(first + i) for i in range(size)])
 
 
-def _delivered(ulak: Ulak, order: str, size: int) -> None:
+def until_delivered(ulak: Ulak, order: str, size: int) -> None:
     """Wait until the report says that all were delivered.
 
     A receipt that came before its message was known to be out is acknowledged first, and used then.

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the programs they start, what those cost, and how a figure is shown.
+"""What the benchmarks share: the programs they start, and how a figure is shown.
 
 Everything listens on 127.0.0.1 and on free ports. Only processes started here are ended, and the data is in a
 temporary directory on a disk.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import os
 import shutil
 import signal
 import socket
@@ -16,9 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,84 +31,10 @@ from ulak.store.vault import Vault
 from ulak.store.writer import sync_write
 
 ROOT = Path(__file__).resolve().parent.parent
-TICK = os.sysconf("SC_CLK_TCK")
 SENDER = "ULAK"
 CREDIT = 10**9
 START = 60.0
 """Seconds that a program may take until it answers."""
-
-
-# What a process costs.
-
-
-def cpu_of(pid: int) -> float:
-    """CPU seconds of a process so far, user and system, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def cpu_of_main_thread(pid: int) -> float:
-    """CPU seconds of a process's first thread so far."""
-    fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def rss_of(pid: int) -> float:
-    """Resident memory of a process, MiB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def cpu_of_machine() -> float:
-    """CPU seconds that all cores together have worked so far."""
-    user, nice, system, _idle, _wait, *interrupts = map(
-        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
-    )
-    return (user + nice + system + sum(interrupts)) / TICK
-
-
-class Meter:
-    """CPU seconds of our programs since it was made, and of everything else on the machine meanwhile."""
-
-    def __init__(self, **pids: int) -> None:
-        self._pids = pids | {"bench": os.getpid()}
-        self._before = self._now()
-        self._loop_before = self._loop()
-        self._began = time.perf_counter()
-
-    def _now(self) -> dict[str, float]:
-        return {name: cpu_of(pid) for name, pid in self._pids.items()} | {"all": cpu_of_machine()}
-
-    def _loop(self) -> float:
-        return cpu_of_main_thread(self._pids["ulak"]) if "ulak" in self._pids else 0.0
-
-    def read(self) -> Usage:
-        """What was used up to now."""
-        seconds = time.perf_counter() - self._began
-        cpu = {name: after - self._before[name] for name, after in self._now().items()}
-        everything = cpu.pop("all")
-        others = max(0.0, everything - sum(cpu.values()))
-        return Usage(seconds, cpu, others, self._loop() - self._loop_before)
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """CPU seconds by program during `seconds` of wall time. `others` is not ours.
-
-    `main_thread` is the share of Ulak's event loop; the rest of it is nearly all the writer's.
-    """
-
-    seconds: float
-    cpu: dict[str, float]
-    others: float
-    main_thread: float
-
-    def shown(self, messages: int) -> str:
-        """CPU seconds per 1,000 messages by program, and how busy the machine was with other things."""
-        parts = [f"{name} {seconds * 1000 / messages:.3f}" for name, seconds in self.cpu.items()]
-        if self.main_thread:
-            parts.append(f"of ulak's the main thread {self.main_thread * 1000 / messages:.3f}")
-        return f"CPU s/1,000: {', '.join(parts)}; others_cpu {self.others / self.seconds:.2f} cores"
 
 
 # Programs.
@@ -190,32 +115,57 @@ class Link:
         }
 
 
-class Ulak:
-    """`ulak serve` as a process of its own on the embedded database, with an account and at most one link."""
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A directory with data: an account with credit and a sender, and at most one link."""
 
-    def __init__(self, directory: Path, link: Link | None = None) -> None:
-        self.directory = directory
-        self._key, self._hash = _prepare(directory, link)
+    directory: Path
+    key: str
+    hash: str
+    linked: bool
+
+    @property
+    def database(self) -> Database:
+        """The data."""
+        return Database(self.directory, None, lambda: time.time_ns() // 1_000_000)
+
+
+def prepare(directory: Path, link: Link | None) -> Home:
+    """New data in a directory, as the command line would make them."""
+    home = Home(directory, "", "", link is not None)
+    schema.prepare(home.database)
+    account = sync_write(home.database, lambda tx: accounts.create(tx, "bench"))
+    sync_write(home.database, lambda tx: credits.grant(tx, "bench", CREDIT))
+    sync_write(home.database, lambda tx: accounts.approve_sender(tx, "bench", SENDER))
+    if link is not None:
+        words, vault = link.words(), Vault(directory)
+        sync_write(home.database, lambda tx: carriers.add(tx, "lean", "smpp", words, parse_settings, vault))
+    return replace(home, key=account.iletimerkezi_key, hash=account.iletimerkezi_hash)
+
+
+class Ulak:
+    """`ulak serve` as a process of its own on the embedded database; ready once made."""
+
+    def __init__(self, home: Home, *, python: Sequence[str] = ()) -> None:
+        """`python` are options of the interpreter."""
+        self.home = home
         self.port = _free_port()
-        self._errors = (directory / "serve.log").open("wb")
+        self.log = home.directory / "serve.log"
+        self._output = self.log.open("wb")
+        serve = ["-m", "ulak", "serve", "--data", str(home.directory), "--port", str(self.port)]
         self._process = subprocess.Popen(
-            [*_serve(), "--data", str(directory), "--port", str(self.port)],
+            [sys.executable, *python, *serve],
             stdin=subprocess.DEVNULL,
-            stdout=self._errors,
-            stderr=self._errors,
+            stdout=self._output,
+            stderr=self._output,
         )
         self._http = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        self._wait("/readyz" if link else "/healthz")
+        self._wait("/readyz" if home.linked else "/healthz")
 
     @property
     def pid(self) -> int:
         """Its process."""
         return self._process.pid
-
-    @property
-    def database(self) -> Database:
-        """Its data."""
-        return Database(self.directory, None, lambda: time.time_ns() // 1_000_000)
 
     def _wait(self, path: str) -> None:
         until = time.monotonic() + START
@@ -228,13 +178,13 @@ class Ulak:
                     return
             except OSError:
                 self._http.close()
-            time.sleep(0.02)
+            time.sleep(0.005)
         self.close()
-        raise SystemExit(f"the server is not ready:\n{(self.directory / 'serve.log').read_text()}")
+        raise SystemExit(f"the server is not ready:\n{self.log.read_text()}")
 
     def body(self, **request: Any) -> str:
         """The JSON of a request, with who asks."""
-        who = {"authentication": {"key": self._key, "hash": self._hash}}
+        who = {"authentication": {"key": self.home.key, "hash": self.home.hash}}
         return msgspec.json.encode({"request": who | request}).decode()
 
     def post(self, operation: str, body: str) -> dict[str, Any]:
@@ -267,30 +217,15 @@ class Ulak:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         _end(self._process)
-        self._errors.close()
+        self._output.close()
 
     def __enter__(self) -> Ulak:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self.close()
-
-
-def _serve() -> list[str]:
-    return [sys.executable, "-m", "ulak", "serve"]
-
-
-def _prepare(directory: Path, link: Link | None) -> tuple[str, str]:
-    """An account with credit and a sender, and the link; returns the account's credentials."""
-    database = Database(directory, None, lambda: time.time_ns() // 1_000_000)
-    schema.prepare(database)
-    account = sync_write(database, lambda tx: accounts.create(tx, "bench"))
-    sync_write(database, lambda tx: credits.grant(tx, "bench", CREDIT))
-    sync_write(database, lambda tx: accounts.approve_sender(tx, "bench", SENDER))
-    if link is not None:
-        words, vault = link.words(), Vault(directory)
-        sync_write(database, lambda tx: carriers.add(tx, "lean", "smpp", words, parse_settings, vault))
-    return account.iletimerkezi_key, account.iletimerkezi_hash
+        if error is not None:
+            sys.stderr.write(self.log.read_text()[-4_000:])
 
 
 def _free_port() -> int:
@@ -299,20 +234,19 @@ def _free_port() -> int:
         return port
 
 
-def until_acked(smsc: Helper, count: int, seconds: float = 300.0) -> dict[str, Any]:
+def until_acked(smsc: Helper, count: int, patience: float = 30.0) -> None:
     """Wait until the SMSC has `count` receipts acknowledged: Ulak does that when they are on disk.
 
-    The SMSC is asked, so that waiting costs Ulak nothing.
+    The SMSC is asked, so that waiting costs Ulak nothing. It is an error when nothing comes for `patience`
+    seconds.
     """
-    until = time.monotonic() + seconds
+    most, until = -1, 0.0
     while (counters := smsc.ask())["acked"] < count:
+        if counters["acked"] > most:
+            most, until = counters["acked"], time.monotonic() + patience
         if counters["refused"] or time.monotonic() > until:
             raise SystemExit(f"the SMSC has seen {counters}, {count} were expected")
         time.sleep(0.02)
-    return counters
-
-
-# The machine.
 
 
 @contextmanager
@@ -323,26 +257,6 @@ def workspace(parent: str | None) -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory)
-
-
-def file_system(path: Path) -> str:
-    """What kind of file system a path is on; figures from a tmpfs say nothing."""
-    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    inside = [mount for mount in mounts if path.is_relative_to(mount[1])]
-    return max(inside, key=lambda mount: len(mount[1]))[2]
-
-
-def sync_rate(directory: Path, seconds: float = 1.0) -> float:
-    """Appends of 8 kB, each synced, that one thread gets through in a second."""
-    file = os.open(directory / "syncs", os.O_CREAT | os.O_WRONLY)
-    count, page, began = 0, b"\1" * 8192, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        os.pwrite(file, page, count % 512 * 8192)
-        os.fdatasync(file)
-        count += 1
-    rate = count / (time.perf_counter() - began)
-    os.close(file)
-    return rate
 
 
 # What comes out.
@@ -395,10 +309,14 @@ class Bench:
         return quick
 
     def fresh(self, name: str) -> Path:
-        """A new directory for one server's data."""
+        """A new directory for somebody's data."""
         path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.directory))
         path.chmod(0o700)
         return path
+
+    def home(self, name: str, link: Link | None = None) -> Home:
+        """New data for one server."""
+        return prepare(self.fresh(name), link)
 
     def add(self, figure: Figure) -> None:
         """A figure is known."""
@@ -444,5 +362,6 @@ def options_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--window", type=int, default=500, help="window of the link")
     parser.add_argument("--id-form", default="dec", help="how the carrier's ids are compared")
     parser.add_argument("--receipt-ms", type=float, default=0, help="receipts come so long after the answer")
+    parser.add_argument("--ahead", type=int, help="memory: orders of 1,000 under way at once [no limit]")
     parser.add_argument("--directory", help="where the data goes [/var/tmp]; it should be a disk")
     parser.add_argument("--profile", type=Path, metavar="DIR", help="sample the server, see benchmarks.spy")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmarks.rig import Bench, Figure, Helper, Meter, Ulak, until_acked
+from benchmarks.machine import Meter
+from benchmarks.rig import Bench, Figure, Helper, Ulak, until_acked
 from ulak.store.engine import Sql
 from ulak.store.writer import sync_read
 
@@ -27,8 +28,8 @@ def run(bench: Bench) -> None:
 def _orders(bench: Bench, name: str, seconds: float) -> tuple[float, float]:
     """Orders/s accepted, and orders/s from the first request to the last receipt on disk."""
     smsc, link = bench.smsc()
-    with smsc, Helper("load") as load, Ulak(bench.fresh("single"), link) as ulak:
-        body = _body(ulak)
+    with smsc, Helper("load") as load, Ulak(bench.home("single", link)) as ulak:
+        body = request_of(ulak)
         load.ask(port=ulak.port, path="/v1/send-sms/json", body=body, connections=CONNECTIONS, count=200)
         until_acked(smsc, 200)
         with bench.spied(ulak, f"single-{name}"):
@@ -43,7 +44,7 @@ def _orders(bench: Bench, name: str, seconds: float) -> tuple[float, float]:
                 first=1_000,
             )
             until_acked(smsc, 200 + sent["accepted"])
-            _all_delivered(ulak, 200 + sent["accepted"], sent)
+            until_all_delivered(ulak, 200 + sent["accepted"], sent)
             through, usage = time.perf_counter() - began, meter.read()
     count = sent["accepted"]
     bench.note(
@@ -59,16 +60,16 @@ def _orders(bench: Bench, name: str, seconds: float) -> tuple[float, float]:
     return count / sent["seconds"], count / through
 
 
-def _body(ulak: Ulak) -> str:
+def request_of(ulak: Ulak) -> str:
     """The request with places for a number and a serial, as `benchmarks.load` wants it."""
     body = ulak.order_body("Onay kodunuz %", ["#"])
     return body.replace("%", "%%").replace("kodunuz %%", "kodunuz %08d").replace("#", "%010d")
 
 
-def _all_delivered(ulak: Ulak, count: int, sent: dict[str, Any]) -> None:
+def until_all_delivered(ulak: Ulak, count: int, sent: dict[str, Any]) -> None:
     """A receipt that came before its message was known to be out is acknowledged first, and used then."""
     until = time.monotonic() + 10
-    while (row := sync_read(ulak.database, lambda tx: tx.one(_COUNT))) != (count, count):
+    while (row := sync_read(ulak.home.database, lambda tx: tx.one(_COUNT))) != (count, count):
         if sent["refused"] or time.monotonic() > until:
             raise SystemExit(f"orders and messages delivered {row}, both should be {count}; {sent}")
         time.sleep(0.01)

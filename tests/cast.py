@@ -173,7 +173,7 @@ def claim(
 ) -> list[ClaimedOrder]:
     """Give what is due to links that are up; by default to one that takes everything."""
     given = routes if routes is not None else [Route(carrier, "", 0, up=True)]
-    item = Claim(given, {route.carrier_id: slots for route in given}, limit, turn)
+    item = Claim(given, {route.carrier_id: slots for route in given}, limit, limit, turn)
     claimed: list[ClaimedOrder] = sync_write(database, lambda tx: claim_group(tx, [item], Ids()))[0]
     return claimed
 

@@ -22,7 +22,7 @@ from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.dialects.smpp.connect import LinkSettings, SmppLink, parse_settings, probe
 from ulak.dialects.smpp.serve import MAGIC, start_simulator
 from ulak.service import carriers as carrier_service
-from ulak.service import dispatch, orders, reports, sweep
+from ulak.service import dispatch, orders, reports
 from ulak.service.carriers import Carrier
 from ulak.store import orders as order_store
 from ulak.store import reports as report_store
@@ -34,6 +34,7 @@ from ulak.store.writer import GroupKind
 from ulak.web import Web
 from ulak.workers.main import Dispatcher, Outlook, every
 from ulak.workers.send import Channel
+from ulak.workers.sweep import Sweeper
 
 SWEEP = 30.0
 """Seconds between passes of what time does by itself."""
@@ -197,7 +198,7 @@ async def run_server(
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         workers = [
             asyncio.create_task(dispatcher.run(stop)),
-            asyncio.create_task(every(SWEEP, lambda: sweep_once(books, config.receipt_wait), stop)),
+            asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
         ]
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
@@ -217,14 +218,6 @@ async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-
-
-async def sweep_once(books: Books, receipt_wait: int) -> None:
-    """One pass of what time does by itself, a short transaction after the other."""
-    hand, more = sweep.Hand(), True
-    while more:
-        current = hand
-        hand, more = await books.write(lambda tx: sweep.sweep_slice(tx, current, receipt_wait=receipt_wait))  # noqa: B023
 
 
 async def _readiness(books: Books, dispatcher: Dispatcher) -> dict[str, object]:

@@ -122,6 +122,7 @@ class Auditor:
         self.parked: list[Parked] = []
         self.contradictions: list[int] = []
         self.doubts: dict[int, str] = {}
+        self.doubted_by: dict[int, int] = {}
 
     # Questions.
 
@@ -169,7 +170,7 @@ class Auditor:
             message_id
             for message_id, doubt in self.doubts.items()
             if doubt in ("asked", "unsent")
-            and self.messages[message_id][0].carrier == carrier
+            and self.doubted_by[message_id] == carrier
             and self.messages[message_id][1].state == "queued"
         )
 
@@ -229,7 +230,8 @@ class Auditor:
 
     def doubt(self, message_id: int, policy: str, now: int) -> None:
         """It may have gone."""
-        _, message = self.messages[message_id]
+        order, message = self.messages[message_id]
+        self.doubted_by[message_id] = order.carrier
         self.doubts[message_id] = {"resend": "resent", "hold": "held", "fail": "failed"}[policy]
         if policy == "hold" and message.state == "queued":
             self._become(message, "unsure", now)
@@ -241,10 +243,33 @@ class Auditor:
             self._become(message, "undelivered", now)
             message.open, message.reached = set(), True
 
+    def leave_unsent(self, message_id: int) -> None:
+        """It certainly stayed behind this time; but if it may have gone before, that is not forgotten."""
+        self.doubted_by[message_id] = self.messages[message_id][0].carrier
+        before = self.doubts.get(message_id)
+        self.doubts[message_id] = "asked" if before == "resent" else "unsent"
+
     def ask_again(self, message_id: int, now: int) -> None:
         """An operator wants a held message to be sent again."""
         self._become(self.messages[message_id][1], "queued", now)
         self.doubts[message_id] = "asked"
+
+    def give_back(self, carrier: int, policy: str, now: int) -> int:
+        """A carrier is gone for good: what was open is in doubt, orders with something to send are free."""
+        returned = 0
+        for order in self.sending(carrier):
+            for message_id in self.uncertain(order):
+                self.doubt(message_id, policy, now)
+            if order.count("queued"):
+                order.stage, order.carrier = OrderState.READY, 0
+                order.opened = order.settled = order.id - 1
+                returned += 1
+                for message in order.messages:
+                    if self.doubts.get(message.id) == "asked":
+                        self.doubts[message.id] = "resent"
+                    elif self.doubts.get(message.id) == "unsent":
+                        del self.doubts[message.id]
+        return returned
 
     def report(self, carrier: int, report: Report, now: int) -> None:
         key = report.reference.lower().lstrip("0")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
 from tests import cast
 from tests.conftest import FakeClock
 from tests.service.auditor import HOUR, MINUTE, RECEIPT_WAIT, Auditor, Message, Order
+from tests.service.links import Flight, Link, Run, respelled, spelled
 
 from ulak.core.doubts import Doubt, OnUncertain
 from ulak.core.errors import Refusal
@@ -24,12 +24,13 @@ from ulak.core.ports import Accepted, Outcome, Refused, Report, ReportState, Unk
 from ulak.core.references import IdForm
 from ulak.core.routing import Route
 from ulak.core.states import OrderState
-from ulak.service import audit, credits, dispatch, doubts, orders
+from ulak.service import audit, carriers, credits, dispatch, doubts, orders
 from ulak.service.dispatch import Claim, ClaimedOrder, Sent, Step
 from ulak.service.orders import Submission
 from ulak.service.reports import ReportBatch, report_group
 from ulak.service.sweep import Hand, sweep_slice
-from ulak.store import carriers, ledger
+from ulak.store import carriers as carrier_store
+from ulak.store import ledger
 from ulak.store.engine import Connection, Database, Sql, Tx
 from ulak.store.ids import Ids, lease
 
@@ -48,45 +49,6 @@ _DOUBT_NAMES = {
 }
 
 
-@dataclass
-class Flight:
-    """A message with a link. `answer` is what the operator says, once it has it; None: still in the link."""
-
-    sent: Sent
-    answer: Outcome | None
-    doubted: bool = False
-
-
-@dataclass
-class Run:
-    """An order in turn, as the worker keeps it."""
-
-    order: int
-    last_id: int
-    covered: int
-    opened: int
-    rows: deque[QueuedMessage]
-    again: deque[QueuedMessage]
-    out: set[int] = field(default_factory=set)
-
-    def settled(self) -> int:
-        return min([*self.out, *(row.id for row in self.again)], default=self.opened + 1) - 1
-
-
-@dataclass
-class Link:
-    """A carrier's link, and the operator behind it with the reports it still has to send or has sent."""
-
-    carrier: int
-    prefix: str
-    policy: OnUncertain
-    up: bool = True
-    runs: dict[int, Run] = field(default_factory=dict)
-    flights: dict[int, Flight] = field(default_factory=dict)
-    pending: list[Report] = field(default_factory=list)
-    told: list[Report] = field(default_factory=list)
-
-
 class Days:
     """One seed."""
 
@@ -97,21 +59,28 @@ class Days:
         self.tenants = {name: cast.tenant(database, name, credit=0) for name in ("alice", "bob", "carol")}
         self.auditor = Auditor(self.tenants)
         self.next_numbers = dict.fromkeys(self.tenants, cast.FIRST)
-        self.links = [
-            Link(1, "", OnUncertain.RESEND),
-            Link(2, "90530", OnUncertain.HOLD),
-            Link(3, "", OnUncertain.FAIL),
-        ]
+        self.links: list[Link] = []
         self.names = 0
         self.received: Counter[int] = Counter()
         self.ids = Ids()
         connection.writing(self._begin)
 
     def _begin(self, tx: Tx) -> None:
-        for link in self.links:
-            carriers.insert(tx, f"link {link.carrier}", "smpp", '{"plain":{},"sealed":{}}')
+        for prefix, policy in (
+            ("", OnUncertain.RESEND),
+            ("90530", OnUncertain.HOLD),
+            ("", OnUncertain.FAIL),
+        ):
+            self._add_link(tx, prefix, policy)
         self.ids.refill(lease(tx, 100_000))
         self.next_id = 1
+
+    def _add_link(self, tx: Tx, prefix: str, policy: OnUncertain) -> None:
+        document = f'{{"plain":{{"on_uncertain":"{policy.value}"}},"sealed":{{}}}}'
+        self.names += 1
+        carrier = carrier_store.insert(tx, f"link {self.names}", "smpp", document)
+        assert carrier is not None
+        self.links.append(Link(carrier, f"link {self.names}", prefix, policy))
 
     def run(self, steps: int) -> None:
         """Let so many things happen."""
@@ -135,6 +104,8 @@ class Days:
                 self.restart()
             elif roll < 0.035:
                 self.sweep()
+            elif roll < 0.04:
+                self.replace_carrier()
             else:
                 self.rng.choice(happenings)()
             if number % 100 == 99:
@@ -236,14 +207,17 @@ class Days:
             link.up = self.rng.random() < 0.8
         routes = [Route(link.carrier, link.prefix, 0, link.up) for link in self.links]
         slots = {link.carrier: self.rng.randrange(12) for link in self.links}
-        item = Claim(routes, slots, self.rng.choice([1, 3, 100]), self.rng.randrange(100))
+        few, many = self.rng.choice([1, 3, 100]), self.rng.choice([0, 1, 100])
+        item = Claim(routes, slots, few, many, self.rng.randrange(100))
         due = self.auditor.claimable(
             {link.carrier: (link.prefix, link.up) for link in self.links}, self.clock.now
         )
         (claimed,) = self.connection.writing(lambda tx: dispatch.claim_group(tx, [item], self.ids))
-        assert [order.id for order in claimed] == due[: item.limit]
+        small = [order for order in due if len(self.auditor.orders[order].messages) <= dispatch.SMALL]
+        large = [order for order in due if order not in small]
+        assert [order.id for order in claimed] == small[:few] + large[:many]
         for order in claimed:
-            link = self.links[order.carrier_id - 1]
+            link = next(link for link in self.links if link.carrier == order.carrier_id)
             assert link.up
             self.auditor.claim(self.auditor.orders[order.id], order.carrier_id, order.opened)
             run = self._run_of(link, order)
@@ -354,8 +328,8 @@ class Days:
     ) -> None:
         runs = {run.order: run for run, _ in picked}
         advances = [(run.order, run.opened, run.settled()) for run in runs.values()]
-        spelled = [(sent, _spelled(outcome, self.rng)) for sent, outcome in outcomes]
-        item = Step(link.carrier, IdForm.TEXT, link.policy, spelled, advances)
+        written = [(sent, spelled(outcome, self.rng)) for sent, outcome in outcomes]
+        item = Step(link.carrier, IdForm.TEXT, link.policy, written, advances)
         for again in (False, True):
             # A step whose commit was not heard of is given again, whatever was reported meanwhile.
             if again and self.rng.random() < 0.9:
@@ -392,7 +366,7 @@ class Days:
             reports = [self._report_of(link) for _ in range(self.rng.randint(1, 6))]
             batches.append((link, reports))
         items = [
-            ReportBatch(link.carrier, IdForm.TEXT, [_respelled(report, self.rng) for report in reports])
+            ReportBatch(link.carrier, IdForm.TEXT, [respelled(report, self.rng) for report in reports])
             for link, reports in batches
         ]
         self.connection.writing(lambda tx: report_group(tx, items, self.ids))
@@ -428,17 +402,19 @@ class Days:
     def restart(self) -> None:
         """A link is stopped as it should be: what never left it stays behind, and is not in doubt."""
         link = self.rng.choice(self.links)
+        self._stop(link)
+        link.up = True
+        self._take_over(link)
+
+    def _stop(self, link: Link) -> None:
         link.up = False
         self.step(link, lost=0.5)
         left = [flight.sent for flight in link.flights.values() if not flight.answer and not flight.doubted]
         self.connection.writing(lambda tx: dispatch.leave_unsent(tx, link.carrier, left))
         for sent in left:
-            before = self.auditor.doubts.get(sent.id)
-            self.auditor.doubts[sent.id] = "asked" if before == "resent" else "unsent"
+            self.auditor.leave_unsent(sent.id)
         link.runs.clear()
         link.flights.clear()
-        link.up = True
-        self._take_over(link)
 
     def _take_over(self, link: Link) -> None:
         auditor, now = self.auditor, self.clock.now
@@ -471,6 +447,17 @@ class Days:
         for order in claimed:
             self._run_of(link, order)
 
+    def replace_carrier(self) -> None:
+        """A carrier is removed, after a clean stop or a crash; others take what it had not sent."""
+        link = self.rng.choice(self.links)
+        if self.rng.random() < 0.5:
+            self._stop(link)
+        self.links.remove(link)
+        returned = self.auditor.give_back(link.carrier, link.policy.value, self.clock.now)
+        self.connection.writing(lambda tx: carriers.remove(tx, link.name))
+        assert self.connection.writing(dispatch.give_back) == returned
+        self.connection.writing(lambda tx: self._add_link(tx, link.prefix, link.policy))
+
     def take_asked(self) -> None:
         link = self.rng.choice(self.links)
         wanted = self.auditor.to_send_again(link.carrier)
@@ -489,9 +476,12 @@ class Days:
     def decide_doubts(self) -> None:
         """An operator settles messages that wait for a decision, some or all."""
         held = sorted(m.id for _, m in self.auditor.messages.values() if m.state == "unsure")
-        chosen = self.rng.sample(held, self.rng.randint(0, len(held)))
+        here = {link.carrier for link in self.links}
+        may_go = [message for message in held if self.auditor.doubted_by[message] in here]
+        decide = doubts.resend if self.rng.random() < 0.5 else doubts.fail
+        open_to = may_go if decide is doubts.resend else held
+        chosen = self.rng.sample(open_to, self.rng.randint(0, len(open_to)))
         ids = None if len(chosen) == len(held) else chosen
-        decide = self.rng.choice([doubts.resend, doubts.fail])
         assert sorted(self.connection.writing(lambda tx: decide(tx, ids))) == sorted(chosen)
         for message_id in chosen:
             if decide is doubts.resend:
@@ -559,20 +549,6 @@ def _content(texts: Sequence[TextDraft]) -> object:
 
 def _counted(counts: dict[int, int]) -> dict[int, int]:
     return {key: count for key, count in counts.items() if count}
-
-
-def _spelled(outcome: Outcome, rng: Random) -> Outcome:
-    if isinstance(outcome, Accepted):
-        return Accepted(tuple(_spelling(reference, rng) for reference in outcome.references))
-    return outcome
-
-
-def _respelled(report: Report, rng: Random) -> Report:
-    return Report(_spelling(report.reference, rng), report.number, report.state, report.raw)
-
-
-def _spelling(reference: str, rng: Random) -> str:
-    return rng.choice([reference, reference.upper(), f"00{reference}"])
 
 
 def run_days(database: Database, clock: FakeClock, seed: int, steps: int) -> None:

@@ -23,7 +23,7 @@ BATCH = 10
 @pytest.fixture(autouse=True)
 def _short_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few messages are enough for several portions of everything."""
-    monkeypatch.setattr(dispatch, "FIRST_LOOK", 3)
+    monkeypatch.setattr(dispatch, "SMALL", 3)
     monkeypatch.setattr(sweep, "STRETCH", 7)
     monkeypatch.setattr(sweep, "ORDERS_MAX", 5)
     monkeypatch.setattr(sweep, "EXPIRED_MAX", 4)

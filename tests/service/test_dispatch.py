@@ -100,10 +100,10 @@ def test_a_claim_opens_what_the_window_has_room_for(database: Database) -> None:
 
 def test_of_a_large_order_only_the_first_rows_are_read_with_the_claim(database: Database) -> None:
     alice = cast.alice(database, credit=10_000)
-    cast.place(database, alice, dispatch.FIRST_LOOK + 50)
+    cast.place(database, alice, dispatch.SMALL + 50)
     (claimed,) = cast.claim(database, slots=10_000)
-    assert len(claimed.rows) == dispatch.FIRST_LOOK
-    assert claimed.covered == claimed.opened == claimed.id + dispatch.FIRST_LOOK - 1
+    assert len(claimed.rows) == dispatch.SMALL
+    assert claimed.covered == claimed.opened == claimed.id + dispatch.SMALL - 1
     covered, rows = sync_read(
         database, lambda tx: dispatch.more_rows(tx, claimed.covered, claimed.last_id, 30)
     )

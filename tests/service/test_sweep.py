@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests import cast
-from tests.conftest import FakeClock
+from tests.conftest import ClockedBooks, FakeClock
 
 from ulak.core.doubts import OnUncertain
 from ulak.core.ledger import Balance
@@ -16,6 +16,7 @@ from ulak.service.orders import REPEAT_WINDOW
 from ulak.service.sweep import TRACES_KEPT, Hand, sweep_slice
 from ulak.store.engine import Database, Sql
 from ulak.store.writer import sync_read, sync_write
+from ulak.workers.sweep import Sweeper
 
 WAIT = 72 * cast.HOUR
 S, D, U = MessageState.SENT, MessageState.DELIVERED, MessageState.UNDELIVERED
@@ -196,3 +197,21 @@ def test_references_of_several_carriers(database: Database, clock: FakeClock) ->
     clock.advance(TRACES_KEPT)
     run(database)
     assert rows(database, "reference") == 3
+
+
+async def test_the_worker_goes_on_until_a_pass_is_complete(
+    books: ClockedBooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "STRETCH", 1)
+    alice = cast.alice(books.database)
+    for size in (1, 2, 3):
+        cast.place(books.database, alice, size, repeat_check=True)
+    books.clock.advance(REPEAT_WINDOW)
+    sweeper = Sweeper(books, WAIT)
+    await sweeper.sweep()
+    assert rows(books.database, "fingerprint") == 0
+    cast.place(books.database, alice, repeat_check=True)
+    await sweeper.sweep()
+    books.clock.advance(REPEAT_WINDOW)
+    await sweeper.sweep()
+    assert rows(books.database, "fingerprint") == 0

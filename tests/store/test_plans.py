@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ulak.store import accounts, carriers, ids, ledger, messages, orders, reports, schema, settings
+from ulak.store import accounts, carriers, ids, ledger, messages, orders, reports, schema, settings, sweep
 from ulak.store.engine import Database, Sql
 
-MODULES = (accounts, carriers, ids, ledger, messages, orders, reports, settings)
+MODULES = (accounts, carriers, ids, ledger, messages, orders, reports, settings, sweep)
 
 WHOLE = {
     # Small tables, or asked by people.

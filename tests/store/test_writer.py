@@ -16,12 +16,17 @@ import pytest
 from tests import cast
 from tests.conftest import ClockedBooks, FakeClock
 
+from ulak.core.doubts import OnUncertain
 from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.core.ledger import Balance
 from ulak.core.orders import Placed
+from ulak.core.ports import Accepted
+from ulak.core.references import IdForm
 from ulak.core.routing import Route
-from ulak.service.dispatch import CLAIM, Claim, ClaimedOrder
+from ulak.service import audit
+from ulak.service.dispatch import CLAIM, STEP, Claim, ClaimedOrder, Step
 from ulak.service.orders import PLACE
+from ulak.service.reports import REPORTS, ReportBatch
 from ulak.store import settings, writer
 from ulak.store.books import Books
 from ulak.store.engine import Conflict, Database, Sql, Tx
@@ -312,7 +317,7 @@ async def test_an_order_is_claimed_by_one_of_two_processes(postgres_database: Da
     alice = cast.alice(postgres_database)
     cast.place_all(postgres_database, [cast.submission(alice)] * 300)
     both = [Books(postgres_database, GROUP_KINDS) for _ in range(2)]
-    claim = Claim([Route(1, "", 0, up=True)], {1: 10}, limit=20, turn=0)
+    claim = Claim([Route(1, "", 0, up=True)], {1: 10}, small=20, large=20, turn=0)
     claims: list[list[ClaimedOrder]] = await asyncio.gather(
         *[books.gather(CLAIM, claim) for _ in range(20) for books in both]
     )
@@ -320,3 +325,34 @@ async def test_an_order_is_claimed_by_one_of_two_processes(postgres_database: Da
         await books.close()
     claimed = [order.id for orders in claims for order in orders]
     assert len(claimed) == len(set(claimed)) == 300
+
+
+async def test_two_processes_place_send_and_report_for_the_same_accounts(postgres_database: Database) -> None:
+    """Each works a link of its own; both move the same balances, and neither loses what the other did."""
+    who = [cast.alice(postgres_database), cast.bob(postgres_database)]
+    both = [Books(postgres_database, GROUP_KINDS) for _ in range(2)]
+
+    async def work(books: Books, carrier: int) -> None:
+        for turn in range(15):
+            items = [cast.submission(who[(turn + i) % 2]) for i in range(8)]
+            placed = asyncio.gather(*[books.gather(PLACE, item) for item in items])
+            claim = Claim([Route(carrier, "", 0, up=True)], {carrier: 100}, small=20, large=20, turn=0)
+            claimed: list[ClaimedOrder] = await books.gather(CLAIM, claim)
+            outcomes = [
+                (cast.sent(postgres_database, order, row), Accepted((f"{carrier}-{row.id}",)))
+                for order in claimed
+                for row in order.rows
+            ]
+            advances = [(order.id, order.last_id, order.last_id) for order in claimed]
+            step = Step(carrier, IdForm.TEXT, OnUncertain.RESEND, outcomes, advances)
+            reports = [cast.delivered(outcome.references[0]) for _, outcome in outcomes]
+            await books.gather(STEP, step)
+            halves = [ReportBatch(carrier, IdForm.TEXT, reports[i::2]) for i in range(2)]
+            await asyncio.gather(*[books.gather(REPORTS, batch) for batch in halves], placed)
+
+    await asyncio.gather(*[work(books, carrier) for carrier, books in enumerate(both, start=1)])
+    for books in both:
+        await books.close()
+    spent = [cast.balance(postgres_database, one).spent for one in who]
+    assert sum(spent) > 100
+    assert sync_read(postgres_database, audit.check) == []

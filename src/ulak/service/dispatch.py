@@ -25,8 +25,11 @@ CLAIM = "claim"
 STEP = "step"
 """The gathered kind whose items are `Step`."""
 
-FIRST_LOOK = 200
-"""Messages of an order that are read when it is claimed; the rest is read while these are being sent."""
+SMALL = 100
+"""Messages of an order that are read when it is claimed; of a larger order the rest is read while these are
+being sent."""
+
+ANY_SIZE = 2**31 - 1
 
 GIVE_BACK = 1_000
 """Orders of a removed carrier that are looked at together."""
@@ -34,11 +37,13 @@ GIVE_BACK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Take orders that are due. `slots` tells how many parts each carrier's window has room for."""
+    """Take orders that are due: at most so many `small` and `large` ones. `slots` tells how many parts each
+    carrier's window has room for."""
 
     routes: Sequence[Route]
     slots: Mapping[int, int]
-    limit: int
+    small: int
+    large: int
     turn: int
 
 
@@ -92,11 +97,13 @@ def claim_group(tx: Tx, items: Sequence[Claim], _ids: Ids) -> list[list[ClaimedO
 
 
 def _claim(tx: Tx, item: Claim) -> list[ClaimedOrder]:
-    due = orders.due(tx, [(route.prefix, route.up) for route in item.routes], item.limit)
+    routes = [(route.prefix, route.up) for route in item.routes]
+    due = orders.due(tx, routes, item.small, sizes=(1, SMALL))
+    due += orders.due(tx, routes, item.large, sizes=(SMALL + 1, ANY_SIZE))
     if not due:
         return []
     taken = _share_out(item, due)
-    covers = {order.id: min(order.last_id, order.id + FIRST_LOOK - 1) for order, _ in taken}
+    covers = {order.id: min(order.last_id, order.id + SMALL - 1) for order, _ in taken}
     rows = _by_order(messages.queued(tx, [(order.id - 1, covers[order.id]) for order, _ in taken]), covers)
     texts = _texts(tx, [order.id for order, _ in taken])
     slots = dict(item.slots)

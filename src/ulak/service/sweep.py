@@ -22,10 +22,10 @@ TRACES_KEPT = 24 * _HOUR
 """How long closed references and reports without an effect are kept, ms: late and doubled reports are known
 for what they are."""
 
-STRETCH = 5_000
+STRETCH = 2_000
 """Rows of a table that one transaction looks at."""
 
-ORDERS_MAX, EXPIRED_MAX = 500, 2_000
+ORDERS_MAX, EXPIRED_MAX = 500, 500
 """Orders that one transaction looks at for messages without a report, and messages it gives up."""
 
 Position = tuple[int, int]

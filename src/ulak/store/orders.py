@@ -74,7 +74,7 @@ _HELD = Sql(
 
 _DUE = Sql(
     "SELECT id, account_id, sender, total, prefix FROM sms_order AS waiting"
-    " WHERE state IN (10, 11) AND due <= :now AND"
+    " WHERE state IN (10, 11) AND due <= :now AND total BETWEEN :least AND :most AND"
     " (SELECT route.up FROM {routes} AS route"
     "  WHERE substr(waiting.prefix, 1, length(route.prefix)) = route.prefix"
     "  ORDER BY length(route.prefix) DESC, route.up DESC LIMIT 1) = 1"
@@ -285,9 +285,11 @@ def cancel(tx: Tx, account_id: int, number: int) -> tuple[int, int] | None:
     return (row[0], row[1]) if row else None
 
 
-def due(tx: Tx, routes: Iterable[tuple[str, bool]], limit: int) -> list[DueOrder]:
-    """Orders to be sent now for which a link is up, longest due first. `routes`: (prefix, up)."""
-    rows = tx.all(_DUE, routes=[(prefix, int(up)) for prefix, up in routes], now=tx.now, limit=limit)
+def due(tx: Tx, routes: Iterable[tuple[str, bool]], limit: int, *, sizes: tuple[int, int]) -> list[DueOrder]:
+    """Orders to be sent now for which a link is up, longest due first, of sizes from the first to the second
+    number of messages. `routes`: (prefix, up)."""
+    ways = [(prefix, int(up)) for prefix, up in routes]
+    rows = tx.all(_DUE, routes=ways, now=tx.now, limit=limit, least=sizes[0], most=sizes[1])
     return [DueOrder(*row) for row in rows]
 
 

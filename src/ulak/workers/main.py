@@ -21,10 +21,11 @@ PACE = 0.02
 and with them the steps and reports that follow, larger and so cheaper by the order."""
 
 CLAIM_MAX = 500
-"""Orders claimed at once."""
+"""Small orders claimed at once."""
 
-TURNS_MAX = 2_000
-"""Orders in turn over all links; more stay in the database until some are through."""
+SMALL_MAX, LARGE_MAX = 2_000, 32
+"""Small and large orders in turn over all links; more stay in the database until some are through. Of a large
+one many messages are read ahead, and it may take long: a small one must not wait for it even to be claimed."""
 
 log = structlog.get_logger("ulak.work")
 
@@ -93,9 +94,11 @@ class Dispatcher:
 
     def _claim(self) -> None:
         self._again = False
-        room = min(CLAIM_MAX, TURNS_MAX - sum(runner.busy for runner in self._runners.values()))
+        busy = [runner.busy for runner in self._runners.values()]
+        small = max(0, min(CLAIM_MAX, SMALL_MAX - sum(few for few, _ in busy)))
+        large = max(0, LARGE_MAX - sum(many for _, many in busy))
         able = [runner for runner in self._runners.values() if runner.route.up]
-        if self._stopping or not able or room <= 0:
+        if self._stopping or not able or not (small or large):
             return
         self._claiming = True
         self._paced = asyncio.get_running_loop().call_later(PACE, self._rested)
@@ -103,19 +106,19 @@ class Dispatcher:
         routes = [runner.route for runner in self._runners.values()]
         self._turn += 1
         try:
-            done = self._books.gather(CLAIM, Claim(routes, slots, room, self._turn))
+            done = self._books.gather(CLAIM, Claim(routes, slots, small, large, self._turn))
         except Exception as error:
             self._claimed_nothing(error)
             return
-        done.add_done_callback(lambda done: self._claimed(done, room))
+        done.add_done_callback(lambda done: self._claimed(done, small))
 
-    def _claimed(self, done: asyncio.Future[list[ClaimedOrder]], room: int) -> None:
+    def _claimed(self, done: asyncio.Future[list[ClaimedOrder]], small: int) -> None:
         error = done.exception()
         if error is not None:
             self._claimed_nothing(error)
             return
         self._claiming = False
-        full = len(done.result()) == room
+        full = len(done.result()) >= small > 0
         by_carrier: dict[int, list[ClaimedOrder]] = {}
         for order in done.result():
             by_carrier.setdefault(order.carrier_id, []).append(order)

@@ -26,6 +26,10 @@ from ulak.service import dispatch
 from ulak.service.dispatch import STEP, ClaimedOrder, Sent, Step
 from ulak.service.reports import REPORTS, ReportBatch
 
+LANES = 8
+"""Orders that share what is free of the window at one time. Every order in a commit costs a row of counters
+and a posting, so it is cheaper to send much of few orders and let these take turns."""
+
 LOOK_AHEAD = 2_000
 """Messages of a large order that are read at once."""
 
@@ -112,7 +116,8 @@ class LinkRunner:
         self.up = False
         self._books = books
         self._link = link
-        self._turns: deque[Run] = deque()
+        self._small: deque[Run] = deque()
+        self._large: deque[Run] = deque()
         self._runs: dict[int, Run] = {}
         self._flights: dict[int, Flight] = {}
         self._used = 0
@@ -137,14 +142,14 @@ class LinkRunner:
         return Route(channel.carrier_id, channel.prefix, channel.priority, self.up and not self._stopping)
 
     @property
-    def busy(self) -> int:
-        """Orders in turn."""
-        return len(self._turns)
+    def busy(self) -> tuple[int, int]:
+        """Small and large orders in turn."""
+        return len(self._small), len(self._large)
 
     def reserve(self) -> int:
         """Set slots aside for orders that are being claimed; the others keep half if any are in turn."""
         free = max(0, self._free() - self._behind)
-        self._reserved = free if not self._turns else (free + 1) // 2
+        self._reserved = (free + 1) // 2 if self._small or self._large else free
         return self._reserved
 
     def release(self) -> None:
@@ -327,27 +332,39 @@ class LinkRunner:
             self._runs.pop(run.order_id, None)
 
     def _pick(self) -> list[tuple[Run, QueuedMessage]]:
-        """What the window has room for, from the orders in turn; their ids count as open from here on."""
-        free = self._free() - self._reserved
+        """What the window has room for, from the orders in turn; their ids count as open from here on.
+
+        Small orders have half of the room before large ones, so that a single message waits for no campaign,
+        and no number of them stops a campaign.
+        """
         picked: list[tuple[Run, QueuedMessage]] = []
-        empty = 0
-        while free > 0 and self._turns and empty < len(self._turns):
-            share = max(1, free // len(self._turns))
-            run = self._turns.popleft()
+        free = self._free() - self._reserved
+        free -= self._serve(self._small, (free + 1) // 2 if self._large else free, picked)
+        free -= self._serve(self._large, free, picked)
+        self._serve(self._small, free, picked)
+        return picked
+
+    def _serve(self, turns: deque[Run], free: int, picked: list[tuple[Run, QueuedMessage]]) -> int:
+        """Let orders take turns until `free` slots are used; returns how many were."""
+        left, empty = free, 0
+        while left > 0 and turns and empty < len(turns):
+            share = max(1, free // min(len(turns), LANES))
+            run = turns.popleft()
             # What is open on disk without being with the link has its room kept free.
-            room = free if run.again else free - self._behind
+            room = left if run.again else left - self._behind
             taken = self._take_from(run, share, room, picked)
-            free -= taken
+            left -= taken
             empty = 0 if taken else empty + 1
             if run.exhausted:
+                asyncio.get_running_loop().call_soon(self.on_change)
                 continue
             if not taken and (run.again or (run.rows and not self._behind)):
                 # Its next message has more parts than there is room: it keeps its turn, and the room grows.
-                self._turns.appendleft(run)
+                turns.appendleft(run)
                 break
-            self._turns.append(run)
+            turns.append(run)
             self._look_ahead(run)
-        return picked
+        return free - left
 
     def _take_from(self, run: Run, share: int, room: int, picked: list[tuple[Run, QueuedMessage]]) -> int:
         """Move messages worth `share` slots to `picked`, at least one if there is room for it. A message of
@@ -372,8 +389,9 @@ class LinkRunner:
         return taken
 
     def _place(self, run: Run) -> None:
-        if not run.exhausted and run not in self._turns:
-            self._turns.append(run)
+        turns = self._small if run.last_id - run.order_id < dispatch.SMALL else self._large
+        if not run.exhausted and run not in turns:
+            turns.append(run)
             self._look_ahead(run)
 
     def _look_ahead(self, run: Run) -> None:
