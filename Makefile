@@ -37,7 +37,7 @@ lock: .venv/.test ## Choose the newest versions that fit and pin them in require
 bench: .venv/.test ## Measure the figures of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
-soak: .venv/.test ## Random days and crashes, for as long as it takes
+soak: .venv/.test ## Many more random days than the tests have (half an hour)
 	@ULAK_TEST_SOAK=1 $(BIN)/python -m pytest $(PYTEST) tests/service/test_days.py
 
 clean: ## Remove what was installed and made; the data of the sandbox stays

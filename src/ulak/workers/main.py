@@ -25,7 +25,7 @@ CLAIM_MAX = 500
 
 SMALL_MAX, LARGE_MAX = 2_000, 32
 """Small and large orders in turn over all links; more stay in the database until some are through. Of a large
-one many messages are read ahead, and it may take long: a small one must not wait for it even to be claimed."""
+one many messages are read ahead, and it may take long: no small one waits for it even to be claimed."""
 
 log = structlog.get_logger("ulak.work")
 

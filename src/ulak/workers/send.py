@@ -118,6 +118,7 @@ class LinkRunner:
         self._link = link
         self._small: deque[Run] = deque()
         self._large: deque[Run] = deque()
+        self._hungry: deque[Run] | None = None
         self._runs: dict[int, Run] = {}
         self._flights: dict[int, Flight] = {}
         self._used = 0
@@ -148,7 +149,7 @@ class LinkRunner:
 
     def reserve(self) -> int:
         """Set slots aside for orders that are being claimed; the others keep half if any are in turn."""
-        free = max(0, self._free() - self._behind)
+        free = max(0, self._free() - self._behind) if self._hungry is None else 0
         self._reserved = (free + 1) // 2 if self._small or self._large else free
         return self._reserved
 
@@ -335,36 +336,46 @@ class LinkRunner:
         """What the window has room for, from the orders in turn; their ids count as open from here on.
 
         Small orders have half of the room before large ones, so that a single message waits for no campaign,
-        and no number of them stops a campaign.
+        and no number of them stops a campaign. A message that has more parts than there is room keeps its
+        turn, and nothing else goes until the room has grown.
         """
         picked: list[tuple[Run, QueuedMessage]] = []
         free = self._free() - self._reserved
-        free -= self._serve(self._small, (free + 1) // 2 if self._large else free, picked)
-        free -= self._serve(self._large, free, picked)
-        self._serve(self._small, free, picked)
+        if free > 0 and self._hungry is not None:
+            turns, self._hungry = self._hungry, None
+            free -= self._serve(turns, 1, free, picked)
+        if self._hungry is None:
+            free -= self._serve(self._small, (free + 1) // 2 if self._large else free, free, picked)
+        if self._hungry is None:
+            free -= self._serve(self._large, free, free, picked)
+        if self._hungry is None:
+            self._serve(self._small, free, free, picked)
         return picked
 
-    def _serve(self, turns: deque[Run], free: int, picked: list[tuple[Run, QueuedMessage]]) -> int:
-        """Let orders take turns until `free` slots are used; returns how many were."""
-        left, empty = free, 0
-        while left > 0 and turns and empty < len(turns):
-            share = max(1, free // min(len(turns), LANES))
+    def _serve(
+        self, turns: deque[Run], quota: int, free: int, picked: list[tuple[Run, QueuedMessage]]
+    ) -> int:
+        """Let orders take turns until `quota` slots are used, or a few more of `free` by a message of several
+        parts; returns how many were used."""
+        used, empty = 0, 0
+        while used < quota and turns and empty < len(turns):
+            share = max(1, quota // min(len(turns), LANES))
             run = turns.popleft()
             # What is open on disk without being with the link has its room kept free.
-            room = left if run.again else left - self._behind
-            taken = self._take_from(run, share, room, picked)
-            left -= taken
+            room = free - used - (0 if run.again else self._behind)
+            taken = self._take_from(run, min(share, quota - used), room, picked)
+            used += taken
             empty = 0 if taken else empty + 1
             if run.exhausted:
                 asyncio.get_running_loop().call_soon(self.on_change)
                 continue
             if not taken and (run.again or (run.rows and not self._behind)):
-                # Its next message has more parts than there is room: it keeps its turn, and the room grows.
                 turns.appendleft(run)
+                self._hungry = turns
                 break
             turns.append(run)
             self._look_ahead(run)
-        return free - left
+        return used
 
     def _take_from(self, run: Run, share: int, room: int, picked: list[tuple[Run, QueuedMessage]]) -> int:
         """Move messages worth `share` slots to `picked`, at least one if there is room for it. A message of
