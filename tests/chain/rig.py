@@ -1,0 +1,358 @@
+"""A server in a process of its own, and its customers: everything here goes through sockets and commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from ulak.service import accounts, carriers, credits
+from ulak.store.engine import Database, Sql, Tx
+from ulak.store.vault import Vault
+from ulak.store.writer import sync_read, sync_write
+from ulak.wiring import CARRIER_KINDS, now_ms
+
+ULAK = Path(sys.executable).with_name("ulak")
+HOST = "127.0.0.1"
+CREDITS = 10_000_000
+SENDER = "ULAK"
+START = 30.0
+"""Seconds in which a server has to answer, on a machine however busy."""
+
+
+def free_port() -> int:
+    """A port nobody listens on, below those that the kernel gives to outgoing connections: a server may be
+    stopped and started on it again, and nobody gets it meanwhile."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+
+
+async def until(done: Callable[[], Any] | Callable[[], Awaitable[Any]], seconds: float, what: str) -> float:
+    """Wait for something to be true; how long that took. `what` is said if it never is."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    while True:
+        found = done()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return loop.time() - began
+        assert loop.time() - began < seconds, f"not within {seconds:g} s: {what}"
+        await asyncio.sleep(0.02)
+
+
+class Gone(ConnectionError):
+    """The connection ended before the whole answer was there: nobody knows what became of the request."""
+
+
+class Http:
+    """One kept connection, opened when it is needed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+        """The status and the JSON of an answer.
+
+        Raises:
+            ConnectionRefusedError: nobody listens, so nothing was asked.
+            Gone: there was no whole answer.
+        """
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(HOST, self._port)
+        reader, writer = self._streams
+        head = f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {len(body)}\r\n\r\n"
+        try:
+            writer.write(head.encode() + body)
+            await writer.drain()
+            answer = await reader.readuntil(b"\r\n\r\n")
+            length = next(
+                int(line.split(b":")[1])
+                for line in answer.lower().split(b"\r\n")
+                if line.startswith(b"content-length")
+            )
+            content = await reader.readexactly(length)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            await self.close()
+            raise Gone(str(error)) from error
+        return int(answer.split(b" ", 2)[1]), json.loads(content)
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._streams is not None:
+            writer, self._streams = self._streams[1], None
+            writer.close()
+            try:
+                await writer.wait_closed()
+            except OSError:
+                return
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Who a customer is."""
+
+    account: str
+    key: str
+    hash: str
+
+
+class Customer:
+    """A program written for iletiMerkezi, with one connection."""
+
+    def __init__(self, port: int, keys: Keys) -> None:
+        self.http = Http(port)
+        self._authentication = {"key": keys.key, "hash": keys.hash}
+
+    async def ask(self, door: str, **request: Any) -> tuple[int, Any]:
+        """The status and the response of a door."""
+        body = {"request": {"authentication": self._authentication, **request}}
+        status, answer = await self.http.call("POST", f"/v1/{door}/json", json.dumps(body).encode())
+        response = answer["response"]
+        assert response["status"]["code"] == status
+        return status, response
+
+    async def send(
+        self, text: str, numbers: Sequence[int], *, when: str = "", sender: str = SENDER
+    ) -> tuple[int, str]:
+        """Place an order: the status, and the order's id if it was taken."""
+        message = {"text": text, "receipents": {"number": [str(number) for number in numbers]}}
+        order = {"sender": sender, "sendDateTime": when, "iys": "0", "message": message}
+        status, response = await self.ask("send-sms", order=order)
+        return status, response["order"]["id"] if status == 200 else ""
+
+    async def order(self, text: str, numbers: Sequence[int], **rest: Any) -> str:
+        """Place an order that is taken; its id."""
+        status, order = await self.send(text, numbers, **rest)
+        assert status == 200, status
+        return order
+
+    async def cancel(self, order: str) -> int:
+        """Cancel an order; the status."""
+        return (await self.ask("cancel-order", order={"id": order}))[0]
+
+    async def report(self, order: str, page: int = 1, rows: int = 1000) -> dict[str, Any]:
+        """An order, with one page of its recipients."""
+        status, response = await self.ask(
+            "get-report", order={"id": order, "page": str(page), "rowCount": str(rows)}
+        )
+        assert status == 200, (order, status)
+        found: dict[str, Any] = response["order"]
+        return found
+
+    async def whole_report(self, order: str) -> dict[str, Any]:
+        """An order with all of its recipients."""
+        found = await self.report(order)
+        for page in range(2, -(-found["total"] // 1000) + 1):
+            found["message"] += (await self.report(order, page))["message"]
+        return found
+
+    async def final(self, order: str, seconds: float = 15.0) -> dict[str, Any]:
+        """An order once nothing of it waits any more."""
+
+        async def none_waits() -> bool:
+            return bool((await self.report(order, rows=1))["waiting"] == 0)
+
+        await until(none_waits, seconds, f"order {order} is final")
+        return await self.whole_report(order)
+
+    async def balance(self) -> int:
+        """The credits that are left."""
+        status, response = await self.ask("get-balance")
+        assert status == 200
+        left: int = response["balance"]["sms"]
+        return left
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self.http.close()
+
+
+class Server:
+    """`ulak serve` on these data, as often as it is started."""
+
+    def __init__(self, directory: Path, url: str | None) -> None:
+        self.database = Database(directory, url, now_ms)
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._customers: list[Customer] = []
+
+    # What is set up before, straight in the database
+
+    def account(self, name: str = "acme", credit: int = CREDITS) -> Keys:
+        """A new account with credit and an approved sender."""
+
+        def create(tx: Tx) -> Keys:
+            made = accounts.create(tx, name)
+            accounts.approve_sender(tx, name, SENDER)
+            credits.grant(tx, name, credit)
+            return Keys(name, made.iletimerkezi_key, made.iletimerkezi_hash)
+
+        keys: Keys = self.write(create)
+        return keys
+
+    def carrier(self, name: str, port: int, **settings: Any) -> None:
+        """A link to an operator at this port."""
+        words = {"host": HOST, "port": str(port), "system_id": name, "password": "secret"}
+        words |= {key: str(value) for key, value in settings.items()}
+        vault = Vault(self.database.directory)
+        self.write(lambda tx: carriers.add(tx, name, "smpp", words, CARRIER_KINDS["smpp"].check, vault))
+
+    def write(self, change: Callable[[Tx], Any]) -> Any:
+        """A transaction beside the server."""
+        return sync_write(self.database, change)
+
+    def read(self, question: Callable[[Tx], Any]) -> Any:
+        """A question beside the server."""
+        return sync_read(self.database, question)
+
+    def sql(self, statement: str) -> list[Any]:
+        """Rows, for a look that the program itself never takes."""
+        rows: list[Any] = self.read(lambda tx: tx.all(Sql(statement)))
+        return rows
+
+    # Its life
+
+    def spawn(self, command: str = "serve") -> None:
+        """Start the process, and do not wait for it."""
+        assert self._process is None
+        self.database.directory.mkdir(exist_ok=True)
+        with open(self.database.directory / "serve.log", "ab") as log:
+            self._process = subprocess.Popen(
+                [ULAK, command, *self._place(), "--port", str(self.port)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_environment(),
+            )
+
+    async def start(self, command: str = "serve") -> float:
+        """Start it; returns the seconds until it answered."""
+        self.spawn(command)
+        return await self.answers()
+
+    async def answers(self) -> float:
+        """Wait until it answers."""
+        return await until(self._alive, START, "the server answers")
+
+    async def _alive(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the server ended: {self.log()[-2000:]}"
+        http = Http(self.port)
+        try:
+            return (await http.call("GET", "/healthz"))[0] == 200
+        except OSError:
+            return False
+        finally:
+            await http.close()
+
+    async def ready(self) -> tuple[int, Any]:
+        """What `/readyz` says."""
+        http = Http(self.port)
+        try:
+            return await http.call("GET", "/readyz")
+        finally:
+            await http.close()
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    async def stop(self, seconds: float = 20.0) -> float:
+        """SIGTERM; returns the seconds until it had ended in order."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        try:
+            took = await until(lambda: process.poll() is not None, seconds, "the server ends")
+        finally:
+            process.kill()
+            process.wait()
+        assert process.returncode == 0, (process.returncode, self.log()[-2000:])
+        return took
+
+    def log(self) -> str:
+        """What it printed."""
+        return (self.database.directory / "serve.log").read_text()
+
+    def customer(self, keys: Keys) -> Customer:
+        """A new customer's program."""
+        customer = Customer(self.port, keys)
+        self._customers.append(customer)
+        return customer
+
+    async def close(self) -> None:
+        """End everything that was begun here."""
+        for customer in self._customers:
+            await customer.close()
+        if self._process is not None:
+            self.kill()
+
+    # The command line
+
+    def _place(self) -> list[str]:
+        place = ["--data", str(self.database.directory)]
+        return place if self.database.url is None else [*place, "--database", self.database.url]
+
+    async def cli(self, *words: str, code: int = 0) -> Any:
+        """Run a command on these data; the JSON it printed."""
+        process = await asyncio.create_subprocess_exec(
+            ULAK,
+            *words,
+            *self._place(),
+            "--json",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+        )
+        out, err = await process.communicate()
+        assert process.returncode == code, (words, process.returncode, out, err)
+        return json.loads(out) if out else None
+
+
+def _environment() -> dict[str, str]:
+    """The environment without options for Ulak."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ULAK_")}
+
+
+def sessions(url: str) -> int:
+    """How many other clients a PostgreSQL database has."""
+    with psycopg.connect(url) as server:
+        row = server.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchone()
+    assert row is not None
+    count: int = row[0]
+    return count
+
+
+def spread(values: Iterable[float]) -> str:
+    """A line about times: how many, and which."""
+    found = sorted(values)
+    if not found:
+        return "none"
+    middle, late = found[len(found) // 2], found[min(len(found) - 1, round(0.95 * len(found)))]
+    return f"{len(found)} times, {found[0]:.2f} to {found[-1]:.2f} s, half {middle:.2f}, 95 % {late:.2f}"

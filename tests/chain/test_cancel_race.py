@@ -1,0 +1,109 @@
+"""Cancel against the order's own due time: many at once, from two sides, and each has exactly one winner."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.chain.rig import CREDITS, Customer, Server, until
+from tests.chain.smsc import Smsc
+
+from ulak.service import audit
+from ulak.store import settings
+
+ORDERS = 240
+CUSTOMERS = 8
+FIRST_NUMBER = 905_330_000_001
+PARTS = 2
+AHEAD = 3.0
+"""Seconds from the first order to the due time of all."""
+
+AROUND = (-0.9, 0.5)
+"""When an order is cancelled, counted from its due time."""
+
+EXERCISED = 20
+"""So many orders at least have to go each way."""
+
+ISTANBUL = timedelta(hours=3)
+
+
+@dataclass
+class Race:
+    """One order, and what was answered to those who cancelled it."""
+
+    number: int
+    order: str = ""
+    answers: list[int] = field(default_factory=list)
+
+
+def _set_clock(server: Server) -> tuple[str, float]:
+    """Put the server's clock so that a minute begins AHEAD seconds from now. That minute as customers write
+    it, and when it begins (machine time)."""
+    begins = time.time() + AHEAD
+    minute = -(-int(begins) // 60) * 60 + 60
+    server.write(lambda tx: settings.move_clock(tx, int((minute - begins) * 1000)))
+    return (datetime.fromtimestamp(minute, UTC) + ISTANBUL).strftime("%d/%m/%Y %H:%M"), begins
+
+
+async def _cancel(customers: list[Customer], races: list[Race], begins: float, chance: random.Random) -> None:
+    """Two customers cancel each order at the same moment; every order has its own moment."""
+    moments = sorted((chance.uniform(*AROUND), race) for race in races)
+    queues = [moments[i :: CUSTOMERS // 2] for i in range(CUSTOMERS // 2)]
+
+    async def work(customer: Customer, queue: list[tuple[float, Race]]) -> None:
+        for moment, race in queue:
+            await asyncio.sleep(begins + moment - time.time())
+            race.answers.append(await customer.cancel(race.order))
+
+    await asyncio.gather(*(work(customer, queues[i // 2]) for i, customer in enumerate(customers)))
+
+
+async def test_cancel_races_the_due_time(
+    server: Server, open_smsc: Callable[..., Awaitable[Smsc]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    smsc = await open_smsc()
+    keys = server.account()
+    server.carrier("link", smsc.port, window=50)
+    await server.start()
+    customers = [server.customer(keys) for _ in range(CUSTOMERS)]
+    when, begins = _set_clock(server)
+    races = [Race(FIRST_NUMBER + i) for i in range(ORDERS)]
+
+    async def place(customer: Customer, mine: list[Race]) -> None:
+        for race in mine:
+            race.order = await customer.order(f"{race.number} ".ljust(200, "x"), [race.number], when=when)
+
+    await asyncio.gather(*(place(customer, races[i::CUSTOMERS]) for i, customer in enumerate(customers)))
+    assert time.time() < begins + AROUND[0], "the machine is too slow to place the orders in time"
+    assert await customers[0].balance() == CREDITS - PARTS * ORDERS
+    await _cancel(customers, races, begins, random.Random(7))
+
+    cancelled = [race for race in races if 200 in race.answers]
+    sent = [race for race in races if race not in cancelled]
+    with capsys.disabled():
+        print(f"\n{len(cancelled)} orders cancelled in time, {len(sent)} sent")
+    assert min(len(cancelled), len(sent)) >= EXERCISED, "not exercised"
+    await until(lambda: len(smsc.submits) >= PARTS * len(sent), 15, "the others are sent")
+    await _check(customers[0], smsc, cancelled, sent)
+    assert server.read(audit.check) == []
+
+
+async def _check(customer: Customer, smsc: Smsc, cancelled: list[Race], sent: list[Race]) -> None:
+    """Who was cancelled got nothing, who was not got it once, and nobody can cancel either any more."""
+    for race in cancelled:
+        assert Counter(race.answers) == {200: 1, 455: 1}
+        assert (await customer.report(race.order))["status"] == 115
+        assert await customer.cancel(race.order) == 455
+    for race in sent:
+        assert Counter(race.answers) == {455: 2}
+        report = await customer.final(race.order)
+        assert (report["status"], report["message"][0]["status"]) == (114, 111)
+    assert smsc.numbers == {race.number for race in sent}
+    assert smsc.repeats == 0
+    assert await customer.balance() == CREDITS - PARTS * len(sent)
