@@ -76,6 +76,8 @@ class Http:
             ConnectionRefusedError: nobody listens, so nothing was asked.
             Gone: there was no whole answer.
         """
+        if self._streams is not None and self._streams[0].at_eof():
+            await self.close()  # It was not used for so long that the server hung up.
         if self._streams is None:
             self._streams = await asyncio.open_connection(HOST, self._port)
         reader, writer = self._streams
