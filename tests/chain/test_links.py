@@ -145,8 +145,8 @@ async def test_orders_of_a_removed_carrier_go_by_another(server: Server, open_sm
     customer = server.customer(keys)
     order = await customer.order("kampanya", _numbers())
     await until(lambda: len(first.submits) >= RECIPIENTS // 4, 15, "the first carrier is at work")
+    assert second.submits == []  # Asked before: when the command has ended, the server may have moved on.
     await server.cli("carrier", "remove", "first")
-    assert second.submits == []
     report = await customer.final(order, 20)
     assert set(_statuses(report).values()) == {111}
     assert (await server.cli("message", "unsure", "list")) == []
