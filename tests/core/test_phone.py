@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ulak.core.phone import common_prefix, display, masked, normalise, normalise_all
+from ulak.core.phone import common_prefix, display, normalise, normalise_all
 
 NUMBER = 905301234567
 
@@ -239,8 +239,5 @@ def test_common_prefix_is_the_longest(numbers: list[int]) -> None:
     assert len(longer) != 1 or longer == {prefix}
 
 
-def test_shown_and_masked() -> None:
+def test_shown() -> None:
     assert display(NUMBER) == "+905301234567"
-    assert masked(NUMBER) == "+90530*****67"
-    assert masked(4915123456789) == "+491512*****89"
-    assert masked(0) == "+*****0"

@@ -12,12 +12,13 @@ from ulak.core.ports import Accepted, Refused, Unknown
 from ulak.core.routing import Route
 from ulak.core.states import MessageState, OrderState
 from ulak.service import carriers, dispatch, doubts
-from ulak.service.dispatch import ClaimedOrder
+from ulak.service.dispatch import Claim, ClaimedOrder
 from ulak.store import carriers as carrier_store
 from ulak.store import messages
 from ulak.store import orders as order_store
 from ulak.store import reports as report_store
 from ulak.store.engine import Database, Sql
+from ulak.store.ids import Ids
 from ulak.store.writer import sync_read, sync_write
 
 Q, S, V = MessageState.QUEUED, MessageState.SENT, MessageState.UNSURE
@@ -150,7 +151,6 @@ def test_orders_that_no_link_can_take_do_not_keep_others_waiting(database: Datab
     (claimed,) = cast.claim(database, routes=[Route(1, "90530", 0, True)], limit=1)
     assert claimed.rows[0].number == 905301000001
     assert sync_read(database, order_store.waiting) == 5
-    assert sync_read(database, order_store.waiting_prefixes) == ["905331000001"]
 
 
 def test_equal_links_take_turns(database: Database) -> None:
@@ -403,3 +403,30 @@ def test_queued_rows_of_several_ranges(database: Database) -> None:
     second = cast.order_id(database, alice, cast.place(database, alice, 3))
     found = sync_read(database, lambda tx: messages.queued(tx, [(first, first + 1), (second - 1, second)]))
     assert [row.id for row in found] == [first + 1, second]
+
+
+def test_a_full_link_takes_small_orders_only(database: Database) -> None:
+    alice = cast.alice(database)
+    campaign = range(905301000001, 905301000001 + dispatch.SMALL + 1)
+    large = cast.place(database, alice, [cast.text(list(campaign))])
+    cast.place(database, alice, [cast.text([905301000001])])
+    claim = Claim([Route(1, "", 0, True)], {1: 10}, 10, 10, 0, full=frozenset({1}))
+    (claimed,) = sync_write(database, lambda tx: dispatch.claim_group(tx, [claim], Ids()))
+    assert [order.last_id - order.id for order in claimed] == [0]
+    (claimed,) = sync_write(
+        database,
+        lambda tx: dispatch.claim_group(tx, [Claim([Route(1, "", 0, True)], {1: 10}, 10, 10, 0)], Ids()),
+    )
+    assert len(claimed) == 1
+    assert large
+
+
+def test_a_removed_carrier_whose_link_still_works_keeps_its_orders(database: Database) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice, [cast.text([905301000001])])
+    carrier_id = sync_write(database, lambda tx: carrier_store.insert(tx, "x", "smpp", "{}"))
+    assert carrier_id is not None
+    cast.claim(database, routes=[Route(carrier_id, "", 0, True)], slots=0)
+    sync_write(database, lambda tx: carrier_store.remove(tx, "x"))
+    assert sync_write(database, lambda tx: dispatch.give_back(tx, [carrier_id])) == 0
+    assert sync_read(database, order_store.waiting) == 0

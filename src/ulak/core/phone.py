@@ -59,12 +59,6 @@ def display(number: int) -> str:
     return f"+{number}"
 
 
-def masked(number: int) -> str:
-    """A number for logs, '+90530*****67': its network and two digits, not whose it is."""
-    digits = str(number)
-    return f"+{digits[:-7]}*****{digits[-2:]}"
-
-
 def _from_digits(digits: str | bytes) -> int:
     # An optional 00, then 905XXXXXXXXX, 05XXXXXXXXX or 5XXXXXXXXX: the value tells which, and the number of
     # digits how many zeros stand before it.

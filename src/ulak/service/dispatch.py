@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ulak.core.doubts import Doubt, OnUncertain
 from ulak.core.messages import QueuedMessage
@@ -38,13 +38,14 @@ GIVE_BACK = 1_000
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Take orders that are due: at most so many `small` and `large` ones. `slots` tells how many parts each
-    carrier's window has room for."""
+    carrier's window has room for. Carriers that are `full` take small ones only."""
 
     routes: Sequence[Route]
     slots: Mapping[int, int]
     small: int
     large: int
     turn: int
+    full: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,11 @@ def claim_group(tx: Tx, items: Sequence[Claim], _ids: Ids) -> list[list[ClaimedO
 
 
 def _claim(tx: Tx, item: Claim) -> list[ClaimedOrder]:
-    routes = [(route.prefix, route.up) for route in item.routes]
-    due = orders.due(tx, routes, item.small, sizes=(1, SMALL))
-    due += orders.due(tx, routes, item.large, sizes=(SMALL + 1, ANY_SIZE))
-    if not due:
+    taken = _take(tx, item, item.routes, item.small, (1, SMALL))
+    large = [replace(route, up=route.up and route.carrier_id not in item.full) for route in item.routes]
+    taken += _take(tx, item, large, item.large, (SMALL + 1, ANY_SIZE))
+    if not taken:
         return []
-    taken = _share_out(item, due)
     covers = {order.id: min(order.last_id, order.id + SMALL - 1) for order, _ in taken}
     rows = _by_order(messages.queued(tx, [(order.id - 1, covers[order.id]) for order, _ in taken]), covers)
     texts = _texts(tx, [order.id for order, _ in taken])
@@ -128,12 +128,15 @@ def _claim(tx: Tx, item: Claim) -> list[ClaimedOrder]:
     return claimed
 
 
-def _share_out(item: Claim, due: Sequence[orders.DueOrder]) -> list[tuple[orders.DueOrder, int]]:
-    """The carrier of each order. With a single way out there is nothing to choose: the question was asked
-    for orders that it can take."""
-    if len(item.routes) == 1:
-        return [(order, item.routes[0].carrier_id) for order in due]
-    chosen = [(order, choose(item.routes, order.prefix, item.turn + i)) for i, order in enumerate(due)]
+def _take(
+    tx: Tx, item: Claim, routes: Sequence[Route], limit: int, sizes: tuple[int, int]
+) -> list[tuple[orders.DueOrder, int]]:
+    """Due orders of some sizes, each with its carrier. With a single way out there is nothing to choose: the
+    question was asked for orders that it can take."""
+    due = orders.due(tx, [(route.prefix, route.up) for route in routes], limit, sizes=sizes)
+    if len(routes) == 1:
+        return [(order, routes[0].carrier_id) for order in due]
+    chosen = [(order, choose(routes, order.prefix, item.turn + i)) for i, order in enumerate(due)]
     return [(order, route.carrier_id) for order, route in chosen if route is not None]
 
 
@@ -356,19 +359,23 @@ def leave_unsent(tx: Tx, carrier_id: int, sent: Sequence[Sent]) -> None:
     report_store.doubt(tx, carrier_id, [(*mark, "the link was stopped") for mark in marks])
 
 
-def give_back(tx: Tx) -> int:
+def give_back(tx: Tx, at_work: Sequence[int] = ()) -> int:
     """Let other carriers take what removed ones had not sent; returns how many orders that were.
+
+    Removed ones whose link is still `at_work` are passed over: it has to be stopped first.
 
     What a clean stop left open is settled or marked already. After a crash it is not, and the removed
     carrier's policy decides about it as if it were taking over itself.
     """
     for carrier in carriers.removed_at_work(tx):
+        if carrier.id in at_work:
+            continue
         after = 0
         while True:
             after, _ = take_over(tx, carrier.id, carrier.terms.on_uncertain, after, GIVE_BACK)
             if not after:
                 break
-    returned = orders.give_back(tx)
+    returned = orders.give_back(tx, at_work)
     if returned:
         report_store.forget_asked(tx, returned)
     return len(returned)

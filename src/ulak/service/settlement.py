@@ -14,6 +14,9 @@ from ulak.store.engine import Tx
 class Settlement:
     """Working copies of messages and their orders, locked: accounts first, then orders, then messages.
 
+    Steps of a link change rows of their own orders before this. On PostgreSQL they may so deadlock with an
+    operator who settles doubts beside them; the database ends one of the two, and it is done again.
+
     Messages are changed by stepping their copies; `save` counts what became final, posts or voids their
     price (one posting an order and move), finishes orders in which nothing waits, and writes it all.
     """

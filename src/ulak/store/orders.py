@@ -110,7 +110,6 @@ _SAVE_COUNTERS = Sql(
     fresh=("id int8", "state int2", "delivered int4", "undelivered int4", "held int4", "posted int4"),
 )
 _WAITING = Sql("SELECT count(*) FROM sms_order WHERE state IN (10, 11) AND due <= :now")
-_NEXT_DUE = Sql("SELECT min(due) FROM sms_order WHERE state IN (10, 11) AND due > :now")
 _SENDING = Sql(
     "SELECT id, account_id, sender, total, prefix, opened, settled FROM sms_order"
     " WHERE state = 12 AND carrier_id = :carrier AND id > :after ORDER BY id LIMIT :limit"
@@ -127,11 +126,10 @@ _ANY_DUE = Sql("SELECT 1 FROM sms_order WHERE state IN (10, 11) AND due <= :now 
 _GIVE_BACK = Sql(
     "UPDATE sms_order SET state = 11, carrier_id = 0, opened = id - 1, settled = id - 1"
     " WHERE state = 12 AND carrier_id IN (SELECT id FROM carrier WHERE removed IS NOT NULL)"
+    " AND carrier_id NOT IN (SELECT id FROM {at_work} AS working)"
     " AND EXISTS (SELECT 1 FROM message WHERE message.id >= sms_order.id"
-    " AND message.id < sms_order.id + sms_order.total AND message.state = 20) RETURNING id"
-)
-_PREFIXES = Sql(
-    "SELECT DISTINCT prefix FROM sms_order WHERE state IN (10, 11) AND due <= :now ORDER BY prefix LIMIT 100"
+    " AND message.id < sms_order.id + sms_order.total AND message.state = 20) RETURNING id",
+    at_work=("id int8",),
 )
 
 
@@ -328,17 +326,6 @@ def waiting(tx: Tx) -> int:
     return count
 
 
-def waiting_prefixes(tx: Tx) -> list[str]:
-    """The prefixes of orders that are due and with no link (at most 100 different ones)."""
-    return [row[0] for row in tx.all(_PREFIXES, now=tx.now)]
-
-
-def next_due(tx: Tx) -> int | None:
-    """When the next scheduled order is due."""
-    row = tx.one(_NEXT_DUE, now=tx.now)
-    return row[0] if row else None
-
-
 def stand_still(tx: Tx) -> None:
     """Wait for changes of orders that others have begun. PostgreSQL may still be finishing a commit that a
     process asked for which is dead by now; SQLite never is."""
@@ -366,6 +353,7 @@ def any_due(tx: Tx) -> bool:
     return tx.one(_ANY_DUE, now=tx.now) is not None
 
 
-def give_back(tx: Tx) -> list[int]:
-    """Take orders with queued messages from carriers that were removed; any carrier may claim them."""
-    return [row[0] for row in tx.all(_GIVE_BACK)]
+def give_back(tx: Tx, at_work: Sequence[int]) -> list[int]:
+    """Take orders with queued messages from carriers that were removed and are not `at_work`; any carrier may
+    claim them."""
+    return [row[0] for row in tx.all(_GIVE_BACK, at_work=at_work)]

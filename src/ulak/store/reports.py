@@ -44,11 +44,6 @@ _DOUBT = Sql(
     " doubt = excluded.doubt, why = excluded.why, at = excluded.at",
     fresh=("message_id int8", "order_id int8", "doubt int2", "why text"),
 )
-_DOUBTS = Sql(
-    "SELECT unsure.message_id, order_id, carrier_id, doubt, why, at, message.number, message.state"
-    " FROM unsure JOIN message ON message.id = unsure.message_id"
-    " WHERE unsure.message_id > :after ORDER BY unsure.message_id LIMIT :limit"
-)
 _DOUBTS_OF = Sql(
     "SELECT message_id, order_id, carrier_id, doubt FROM {ids} AS wanted"
     " JOIN unsure ON unsure.message_id = wanted.id",
@@ -69,6 +64,7 @@ _FORGET = Sql(
     "DELETE FROM unsure WHERE doubt = 5 AND message_id IN (SELECT id FROM {ids} AS gone)", ids=("id int8",)
 )
 
+# The first condition is the partial index's own; SQLite uses it only when it is repeated to the letter.
 _FORGET_ORDERS = Sql(
     "DELETE FROM unsure WHERE doubt IN (4, 5) AND doubt = 5"
     " AND order_id IN (SELECT id FROM {orders} AS gone)",
@@ -97,19 +93,6 @@ class ParkedReport(NamedTuple):
     number: int
     state: ReportState
     at: int
-
-
-class UnsureMessage(NamedTuple):
-    """A message that may have gone twice, and what was done about it."""
-
-    message_id: int
-    order_id: int
-    carrier_id: int
-    doubt: Doubt
-    why: str
-    at: int
-    number: int
-    state: int
 
 
 def refer(tx: Tx, carrier_id: int, fresh: Sequence[tuple[int, int, int, int, str]]) -> None:
@@ -148,12 +131,6 @@ def doubt(tx: Tx, carrier_id: int, fresh: Sequence[tuple[int, int, Doubt, str]])
     """Mark messages as uncertain: (message, order, what is done, why)."""
     rows = [(message, order, int(what), why) for message, order, what, why in fresh]
     tx.run(_DOUBT, carrier=carrier_id, fresh=rows, now=tx.now)
-
-
-def doubts(tx: Tx, after: int = 0, limit: int = 1000) -> list[UnsureMessage]:
-    """Uncertain messages by id."""
-    rows = tx.all(_DOUBTS, after=after, limit=limit)
-    return [UnsureMessage(row[0], row[1], row[2], Doubt(row[3]), *row[4:]) for row in rows]
 
 
 def doubts_of(tx: Tx, ids: Sequence[int]) -> list[Row]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -24,8 +25,8 @@ CLAIM_MAX = 500
 """Small orders claimed at once."""
 
 SMALL_MAX, LARGE_MAX = 2_000, 32
-"""Small and large orders in turn over all links; more stay in the database until some are through. Of a large
-one many messages are read ahead, and it may take long: no small one waits for it even to be claimed."""
+"""Small and large orders in turn on a link; more stay in the database until some are through, for any link.
+Of a large one many messages are read ahead, and it may take long: no small one waits for it to be claimed."""
 
 log = structlog.get_logger("ulak.work")
 
@@ -69,6 +70,8 @@ class Dispatcher:
         self._paced: asyncio.TimerHandle | None = None
         self._turn = 0
         self._stopping = False
+        self._holding = False
+        self._returning = True
 
     @property
     def runners(self) -> list[LinkRunner]:
@@ -94,19 +97,19 @@ class Dispatcher:
 
     def _claim(self) -> None:
         self._again = False
-        busy = [runner.busy for runner in self._runners.values()]
-        small = max(0, min(CLAIM_MAX, SMALL_MAX - sum(few for few, _ in busy)))
-        large = max(0, LARGE_MAX - sum(many for _, many in busy))
-        able = [runner for runner in self._runners.values() if runner.route.up]
-        if self._stopping or not able or not (small or large):
+        able = {runner.channel.carrier_id: runner for runner in self.runners if _has_room(runner)}
+        small = min(CLAIM_MAX, sum(SMALL_MAX - runner.busy[0] for runner in able.values()))
+        large = sum(max(0, LARGE_MAX - runner.busy[1]) for runner in able.values())
+        if self._stopping or self._holding or not able:
             return
         self._claiming = True
         self._paced = asyncio.get_running_loop().call_later(PACE, self._rested)
-        slots = {runner.channel.carrier_id: runner.reserve() for runner in able}
-        routes = [runner.route for runner in self._runners.values()]
+        slots = {carrier_id: runner.reserve() for carrier_id, runner in able.items()}
+        routes = [replace(runner.route, up=runner.channel.carrier_id in able) for runner in self.runners]
+        full = frozenset(carrier_id for carrier_id, runner in able.items() if runner.busy[1] >= LARGE_MAX)
         self._turn += 1
         try:
-            done = self._books.gather(CLAIM, Claim(routes, slots, small, large, self._turn))
+            done = self._books.gather(CLAIM, Claim(routes, slots, small, large, self._turn, full))
         except Exception as error:
             self._claimed_nothing(error)
             return
@@ -118,14 +121,14 @@ class Dispatcher:
             self._claimed_nothing(error)
             return
         self._claiming = False
-        full = len(done.result()) >= small > 0
+        more = len(done.result()) >= small > 0
         by_carrier: dict[int, list[ClaimedOrder]] = {}
         for order in done.result():
             by_carrier.setdefault(order.carrier_id, []).append(order)
         for runner in self.runners:
             runner.add(by_carrier.get(runner.channel.carrier_id, []))
             runner.release()
-        self._again = self._again or full
+        self._again = self._again or more
         if self._again and self._paced is None:
             self._claim()
 
@@ -148,7 +151,13 @@ class Dispatcher:
             except TimeoutError:
                 continue
         self._stopping = True
+        await self._claim_through()
         await asyncio.gather(*(runner.stop() for runner in self.runners))
+
+    async def _claim_through(self) -> None:
+        """Wait until the claim under way is with the links: what it opened must not be forgotten."""
+        while self._claiming:
+            await asyncio.sleep(0.005)
 
     async def look(self) -> None:
         """Notice what has become due and what other processes have changed."""
@@ -163,21 +172,37 @@ class Dispatcher:
     async def _reconcile(self, carriers: Sequence[Configured]) -> None:
         """Start links of new carriers, stop those of removed or changed ones."""
         wanted = {carrier.id: carrier for carrier in carriers}
-        if wanted == self._configured:
+        if wanted == self._configured and not self._returning:
             return
-        for carrier_id in [key for key, known in self._configured.items() if wanted.get(key) != known]:
-            del self._configured[carrier_id]
-            runner = self._runners.pop(carrier_id, None)
-            if runner is not None:
-                await runner.stop()
-                log.info("carrier.stopped", carrier=runner.channel.name)
-        returned = await self._books.write(give_back)
+        self._holding = True
+        try:
+            await self._claim_through()
+            for carrier_id in [key for key, known in self._configured.items() if wanted.get(key) != known]:
+                await self._end(carrier_id)
+            await self._give_back()
+            for carrier_id, carrier in wanted.items():
+                if carrier_id not in self._configured:
+                    await self._start(carrier)
+                    self._configured[carrier_id] = carrier
+        finally:
+            self._holding = False
+
+    async def _end(self, carrier_id: int) -> None:
+        """Stop the link of a carrier that was changed or removed."""
+        self._returning = True
+        runner = self._runners.get(carrier_id)
+        if runner is not None:
+            await runner.stop()
+            del self._runners[carrier_id]
+            log.info("carrier.stopped", carrier=runner.channel.name)
+        del self._configured[carrier_id]
+
+    async def _give_back(self) -> None:
+        """Let other links have the orders of carriers that were removed and have no link any more."""
+        returned = await self._books.write(partial(give_back, at_work=list(self._runners)))
+        self._returning = False
         if returned:
             log.info("orders.given_back", count=returned)
-        for carrier_id, carrier in wanted.items():
-            if carrier_id not in self._configured:
-                self._configured[carrier_id] = carrier
-                await self._start(carrier)
 
     async def _start(self, carrier: Configured) -> None:
         try:
@@ -190,9 +215,15 @@ class Dispatcher:
         channel, link = made
         runner = LinkRunner(self._books, channel, link)
         runner.on_change = self.wake
-        self._runners[carrier.id] = runner
         await runner.start()
+        self._runners[carrier.id] = runner
         log.info("carrier.started", carrier=channel.name)
+
+
+def _has_room(runner: LinkRunner) -> bool:
+    """Whether a link is up and can have more orders in turn. One that cannot must not keep the others from
+    theirs."""
+    return runner.route.up and runner.busy[0] < SMALL_MAX
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], stop: asyncio.Event) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import structlog
 
 from ulak.core.doubts import OnUncertain
+from ulak.core.errors import StoreUnavailable
 from ulak.core.messages import QueuedMessage
 from ulak.core.ports import MessageLink, Outcome, Outgoing, Report, Unknown
 from ulak.core.references import IdForm
@@ -35,6 +36,9 @@ LOOK_AHEAD = 2_000
 
 TAKE_OVER = 500
 """Orders that are taken up in one transaction."""
+
+LAST_STEPS = 5.0
+"""Seconds that a link which is being stopped waits for the store to take its last outcomes."""
 
 RETRY = 0.2
 """Seconds until a step that the store could not take is tried again."""
@@ -181,12 +185,17 @@ class LinkRunner:
         self._stopping = True
         await self._link.stop()
         self._kick()
-        while self._stepping or self._answers:
-            self._idle.clear()
-            await self._idle.wait()
-        left = [flight.sent for flight in self._flights.values() if flight.sent.id not in self._doubted]
-        if left:
-            await self._books.write(lambda tx: dispatch.leave_unsent(tx, self.channel.carrier_id, left))
+        try:
+            async with asyncio.timeout(LAST_STEPS):
+                while self._stepping or self._answers:
+                    self._idle.clear()
+                    await self._idle.wait()
+            left = [flight.sent for flight in self._flights.values() if flight.sent.id not in self._doubted]
+            if left:
+                await self._books.write(lambda tx: dispatch.leave_unsent(tx, self.channel.carrier_id, left))
+        except (TimeoutError, StoreUnavailable) as error:
+            # The database is away. What it knows is enough: the next start treats the rest as uncertain.
+            log.warning("send.stopped_without_store", carrier=self.channel.name, error=str(error))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -221,12 +230,15 @@ class LinkRunner:
     async def look_for_asked(self) -> None:
         """Take messages that an operator wants sent again, or that were left behind unsent."""
         claimed: list[ClaimedOrder] = []
+        room = self._link.window - self._used - self._behind
+        if room <= 0:
+            return
         # A step that was decided before and is committed after would settle their orders past them again.
         self._holding = True
         try:
             await self._step_through()
             claimed = await self._books.write(
-                lambda tx: dispatch.take_asked(tx, self.channel.carrier_id, self._link.window)
+                lambda tx: dispatch.take_asked(tx, self.channel.carrier_id, room)
             )
         finally:
             self._holding = False
@@ -367,6 +379,8 @@ class LinkRunner:
             used += taken
             empty = 0 if taken else empty + 1
             if run.exhausted:
+                if not run.out:
+                    self._runs.pop(run.order_id, None)
                 asyncio.get_running_loop().call_soon(self.on_change)
                 continue
             if not taken and (run.again or (run.rows and not self._behind)):

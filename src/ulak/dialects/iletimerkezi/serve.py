@@ -92,8 +92,14 @@ class Doors:
             return _error(call, account)
         if number is None:
             return _error(call, Code.NO_SUCH_ORDER)
-        owner = account.id
-        refusal = await self._books.write(lambda tx: orders.cancel(tx, owner, number))
+        who = request.authentication
+
+        def change(tx: Any) -> Refusal | None:
+            # Once more: access may have been taken away in between.
+            owner = authenticate(tx, DIALECT, who.key, who.hash, call.address)
+            return Refusal.UNAUTHENTICATED if owner is None else orders.cancel(tx, owner.id, number)
+
+        refusal = await self._books.write(change)
         return _DONE if refusal is None else _error(call, refusal)
 
     async def _get_report(self, call: Call) -> Reply:
