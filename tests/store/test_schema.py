@@ -69,7 +69,8 @@ def _in_any_order(statement: str) -> str:
     """A CREATE TABLE with its constraints sorted: their order means nothing, that of the columns is kept."""
     head, _, rest = statement.partition("(")
     body, _, tail = rest.rpartition(")")
-    parts = [" ".join(part.split()) for part in re.split(r", *\n", body)]
+    # A comma ends a part unless it stands in brackets.
+    parts = [" ".join(part.split()) for part in re.split(r",(?![^()]*\))", body)]
     columns = [part for part in parts if not part.startswith("CONSTRAINT")]
     constraints = sorted(part for part in parts if part.startswith("CONSTRAINT"))
     return " ".join(head.split()) + "(" + ", ".join(columns + constraints) + ")" + " ".join(tail.split())

@@ -25,6 +25,13 @@ class Refusal(Enum):
     NO_CREDIT = "no_credit"
     NOT_FOUND = "not_found"
     NOT_DUE = "not_due"
+    NOT_ALLOWED = "not_allowed"
+    WRONG_STATE = "wrong_state"
+    IN_PROGRESS = "in_progress"
+    KEY_REUSED = "key_reused"
+    NO_CARRIER = "no_carrier"
+    CARRIER_DECLINED = "carrier_declined"
+    CARRIER_UNREACHED = "carrier_unreached"
 
 
 class UlakError(Exception):

@@ -14,6 +14,9 @@ from typing import NamedTuple
 SMS = "SMS"
 """The asset that messages are paid with: one credit is one part."""
 
+TRY = "TRY"
+"""The asset that parcels are paid with, in kuruş."""
+
 
 class Move(IntEnum):
     """What a posting does."""
@@ -22,6 +25,7 @@ class Move(IntEnum):
     HOLD = 2
     POST = 3
     VOID = 4
+    REFUND = 5
 
 
 ENTRIES: dict[Move, tuple[str, str]] = {
@@ -29,18 +33,20 @@ ENTRIES: dict[Move, tuple[str, str]] = {
     Move.HOLD: ("available", "held"),
     Move.POST: ("held", "spent"),
     Move.VOID: ("held", "available"),
+    Move.REFUND: ("spent", "available"),
 }
 """For each move the ledger account it takes from and the one it gives to."""
 
 
 class Posting(NamedTuple):
-    """`amount` (positive, smallest unit) moved for an account, and the order it was for."""
+    """`amount` (positive, smallest unit) moved for an account, and the order or consignment it was for."""
 
     account_id: int
     asset: str
     move: Move
     amount: int
     order_id: int | None = None
+    consignment_id: int | None = None
 
 
 @dataclass(slots=True)

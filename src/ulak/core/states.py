@@ -1,4 +1,4 @@
-"""States as tables: what an order and a message can be, and what each event makes of them.
+"""States as tables: what an order, a message and a parcel can be, and what each event makes of them.
 
 An event that a table does not know changes nothing: late and repeated news is normal.
 
@@ -94,3 +94,47 @@ MESSAGE: dict[MessageState, dict[MessageEvent, MessageState]] = {
     _D: {},
     _N: {},
 }
+
+
+class ParcelState(IntEnum):
+    """Where a consignment, or one of its labels, stands: our own words for what carriers say."""
+
+    DRAFT = 30
+    """Kept for its owner; no carrier knows of it."""
+    WAITING = 31
+    """To be booked with a carrier; its price is held."""
+    REJECTED = 32
+    """The carrier refused it or could not be reached; nothing is held."""
+    BOOKED = 33
+    """The carrier knows of it and a label exists; it was not seen yet."""
+    PICKED_UP = 34
+    IN_TRANSIT = 35
+    IN_CUSTOMS = 36
+    ON_HOLD = 37
+    OUT_FOR_DELIVERY = 38
+    READY_FOR_PICKUP = 39
+    DELIVERY_FAILED = 40
+    """An attempt failed; more may follow."""
+    DELAYED = 41
+    DELIVERED = 42
+    CANCELLED = 43
+    RETURNING = 44
+    RETURNED = 45
+    LOST = 46
+    DAMAGED = 47
+    UNKNOWN = 48
+    """The carrier said something that we cannot place; it never moves a parcel."""
+
+
+FINAL_PARCELS = frozenset(
+    (ParcelState.DELIVERED, ParcelState.CANCELLED, ParcelState.RETURNED, ParcelState.LOST)
+)
+"""Left only when the carrier corrects itself explicitly."""
+
+SEEN_PARCELS = frozenset(
+    state for state in ParcelState if ParcelState.PICKED_UP <= state <= ParcelState.DAMAGED
+) - {ParcelState.CANCELLED}
+"""What a carrier's news can make of a parcel that it has."""
+
+UNDER_WAY_PARCELS = SEEN_PARCELS - FINAL_PARCELS | {ParcelState.BOOKED}
+"""Still worth asking the carrier about."""

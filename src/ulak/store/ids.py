@@ -1,4 +1,4 @@
-"""Message ids, leased in blocks.
+"""Ids that are leased in blocks: those of messages, and those of the parts of a consignment.
 
 A process leases a block in a transaction of its own and hands ids out of it without asking; ids that are
 not used up are lost, which costs nothing. An order's messages are always contiguous.
@@ -12,14 +12,18 @@ BLOCK = 100_000
 """Ids leased at once; more than the largest order has messages."""
 
 _LEASE = Sql(
-    "INSERT INTO id_block (name, next) VALUES ('message', :first + :count)"
+    "INSERT INTO id_block (name, next) VALUES (:name, :first + :count)"
     " ON CONFLICT (name) DO UPDATE SET next = id_block.next + :count RETURNING next"
 )
 
 
-def lease(tx: Tx, count: int) -> range:
-    """`count` message ids that nobody else has or will have."""
-    row = tx.one(_LEASE, first=1, count=count)
+MESSAGE, PART = "message", "part"
+"""What ids are leased for: messages; packages and the items in them."""
+
+
+def lease(tx: Tx, count: int, name: str = MESSAGE) -> range:
+    """`count` ids of a kind that nobody else has or will have."""
+    row = tx.one(_LEASE, name=name, first=1, count=count)
     assert row is not None
     return range(row[0] - count, row[0])
 

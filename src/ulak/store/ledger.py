@@ -23,9 +23,16 @@ _SAVE = Sql(
     fresh=("account_id int8", "asset text", "issued int8", "available int8", "held int8", "spent int8"),
 )
 _POST = Sql(
-    "INSERT INTO posting (account_id, asset, move, amount, order_id, at)"
-    " SELECT account_id, asset, move, amount, order_id, :now FROM {rows} AS fresh",
-    rows=("account_id int8", "asset text", "move int2", "amount int8", "order_id int8"),
+    "INSERT INTO posting (account_id, asset, move, amount, order_id, at, consignment_id)"
+    " SELECT account_id, asset, move, amount, order_id, :now, consignment_id FROM {rows} AS fresh",
+    rows=(
+        "account_id int8",
+        "asset text",
+        "move int2",
+        "amount int8",
+        "order_id int8",
+        "consignment_id int8",
+    ),
 )
 
 Key = tuple[int, str]
@@ -58,6 +65,6 @@ def save(tx: Tx, balances: Mapping[Key, Balance], postings: Sequence[Posting]) -
     )
     tx.run(
         _POST,
-        rows=[(p.account_id, p.asset, int(p.move), p.amount, p.order_id) for p in postings],
+        rows=[(p.account_id, p.asset, int(p.move), p.amount, p.order_id, p.consignment_id) for p in postings],
         now=tx.now,
     )

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -113,6 +114,7 @@ posting = Table(
     Column("amount", BigInteger, nullable=False),
     Column("order_id", BigInteger),
     Column("at", BigInteger, nullable=False),
+    Column("consignment_id", BigInteger),
     CheckConstraint("amount > 0", name="positive"),
 )
 
@@ -261,4 +263,277 @@ unsure = Table(
         sqlite_where=text("doubt IN (4, 5)"),
         postgresql_where=text("doubt IN (4, 5)"),
     ),
+)
+
+consignment = Table(
+    "consignment",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("barcode", Text, nullable=False, unique=True),
+    Column("parent_id", BigInteger),
+    # core.consignments.Shape and Route
+    Column("shape", SmallInteger, nullable=False),
+    Column("route", SmallInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    # When what `state` says happened: older news does not move it.
+    Column("state_at", BigInteger, nullable=False),
+    Column("carrier_id", BigInteger),
+    # What the carrier knows it by.
+    Column("carrier_reference", Text, nullable=False),
+    Column("reference", Text),
+    # JSON: core.consignments.Shipment, Costs, Measures; of a draft also what its dialect was told.
+    Column("shipment", Text, nullable=False),
+    Column("costs", Text, nullable=False),
+    Column("measures", Text, nullable=False),
+    Column("draft", Text),
+    # Kuruş reserved and taken.
+    Column("held", BigInteger, nullable=False),
+    Column("posted", BigInteger, nullable=False),
+    # When the carrier was last asked about it.
+    Column("looked", BigInteger),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Index("ix_consignment_account", "account_id", "id"),
+    Index(
+        "ix_consignment_reference",
+        "account_id",
+        "reference",
+        sqlite_where=text("reference IS NOT NULL"),
+        postgresql_where=text("reference IS NOT NULL"),
+    ),
+    postgresql_with={"fillfactor": "80"},
+)
+
+label = Table(
+    "label",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("consignment_id", BigInteger, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("carrier_id", BigInteger, nullable=False),
+    # Which package of the consignment, from 0.
+    Column("place", SmallInteger, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("tracking", Text),
+    # The tracking code as it is looked for: upper case.
+    Column("tracking_key", Text),
+    Column("tracking_kind", SmallInteger, nullable=False),
+    Column("format", SmallInteger, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("state_at", BigInteger, nullable=False),
+    Column("revoked", BigInteger),
+    Index("ix_label_consignment_id", "consignment_id"),
+    Index(
+        "ix_label_tracking",
+        "tracking_key",
+        "account_id",
+        sqlite_where=text("tracking_key IS NOT NULL"),
+        postgresql_where=text("tracking_key IS NOT NULL"),
+    ),
+)
+
+# The file of a label, from its first download on.
+label_file = Table(
+    "label_file",
+    metadata,
+    Column("label_id", Id, primary_key=True, autoincrement=False),
+    Column("mime", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+sighting = Table(
+    "sighting",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("consignment_id", BigInteger, nullable=False),
+    # None: what happened to the whole of it.
+    Column("label_id", BigInteger),
+    # What makes it the same when it is told again.
+    Column("digest", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("location", Text),
+    # The carrier's own code and words.
+    Column("raw", Text, nullable=False),
+    UniqueConstraint("consignment_id", "digest"),
+)
+
+paper = Table(
+    "paper",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("consignment_id", BigInteger),
+    # core.consignments.PaperKind and PaperState
+    Column("kind", SmallInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("mime", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    # The number and day (ms) that are written on it.
+    Column("reference", Text),
+    Column("issued", BigInteger),
+    Column("created", BigInteger, nullable=False),
+    Index("ix_paper_consignment_id", "consignment_id"),
+)
+
+paper_file = Table(
+    "paper_file",
+    metadata,
+    Column("paper_id", Id, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+# What an account keeps to be used again: warehouses and recipients.
+saved_party = Table(
+    "saved_party",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    # core.consignments.SavedAs
+    Column("saved_as", SmallInteger, nullable=False),
+    Column("party", Text, nullable=False),
+    Index("ix_saved_party_account_id", "account_id"),
+)
+
+special_service = Table(
+    "special_service",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    # Kuruş
+    Column("fee", BigInteger, nullable=False),
+    Column("removed", BigInteger),
+)
+
+# What was answered to a request that carried a key of its own, so that it is carried out once.
+reply = Table(
+    "reply",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    # The operation, and the caller's key.
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    # SHA-256 of the request's content, hexadecimal.
+    Column("digest", Text, nullable=False),
+    # core.once.ReplyState
+    Column("state", SmallInteger, nullable=False),
+    # Running: until when its claim holds.
+    Column("until", BigInteger, nullable=False),
+    Column("consignment_id", BigInteger),
+    Column("body", LargeBinary),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_reply_at", "at"),
+)
+
+# Work to do later, queued in the commit of the change that needs it. One of a kind for a subject.
+job = Table(
+    "job",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    # core.jobs.JobKind
+    Column("kind", SmallInteger, nullable=False),
+    Column("subject", BigInteger, nullable=False),
+    # While somebody works on it: when his claim ends.
+    Column("due", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    # Whose claim it is; empty: nobody's.
+    Column("claim", Text, nullable=False),
+    UniqueConstraint("kind", "subject"),
+    Index("ix_job_due", "kind", "due"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_event_at", "at"),
+)
+
+# Where an account is told of events.
+endpoint = Table(
+    "endpoint",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    # In whose words.
+    Column("dialect", Text, nullable=False),
+    # Families of events, comma separated.
+    Column("families", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    # Encrypted.
+    Column("secret", Text, nullable=False),
+    # Since when nothing got through, and since when it is not tried any more.
+    Column("failing", BigInteger),
+    Column("disabled", BigInteger),
+    Column("removed", BigInteger),
+    Column("created", BigInteger, nullable=False),
+    Index(
+        "uq_endpoint_account_dialect",
+        "account_id",
+        "dialect",
+        unique=True,
+        sqlite_where=text("removed IS NULL"),
+        postgresql_where=text("removed IS NULL"),
+    ),
+)
+
+# One event to be told to one endpoint.
+callback = Table(
+    "callback",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("endpoint_id", BigInteger, nullable=False),
+    Column("event_id", BigInteger, nullable=False),
+    Column("subject", BigInteger, nullable=False),
+    # core.callbacks.CallbackState
+    Column("state", SmallInteger, nullable=False),
+    Column("tries", SmallInteger, nullable=False),
+    # When it is tried next; while it is tried, when the claim ends.
+    Column("due", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    # When it arrived or was given up.
+    Column("ended", BigInteger),
+    # Only what is still to be told; the sent ones are many and looked for by nobody.
+    Index(
+        "ix_callback_due",
+        "endpoint_id",
+        "due",
+        sqlite_where=text("state IN (2, 3)"),
+        postgresql_where=text("state IN (2, 3)"),
+    ),
+    Index(
+        "ix_callback_subject",
+        "endpoint_id",
+        "subject",
+        "id",
+        sqlite_where=text("state IN (2, 3, 4)"),
+        postgresql_where=text("state IN (2, 3, 4)"),
+    ),
+    Index("ix_callback_created", "created"),
+    postgresql_with={"fillfactor": "80"},
+)
+
+# The log of attempts.
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("callback_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    # HTTP status; 0: no answer, and `note` says why.
+    Column("status", SmallInteger, nullable=False),
+    Column("took", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("ix_attempt_callback_id", "callback_id"),
 )
