@@ -67,8 +67,8 @@ class Item(Struct, frozen=True, omit_defaults=True):
 
 
 class Package(Struct, frozen=True, omit_defaults=True):
-    """`quantity` identical boxes. `kind` and `purpose` are kept as the customer gave them (see `BOX`, `SALE`);
-    `barcode` is a code of the carrier's that the customer brought along."""
+    """`quantity` identical boxes. `kind` and `purpose` are kept as the customer gave them (see `BOX` and
+    `SALE`); `barcode` is a code of the carrier's that the customer brought along."""
 
     id: int
     kind: int

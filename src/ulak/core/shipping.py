@@ -126,7 +126,7 @@ class ParcelCarrier(Protocol):
     async def book(self, booking: Booking) -> Booked | Declined | Unreached:
         """Take it. The same key is booked once."""
 
-    async def label(self, consignment: Consignment, label: Label) -> File | None | Unreached:
+    async def label(self, consignment: Consignment, label: Label) -> File | Unreached | None:
         """The carrier's own label, None if ours is to be printed. Asked when it is first downloaded."""
 
     async def cancel(self, consignment: Consignment) -> Declined | Unreached | None:
