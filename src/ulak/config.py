@@ -30,11 +30,13 @@ PREFIX = "ULAK_"
 CONFIG_VARIABLE = "ULAK_CONFIG"
 
 # Documented for parts of Ulak that are not there yet, so they may stand in an environment already.
-_LATER = ("ULAK_CALLBACK_ALLOW", "ULAK_FUNDING")
+_LATER = ("ULAK_FUNDING",)
 _FOR_TESTS = "ULAK_TEST_"
 
 _PORT = re.compile(r"[0-9]{1,5}")
 _PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_SHARE = re.compile(r"[0-9](\.[0-9]{1,6})?")
+_COUNT = re.compile(r"[1-9][0-9]{0,6}")
 
 
 class ConfigError(ValueError):
@@ -54,6 +56,11 @@ class Config:
     trusted_proxy: tuple[Network, ...]
     receipt_wait: int
     unit_price: Decimal
+    parcel_fee: Decimal
+    parcel_vat: Decimal
+    parcel_vat_abroad: Decimal
+    parcel_rate: int
+    callback_allow: frozenset[str]
     key: bytes | None = field(repr=False)
 
 
@@ -120,6 +127,26 @@ def _price(text: str) -> Decimal:
     return Decimal(text)
 
 
+def _share(text: str) -> Decimal:
+    if not _SHARE.fullmatch(text):
+        raise ValueError("must be a share from 0 to 9 like 0.20")
+    return Decimal(text)
+
+
+def _count(text: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise ValueError("must be a whole number from 1 to 9999999")
+    return int(text)
+
+
+def _hosts(text: str) -> frozenset[str]:
+    hosts = [part.strip().lower() for part in text.split(",") if part.strip()]
+    wrong = [host for host in hosts if "/" in host or "@" in host or any(map(str.isspace, host))]
+    if wrong:
+        raise ValueError(f"must be host names or addresses, comma separated; {wrong[0]!r} is neither")
+    return frozenset(hosts)
+
+
 OPTIONS: dict[str, Option] = {
     "data": Option("directory of the data, the key and the locks [$XDG_DATA_HOME/ulak]", _path),
     "database": Option("postgresql://… to keep the data there instead of in DIR", _database),
@@ -130,6 +157,11 @@ OPTIONS: dict[str, Option] = {
     "trusted_proxy": Option("addresses or networks whose X-Forwarded-For is believed", _networks, ""),
     "receipt_wait": Option("how long a final report is waited for", parse_span, "72h"),
     "unit_price": Option("what one SMS is worth in TRY, as balances show it", _price, "0"),
+    "parcel_fee": Option("our fee on what a parcel carrier takes, as a share of it", _share, "0.20"),
+    "parcel_vat": Option("VAT on the price of a parcel, as a share of it", _share, "0.20"),
+    "parcel_vat_abroad": Option("the same for parcels that leave the country", _share, "0.20"),
+    "parcel_rate": Option("requests that one API key of the parcel API may make in 60 s", _count, "300"),
+    "callback_allow": Option("private hosts that callbacks may go to, also over plain http", _hosts, ""),
     "key": Option("32 octets in base64 or hexadecimal that encrypt secrets [DIR/key]", read_key),
 }
 

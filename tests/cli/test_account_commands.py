@@ -14,7 +14,8 @@ from ulak.store.writer import sync_read
 
 def test_a_new_account_shows_its_keys_and_may_come_in(ulak: Command, database: Database) -> None:
     made = ulak("account", "create", "Alice & Co").value
-    assert list(made) == ["id", "name", "iletimerkezi"]
+    assert list(made) == ["id", "name", "iletimerkezi", "comtohome"]
+    assert list(made["comtohome"]) == ["apikey"]
     assert list(made["iletimerkezi"]) == ["key", "hash"]
     assert made["name"] == "Alice & Co"
     assert isinstance(made["id"], int)
@@ -28,6 +29,11 @@ def test_a_new_account_shows_its_keys_and_may_come_in(ulak: Command, database: D
     )
     assert admitted is not None
     assert admitted.id == made["id"]
+    key = made["comtohome"]["apikey"]
+    assert re.fullmatch("[0-9a-f]{64}", key)
+    sender = sync_read(database, lambda tx: authenticate(tx, "comtohome", key, "", "192.0.2.1"))
+    assert sender is not None
+    assert sender.id == made["id"]
 
 
 def test_a_new_account_has_nothing_but_api_access(ulak: Command) -> None:
@@ -44,6 +50,14 @@ def test_a_new_account_has_nothing_but_api_access(ulak: Command) -> None:
             "iys_subscription": "off",
             "strict_schedule": "on",
             "strict_iys": "off",
+            "can_create_cn22": "on",
+            "can_create_cn23": "on",
+            "can_create_proforma_invoice": "on",
+            "can_send_to_provider_manually": "on",
+            "can_recheck_manually": "on",
+            "authorized_name": "",
+            "user_firstname": "",
+            "user_lastname": "",
         },
         "senders": [],
         "balances": {"SMS": {"available": 0, "held": 0, "spent": 0}},

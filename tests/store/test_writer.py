@@ -211,6 +211,47 @@ async def test_a_caller_that_went_away_does_not_matter(database: Database) -> No
     assert noted(database) == ["gone", "stays"]
 
 
+async def test_questions_that_wait_are_answered_together_and_one_failure_is_its_own(
+    database: Database,
+) -> None:
+    """Of many questions at once some share a transaction; one that fails in the middle spoils no other."""
+    async with opened(database, Notes()) as books:
+        held, release = threading.Event(), threading.Event()
+
+        def hold(_tx: Tx) -> None:
+            held.set()
+            release.wait(10)
+
+        def view(tx: Tx) -> int:
+            tx.all(ROWS)
+            return id(tx)
+
+        def fail(tx: Tx) -> None:
+            tx.all(Sql("SELECT no_such_column FROM setting"))
+
+        holding = [asyncio.create_task(books.read(hold)) for _ in range(2)]
+        await asyncio.to_thread(held.wait, 10)
+        await asyncio.sleep(0.05)
+        asked = [asyncio.create_task(books.read(fail if n == 3 else view)) for n in range(12)]
+        await asyncio.sleep(0.05)
+        release.set()
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.gather(*holding)
+    assert [n for n, result in enumerate(results) if isinstance(result, BaseException)] == [3]
+    assert len({result for result in results if isinstance(result, int)}) < 11
+
+
+async def test_who_asks_after_a_change_sees_it(database: Database) -> None:
+    async with opened(database, Notes()) as books:
+
+        async def change_and_look(n: int) -> bool:
+            name = f"n{n}"
+            await books.write(lambda tx: settings.put(tx, name, "there"))
+            return await books.read(lambda tx: settings.get(tx, name)) == "there"
+
+        assert all(await asyncio.gather(*(change_and_look(n) for n in range(100))))
+
+
 async def test_reads_do_not_wait_for_the_writer(database: Database) -> None:
     async with opened(database, Notes()) as books:
         release = await hold_writer(books)

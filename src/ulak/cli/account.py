@@ -27,7 +27,8 @@ app = App(name="account", help="Accounts: who may use the server.")
 def create(name: str, /, *, common: Common = DEFAULTS) -> None:
     """Create an account with API access, and nothing else.
 
-    Shows {"id", "name", "iletimerkezi": {"key", "hash"}}: the only time the keys are shown.
+    Shows {"id", "name", "iletimerkezi": {"key", "hash"}, "comtohome": {"apikey"}}: the only time the keys are
+    shown.
     """
     fresh = common.write(lambda tx: accounts.create(tx, name))
     common.show(
@@ -35,9 +36,10 @@ def create(name: str, /, *, common: Common = DEFAULTS) -> None:
             "id": fresh.account.id,
             "name": fresh.account.name,
             "iletimerkezi": {"key": fresh.iletimerkezi_key, "hash": fresh.iletimerkezi_hash},
+            "comtohome": {"apikey": fresh.comtohome_key},
         }
     )
-    note("Keep the hash: only its digest is stored, and it is not shown again.")
+    note("Keep the keys: only their digests are stored, and they are not shown again.")
 
 
 @app.command(name="list")

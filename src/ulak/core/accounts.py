@@ -68,6 +68,16 @@ def _digits(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    if len(text) > 100 or (text and not text.isprintable()):
+        raise ValueError("must be at most 100 printable characters")
+    return text.strip()
+
+
+def _right(what: str) -> Setting:
+    return Setting(f"the account may {what}", "on", _switch)
+
+
 SETTINGS: dict[str, Setting] = {
     "ips": Setting("callers' addresses or networks, comma separated; empty: everybody", "", _networks),
     "test_number": Setting("the only number that trial messages go to", "", _digits),
@@ -75,6 +85,14 @@ SETTINGS: dict[str, Setting] = {
     "iys_subscription": Setting("the account subscribes to the consent registry", "off", _switch),
     "strict_schedule": Setting("refuse a send time that has seconds (off: send at once)", "on", _switch),
     "strict_iys": Setting("refuse an order that does not choose about consent", "off", _switch),
+    "can_create_cn22": _right("make CN22 customs forms"),
+    "can_create_cn23": _right("make CN23 customs forms"),
+    "can_create_proforma_invoice": _right("make proforma invoices"),
+    "can_send_to_provider_manually": _right("have a refused parcel booked again"),
+    "can_recheck_manually": _right("have the carrier asked about a parcel at once"),
+    "authorized_name": Setting("who signs for the account, on parcels", "", _name),
+    "user_firstname": Setting("first name shown as a parcel's user [the account's name]", "", _name),
+    "user_lastname": Setting("last name shown as a parcel's user", "", _name),
 }
 
 

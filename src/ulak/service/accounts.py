@@ -49,6 +49,7 @@ class NewAccount:
     account: Account
     iletimerkezi_key: str
     iletimerkezi_hash: str
+    comtohome_key: str
 
 
 def create(tx: Tx, name: str) -> NewAccount:
@@ -65,7 +66,7 @@ def create(tx: Tx, name: str) -> NewAccount:
     key, key_hash = issue(tx, account_id)
     account = store.find(tx, name)
     assert account is not None
-    return NewAccount(account, key, key_hash)
+    return NewAccount(account, key, key_hash, issue_apikey(tx, account_id))
 
 
 def issue(tx: Tx, account_id: int) -> tuple[str, str]:
@@ -77,6 +78,13 @@ def issue(tx: Tx, account_id: int) -> tuple[str, str]:
     key_hash = hmac.new(secrets.token_bytes(32), key.encode(), hashlib.sha256).hexdigest()
     store.add_credential(tx, account_id, "iletimerkezi", digest(key), digest(key_hash))
     return key, key_hash
+
+
+def issue_apikey(tx: Tx, account_id: int) -> str:
+    """A further ComToHome key for an account, in the clear: that API knows no second secret."""
+    key = secrets.token_hex(32)
+    store.add_credential(tx, account_id, "comtohome", digest(key), digest(""))
+    return key
 
 
 def named(tx: Tx, account: str) -> Account:

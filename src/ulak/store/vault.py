@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 import secrets
 from functools import cached_property
@@ -43,6 +44,17 @@ class Vault:
         nonce = secrets.token_bytes(_NONCE)
         sealed = nonce + self._cipher.encrypt(nonce, secret.encode(), purpose.encode())
         return _FORM + base64.b64encode(sealed).decode()
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of its own for a purpose, always the same for this installation. Makes the key if need be.
+
+        Raises:
+            UlakError: the key cannot be read.
+        """
+        if self._key is None and not self.path.exists():
+            self._make_key()
+        key = self._key if self._key is not None else self._read_key()
+        return hmac.digest(key, purpose.encode(), "sha256")
 
     def open(self, sealed: str, purpose: str) -> str:
         """The secret.

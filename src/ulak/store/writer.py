@@ -32,6 +32,9 @@ GROUP_IDS_MAX = 100_000
 PENDING_MAX = 50_000
 """Items waiting at most; beyond it new ones are refused before anything is promised."""
 
+TOGETHER_MAX = 16
+"""Questions that one transaction answers at most; beginning and ending it costs more than most of them."""
+
 _TRIES = 5
 
 log = structlog.get_logger("ulak.store")
@@ -239,16 +242,42 @@ class Pool:
                     self._wake.wait()
                 if not self._questions:
                     break
-                question, ticket = self._questions.popleft()
-            result: Any
+                questions = self._take()
             try:
                 connection = connection or self._database.connect()
-                result = connection.reading(question)
             except Exception as error:
-                result = error
-            self._deliver([(ticket, result)])
+                self._deliver([(ticket, error) for _, ticket in questions])
+                continue
+            while questions:
+                answered = _answers(connection, questions)
+                questions = questions[len(answered) :]
+                self._deliver(answered)
         if connection is not None:
             connection.close()
+
+    def _take(self) -> list[tuple[Callable[[Tx], Any], Any]]:
+        """This thread's share of what waits. They are taken before the transaction begins: whoever asks after
+        a change was committed has to see it."""
+        share = min(TOGETHER_MAX, -(-len(self._questions) // len(self._threads)))
+        return [self._questions.popleft() for _ in range(share)]
+
+
+def _answers(
+    connection: Connection, questions: Sequence[tuple[Callable[[Tx], Any], Any]]
+) -> list[tuple[Any, Any]]:
+    """The answers to these questions in one transaction, up to the first that fails and with its error."""
+    answered: list[tuple[Any, Any]] = []
+
+    def ask(tx: Tx) -> None:
+        for question, ticket in questions:
+            answered.append((ticket, question(tx)))
+
+    try:
+        connection.reading(ask)
+    except Exception as error:
+        answered = answered[: len(questions) - 1]
+        answered.append((questions[len(answered)][1], error))
+    return answered
 
 
 def sync_write(database: Database, change: Callable[[Tx], Result]) -> Result:
