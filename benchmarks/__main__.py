@@ -14,7 +14,7 @@ import msgspec
 
 from benchmarks import machine, rig
 
-NAMES = ("bulk", "single", "reports", "memory")
+NAMES = ("bulk", "single", "reports", "memory", "parcels")
 
 
 def main() -> int:

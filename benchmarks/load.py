@@ -4,7 +4,9 @@
 
 takes {"port", "path", "body", "connections", "seconds" or "count", "first"} on standard input. `body` has
 places for two numbers (as in "%08d … %010d"): a serial number and a telephone number, both different in
-every request and of fixed width. Prints how many were answered with 200, and how long that took.
+every request and of fixed width. Without a body it asks with GET, and `path` has a place for a number (as in
+"%09d") below `spread`, which jumps about. `headers` are added to every request. Prints how many were answered
+with 200, and how long that took.
 """
 
 from __future__ import annotations
@@ -21,16 +23,17 @@ import uvloop
 from benchmarks.lines import heard_async, say
 
 FIRST_NUMBER = 5_300_000_000
-_HEAD = "POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+_JSON = {"content-type": "application/json"}
+_STRIDE = 7_919
+"""A prime, so that the numbers below `spread` come scattered, and all of them before one comes again."""
 
 
 class Volley:
     """One task: what is to be sent, and what came of it."""
 
     def __init__(self, task: dict[str, Any]) -> None:
-        body = task["body"].encode()
-        size = len(body % (0, FIRST_NUMBER))
-        self._template: bytes = (_HEAD % (task["path"], size)).encode() + body
+        self._spread: int = task.get("spread", 0)
+        self._template = _asking(task) if self._spread else _posting(task)
         self._serials: Iterator[int] = itertools.count(task.get("first", 0))
         self._left: int = task.get("count", 1 << 60)
         self._until = time.perf_counter() + task.get("seconds", 3600)
@@ -44,6 +47,8 @@ class Volley:
             return None
         self._left -= 1
         serial = next(self._serials)
+        if self._spread:
+            return self._template % (serial * _STRIDE % self._spread)
         return self._template % (serial, FIRST_NUMBER + serial)
 
     def answered(self, answer: bytes, seconds: float) -> None:
@@ -63,6 +68,21 @@ class Volley:
             "cpu": cpu,
             **ms,
         }
+
+
+def _asking(task: dict[str, Any]) -> bytes:
+    return _head("GET", task["path"], task.get("headers", {}))
+
+
+def _posting(task: dict[str, Any]) -> bytes:
+    body: bytes = task["body"].encode()
+    size = len(body % (0, FIRST_NUMBER))
+    return _head("POST", task["path"], _JSON | task.get("headers", {}) | {"content-length": str(size)}) + body
+
+
+def _head(method: str, path: str, headers: dict[str, str]) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", *(f"{k}: {v}" for k, v in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _share(ordered: list[float], percent: int) -> float:

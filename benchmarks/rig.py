@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import shutil
 import signal
 import socket
@@ -122,6 +123,7 @@ class Home:
     directory: Path
     key: str
     hash: str
+    apikey: str
     linked: bool
 
     @property
@@ -132,7 +134,7 @@ class Home:
 
 def prepare(directory: Path, link: Link | None) -> Home:
     """New data in a directory, as the command line would make them."""
-    home = Home(directory, "", "", link is not None)
+    home = Home(directory, "", "", "", link is not None)
     schema.prepare(home.database)
     account = sync_write(home.database, lambda tx: accounts.create(tx, "bench"))
     sync_write(home.database, lambda tx: credits.grant(tx, "bench", CREDIT))
@@ -140,14 +142,19 @@ def prepare(directory: Path, link: Link | None) -> Home:
     if link is not None:
         words, vault = link.words(), Vault(directory)
         sync_write(home.database, lambda tx: carriers.add(tx, "lean", "smpp", words, parse_settings, vault))
-    return replace(home, key=account.iletimerkezi_key, hash=account.iletimerkezi_hash)
+    return replace(
+        home,
+        key=account.iletimerkezi_key,
+        hash=account.iletimerkezi_hash,
+        apikey=account.comtohome_key,
+    )
 
 
 class Ulak:
     """`ulak serve` as a process of its own on the embedded database; ready once made."""
 
-    def __init__(self, home: Home, *, python: Sequence[str] = ()) -> None:
-        """`python` are options of the interpreter."""
+    def __init__(self, home: Home, *, python: Sequence[str] = (), **options: str) -> None:
+        """`python` are options of the interpreter, `options` those of Ulak that have no flag."""
         self.home = home
         self.port = _free_port()
         self.log = home.directory / "serve.log"
@@ -158,6 +165,7 @@ class Ulak:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
+            env=os.environ | {f"ULAK_{name.upper()}": text for name, text in options.items()},
         )
         self._http = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self._wait("/readyz" if home.linked else "/healthz")

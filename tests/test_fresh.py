@@ -28,7 +28,7 @@ COLD = 90.0
 WARM = 5.0
 """The same when everything is installed."""
 
-LAST = "115 is cancelled"
+LAST = "its label"
 """What stands above the last line to paste."""
 
 
@@ -108,20 +108,38 @@ async def _lines_to_paste(process: asyncio.subprocess.Process) -> dict[str, str]
     return lines
 
 
-async def _paste(line: str, folder: Path) -> dict[str, Any]:
-    """Let a shell carry out a line; the response it printed."""
+async def _printed(line: str, folder: Path) -> bytes:
+    """Let a shell carry out a line; what it printed."""
     process = await asyncio.create_subprocess_exec(
         "sh", "-c", line, cwd=folder, env=_environment(), stdout=subprocess.PIPE
     )
     out, _ = await process.communicate()
     assert process.returncode == 0, line
-    response: dict[str, Any] = json.loads(out)["response"]
+    return out
+
+
+async def _paste(line: str, folder: Path) -> dict[str, Any]:
+    """The response to a line about messages."""
+    response: dict[str, Any] = json.loads(await _printed(line, folder))["response"]
     return response
 
 
 async def _paste_all(lines: dict[str, str], folder: Path) -> None:
+    """What is there to try with messages, then with parcels."""
+    *messages, create, find, label = lines.values()
+    await _paste_messages(messages, folder)
+    made = json.loads(await _printed(create, folder))
+    assert made["status"] is True, made
+    parcel = json.loads(await _printed(find, folder))["data"]
+    assert parcel["id"] == made["data"]["consignment"]
+    assert (parcel["status"], parcel["total_cost"]) == (1, 120.96)
+    await _printed(label, folder)
+    assert (folder / "label.pdf").read_bytes().startswith(b"%PDF-")
+
+
+async def _paste_messages(lines: list[str], folder: Path) -> None:
     """Send, report, list, schedule, cancel, report."""
-    send, report, listing, schedule, cancel, cancelled = lines.values()
+    send, report, listing, schedule, cancel, cancelled = lines
     sent = await _paste(send, folder)
     assert sent["status"]["code"] == 200
     deadline = time.monotonic() + 10

@@ -76,7 +76,7 @@ def test_the_clock_of_real_data_stands_fast(ulak: Command) -> None:
 
 
 def test_the_clock_of_a_sandbox_moves(ulak: Command, database: Database) -> None:
-    sync_write(database, lambda tx: sandbox.prepare(tx, None))
+    sync_write(database, lambda tx: sandbox.prepare(tx, {}))
     before = sync_write(database, lambda tx: tx.now)
     assert ulak("clock", "advance", "25h").value["ahead_ms"] == 25 * cast.HOUR
     moved = ulak("clock", "advance", "1h30m").value

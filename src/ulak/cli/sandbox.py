@@ -1,4 +1,4 @@
-"""`ulak sandbox`: a server to try things with, its operator made up."""
+"""`ulak sandbox`: a server to try things with, its operator and its parcel carrier made up."""
 
 from __future__ import annotations
 
@@ -30,12 +30,46 @@ _CARRIER = {"host": "127.0.0.1", "system_id": "sandbox", "window": "100"}
 # Any other carrier that somebody adds goes first.
 _LAST_CHOICE = {"priority": "100"}
 
+_PARCEL: dict[str, Any] = {
+    "preference": 1,
+    "consignor": {
+        "name": "Ulak Deneme A.Ş.",
+        "country": "TR",
+        "state": "İstanbul",
+        "city": "Kadıköy",
+        "postal_code": "34710",
+        "address": "Deneme Sk. 1",
+        "phone_number": "+905301234567",
+    },
+    "consignee": {
+        "name": "Ayşe Işık",
+        "country": "TR",
+        "state": "Bursa",
+        "city": "Nilüfer",
+        "postal_code": "16285",
+        "address": "Örnek Cd. 2",
+        "phone_number": "+905301234568",
+    },
+    "packages": [
+        {
+            "package_type": 1,
+            "post_type": 4,
+            "quantity": 1,
+            "weight": 5.4,
+            "length": 15,
+            "width": 15,
+            "height": 15,
+            "items": [{"description": "Kitap", "currency_code": "TRY", "quantity": 1, "unit_price": 100}],
+        }
+    ],
+}
+
 
 def sandbox(*, flags: ServerFlags = DEFAULTS) -> None:
-    """Serve a demo account with credit and a sender, over a simulated operator, until stopped.
+    """Serve a demo account with credit and a sender, over simulated carriers, until stopped.
 
-    Writes DIR/sandbox.json, and prints it with --json: {"url", "account", "key", "hash", "sender", "pid",
-    "port", "smsc_port", "data"}. Otherwise prints the credentials and lines to paste into a shell. The
+    Writes DIR/sandbox.json, and prints it with --json: {"url", "account", "key", "hash", "apikey", "sender",
+    "pid", "port", "smsc_port", "data"}. Otherwise prints the credentials and lines to paste into a shell. The
     credentials stay the same for the same DIR, by default $XDG_DATA_HOME/ulak-sandbox.
     """
     config = flags.server_options(data_name="ulak-sandbox")
@@ -53,32 +87,35 @@ async def _serve(config: Config, stop: asyncio.Event, flags: ServerFlags) -> Non
 
 def _prepare(config: Config, database: Database, smsc_port: int) -> Demo:
     """Everything that a sandbox has in its data."""
-    from ulak.wiring import CARRIER_KINDS
-
     known = _known(config.data / "sandbox.json")
-    words = {**_CARRIER, **_LAST_CHOICE, "port": str(smsc_port)}
     vault = Vault(config.data, config.key)
 
     def change(tx: Tx) -> Demo:
         demo = service.prepare(tx, known)
-        there = any(carrier.name == service.CARRIER for carrier in carriers.active(tx))
-        check = CARRIER_KINDS["smpp"].check
-        if there:
-            carriers.change(tx, service.CARRIER, words, check, vault)
-        else:
-            carriers.add(tx, service.CARRIER, "smpp", words, check, vault)
+        _carrier(tx, service.CARRIER, "smpp", {**_CARRIER, **_LAST_CHOICE, "port": str(smsc_port)}, vault)
+        _carrier(tx, service.PARCELS, "simulator", {"carries": "parcels", **_LAST_CHOICE}, vault)
         return demo
 
     return sync_write(database, change)
 
 
-def _known(path: Path) -> tuple[str, str] | None:
+def _carrier(tx: Tx, name: str, kind: str, words: dict[str, str], vault: Vault) -> None:
+    from ulak.wiring import CARRIER_KINDS
+
+    check = CARRIER_KINDS[kind].check
+    if any(carrier.name == name for carrier in carriers.active(tx)):
+        carriers.change(tx, name, words, check, vault)
+    else:
+        carriers.add(tx, name, kind, words, check, vault)
+
+
+def _known(path: Path) -> dict[str, str]:
     """The credentials that were written the last time."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        return str(document["key"]), str(document["hash"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return {name: str(document[name]) for name in ("key", "hash", "apikey") if name in document}
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _ready(config: Config, flags: ServerFlags, demo: Demo, smsc_port: int, running: Running) -> None:
@@ -87,6 +124,7 @@ def _ready(config: Config, flags: ServerFlags, demo: Demo, smsc_port: int, runni
         "account": demo.account,
         "key": demo.key,
         "hash": demo.hash,
+        "apikey": demo.apikey,
         "sender": demo.sender,
         "pid": os.getpid(),
         "port": running.port,
@@ -114,6 +152,7 @@ def _welcome(document: dict[str, Any], demo: Demo) -> str:
         f"account {demo.account}, approved sender {demo.sender}",
         f"key     {demo.key}",
         f"hash    {demo.hash}",
+        f"apikey  {demo.apikey}",
         f"All of this is in {document['data']}/sandbox.json. Commands work beside it, e.g.",
         f"  ulak clock advance 25h --data {document['data']}",
         "",
@@ -122,7 +161,7 @@ def _welcome(document: dict[str, Any], demo: Demo) -> str:
         "To be pasted into another shell, one after the other: each order is the account's next, and the",
         "lines that report and cancel have the ids that those before them get.",
     ]
-    for what, line in curl_lines(document["url"], demo):
+    for what, line in curl_lines(document["url"], demo) + parcel_lines(document["url"], demo):
         lines += ["", f"# {what}", line]
     return "\n".join(lines)
 
@@ -144,6 +183,23 @@ def curl_lines(url: str, demo: Demo) -> list[tuple[str, str]]:
         ("schedule for tomorrow", line("send-sms", _order(demo, f"{text}, yarın", tomorrow))),
         ("cancel what was scheduled", line("cancel-order", {"order": {"id": scheduled}})),
         ("report: 115 is cancelled", line("get-report", {"order": {"id": scheduled}})),
+    ]
+
+
+def parcel_lines(url: str, demo: Demo) -> list[tuple[str, str]]:
+    """What there is to try with parcels, and the line that does it."""
+    # The account's own name for it: what the carrier calls it is not known before.
+    reference = f"DEMO-{demo.now // 1000}"
+    consignments = f"{url}/api/v1/consignments"
+    key = f"-H 'APIKEY: {demo.apikey}'"
+    body = json.dumps({**_PARCEL, "reference_no": reference}, ensure_ascii=False)
+    create = f"curl -sS -w '\\n' {key} -H 'Content-Type: application/json' -d '{body}' {consignments}"
+    find = f"{consignments}/find/reference_no/{reference}"
+    address = f"$(curl -sS {key} {find} | grep -o 'http[^\"]*_hash=[^\"]*')"
+    return [
+        ("send a parcel: its price is held, its label made", create),
+        ("find it by your own reference: 1 is sent to the carrier", f"curl -sS -w '\\n' {key} {find}"),
+        ("its label, from the address in that answer", f'curl -sS -o label.pdf "{address}"'),
     ]
 
 

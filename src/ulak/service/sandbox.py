@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ulak.core.accounts import Account
 from ulak.core.errors import UlakError
+from ulak.core.ledger import TRY
 from ulak.service import accounts, carriers, credits
 from ulak.store import accounts as account_store
-from ulak.store import settings
+from ulak.store import ledger, settings
 from ulak.store.engine import Tx
 
 ACCOUNT = "demo"
 SENDER = "ULAK"
-CREDITS = 10_000
-CARRIER = "sandbox"
+CREDITS, KURUS = 10_000, 1_000_000
+CARRIER, PARCELS = "sandbox", "sandbox parcels"
+"""The carriers of a sandbox: of messages, and of parcels."""
 
 # A brand code, because the SDKs ask for a look into the consent registry unless they are told not to.
 _SETTINGS = {"iys_brand": "123456", "test_number": "905301234567"}
@@ -30,13 +34,15 @@ class Demo:
     account: str
     key: str
     hash: str
+    apikey: str
     sender: str
     next_number: int
     now: int
 
 
-def prepare(tx: Tx, known: tuple[str, str] | None) -> Demo:
-    """Make these data a sandbox, or go on with the one they are. `known` is a key and hash of the last time.
+def prepare(tx: Tx, known: Mapping[str, str]) -> Demo:
+    """Make these data a sandbox, or go on with the one they are. `known` are the key, hash and apikey of the
+    last time; what is missing or does not fit any more is issued anew.
 
     Raises:
         UlakError: the data are real: a carrier was configured before they were a sandbox.
@@ -46,14 +52,25 @@ def prepare(tx: Tx, known: tuple[str, str] | None) -> Demo:
     settings.put(tx, settings.SANDBOX, "on")
     account = account_store.find(tx, ACCOUNT)
     if account is None:
-        fresh = accounts.create(tx, ACCOUNT)
-        account, known = fresh.account, (fresh.iletimerkezi_key, fresh.iletimerkezi_hash)
-        accounts.configure(tx, ACCOUNT, _SETTINGS)
-        accounts.approve_sender(tx, ACCOUNT, SENDER)
-        credits.grant(tx, ACCOUNT, CREDITS)
-    if known is None or not _opens(tx, account.id, *known):
-        known = accounts.issue(tx, account.id)
-    return Demo(ACCOUNT, *known, SENDER, account_store.next_number(tx, account.id), tx.now)
+        account, known = _new_account(tx)
+    if TRY not in ledger.of_account(tx, account.id):
+        credits.grant(tx, ACCOUNT, KURUS, TRY)
+    key, key_hash, apikey = (known.get(name, "") for name in ("key", "hash", "apikey"))
+    if not _opens(tx, account.id, "iletimerkezi", key, key_hash):
+        key, key_hash = accounts.issue(tx, account.id)
+    if not _opens(tx, account.id, "comtohome", apikey, ""):
+        apikey = accounts.issue_apikey(tx, account.id)
+    number = account_store.next_number(tx, account.id)
+    return Demo(ACCOUNT, key, key_hash, apikey, SENDER, number, tx.now)
+
+
+def _new_account(tx: Tx) -> tuple[Account, Mapping[str, str]]:
+    made = accounts.create(tx, ACCOUNT)
+    accounts.configure(tx, ACCOUNT, _SETTINGS)
+    accounts.approve_sender(tx, ACCOUNT, SENDER)
+    credits.grant(tx, ACCOUNT, CREDITS)
+    keys = {"key": made.iletimerkezi_key, "hash": made.iletimerkezi_hash, "apikey": made.comtohome_key}
+    return made.account, keys
 
 
 def advance(tx: Tx, span: int) -> tuple[int, int]:
@@ -67,12 +84,12 @@ def advance(tx: Tx, span: int) -> tuple[int, int]:
     return tx.now + span, settings.move_clock(tx, span)
 
 
-def _opens(tx: Tx, account_id: int, key: str, key_hash: str) -> bool:
+def _opens(tx: Tx, account_id: int, dialect: str, key: str, secret: str) -> bool:
     """Whether these credentials let into the account."""
-    name = ("iletimerkezi", accounts.digest(key))
+    name = (dialect, accounts.digest(key))
     found = account_store.credentials(tx, [name]).get(name)
     return (
         found is not None
         and found.account.id == account_id
-        and hmac.compare_digest(found.secret_digest, accounts.digest(key_hash))
+        and hmac.compare_digest(found.secret_digest, accounts.digest(secret))
     )
