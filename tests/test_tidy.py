@@ -30,8 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "funding": {"core", "outbound"},
     "papers": {"core"},
     "outbound": {"core"},
-    "workers": {"core", "service"},
-    "cli": {"core", "store", "service", "config", "wiring"},
+    "workers": {"core", "service", "outbound"},
+    "cli": {"core", "store", "service", "outbound", "config", "wiring"},
     "config": {"core"},
 }
 

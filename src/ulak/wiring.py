@@ -5,35 +5,59 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import random
+import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import structlog
 import uvicorn
 
+from ulak.carriers.karrio.carrier import KarrioCarrier
+from ulak.carriers.karrio.carrier import check as check_karrio
+from ulak.carriers.karrio.carrier import probe as probe_karrio
+from ulak.carriers.karrio.settings import parse_settings as parse_karrio
+from ulak.carriers.manual import ManualCarrier
+from ulak.carriers.parcel_simulator import ParcelSimulator
 from ulak.carriers.simulator import SimulatorLink
 from ulak.config import Config
-from ulak.core.carriers import check_simulator
+from ulak.core.callbacks import Renderer
+from ulak.core.carriers import check_manual, check_simulator
 from ulak.core.errors import UlakError
+from ulak.core.jobs import Job, JobKind
 from ulak.core.ports import MessageLink
+from ulak.core.pricing import Rates
+from ulak.core.shipping import ParcelCarrier
+from ulak.dialects import hooks
+from ulak.dialects.comtohome import connect as comtohome
+from ulak.dialects.comtohome.callbacks import RENDERER as COMTOHOME_CALLBACKS
+from ulak.dialects.comtohome.callbacks import read_news as read_comtohome_news
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.dialects.smpp.connect import LinkSettings, SmppLink, parse_settings, probe
 from ulak.dialects.smpp.serve import MAGIC, start_simulator
+from ulak.outbound import Outbound
 from ulak.service import carriers as carrier_service
 from ulak.service import dispatch, orders, reports
 from ulak.service.carriers import Carrier
+from ulak.service.desk import Desk
+from ulak.service.endpoints import signing_key
+from ulak.service.fleet import Fleet
+from ulak.store import jobs, schema
 from ulak.store import orders as order_store
 from ulak.store import reports as report_store
-from ulak.store import schema
 from ulak.store.books import Books
 from ulak.store.engine import Database, Tx
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
 from ulak.web import Web
+from ulak.workers.callback import CallbackSender
 from ulak.workers.main import Dispatcher, Outlook, every
+from ulak.workers.parcels import ParcelWorker
 from ulak.workers.send import Channel
 from ulak.workers.sweep import Sweeper
 
@@ -49,13 +73,27 @@ GROUP_KINDS: dict[str, GroupKind] = {
 """What is gathered, in the order in which a group decides it: what frees the windows goes first."""
 
 
+class Outside(NamedTuple):
+    """What ways to parcel carriers are made with; in `directory` a carrier keeps what it has to remember."""
+
+    outbound: Outbound
+    clock: Callable[[], int]
+    directory: Path
+
+
 @dataclass(frozen=True, slots=True)
 class CarrierKind:
-    """A kind of configured carrier: how its settings are checked, its link made, and the link tried."""
+    """A kind of configured carrier: how its settings are checked, how its ways are made, and one is tried.
+
+    `link` makes a way for messages and `parcels` one for parcels: None where it has none, or not with these
+    settings. `news` reads what a carrier of this kind calls us about.
+    """
 
     check: Callable[[Mapping[str, str]], object]
-    link: Callable[[Mapping[str, str]], MessageLink]
     probe: Callable[[Mapping[str, str]], Any]
+    link: Callable[[Mapping[str, str]], MessageLink | None] = lambda _settings: None
+    parcels: Callable[[Mapping[str, str], Outside], ParcelCarrier | None] = lambda _settings, _outside: None
+    news: hooks.Reader | None = None
 
 
 SIMULATOR_WINDOW = 100
@@ -68,8 +106,22 @@ def _to_simulator(port: int) -> MessageLink:
     return SmppLink(LinkSettings("127.0.0.1", "simulator", port, window=SIMULATOR_WINDOW))
 
 
-async def _probe_simulator() -> str:
+async def _probe_own() -> str:
     return "it is part of the server"
+
+
+def _simulated_link(settings: Mapping[str, str]) -> MessageLink | None:
+    if settings.get("carries", "sms") != "sms":
+        return None
+    return SimulatorLink(start_simulator, _to_simulator, SIMULATOR_WINDOW)
+
+
+def _simulated_parcels(settings: Mapping[str, str], _outside: Outside) -> ParcelCarrier | None:
+    return ParcelSimulator(settings) if settings.get("carries") == "parcels" else None
+
+
+def _karrio(settings: Mapping[str, str], outside: Outside) -> ParcelCarrier:
+    return KarrioCarrier(parse_karrio(settings), journal=outside.directory / "karrio")
 
 
 @contextlib.asynccontextmanager
@@ -88,15 +140,37 @@ async def simulated_operator(host: str = "127.0.0.1", port: int = 0) -> AsyncIte
 CARRIER_KINDS: dict[str, CarrierKind] = {
     "smpp": CarrierKind(
         check=parse_settings,
-        link=lambda settings: SmppLink(parse_settings(settings)),
         probe=lambda settings: probe(parse_settings(settings)),
+        link=lambda settings: SmppLink(parse_settings(settings)),
     ),
     "simulator": CarrierKind(
         check=check_simulator,
-        link=lambda _settings: SimulatorLink(start_simulator, _to_simulator, SIMULATOR_WINDOW),
-        probe=lambda _settings: _probe_simulator(),
+        probe=lambda _settings: _probe_own(),
+        link=_simulated_link,
+        parcels=_simulated_parcels,
+    ),
+    "manual": CarrierKind(
+        check=check_manual,
+        probe=lambda _settings: _probe_own(),
+        parcels=lambda settings, _outside: ManualCarrier(settings),
+    ),
+    "comtohome": CarrierKind(
+        check=comtohome.check_settings,
+        probe=comtohome.probe,
+        parcels=lambda settings, outside: comtohome.ComToHomeCarrier(
+            settings, outside.outbound, outside.clock
+        ),
+        news=read_comtohome_news,
+    ),
+    "karrio": CarrierKind(
+        check=check_karrio,
+        probe=lambda settings: probe_karrio(parse_karrio(settings)),
+        parcels=_karrio,
     ),
 }
+
+RENDERERS: dict[str, Renderer] = {"comtohome": COMTOHOME_CALLBACKS}
+"""The dialects that tell of events, and how."""
 
 log = structlog.get_logger("ulak")
 
@@ -156,11 +230,14 @@ def _maker(vault: Vault) -> Callable[[Carrier], tuple[Channel, MessageLink] | No
         kind = CARRIER_KINDS.get(carrier.kind)
         if kind is None:
             raise UlakError(f"carrier {carrier.name!r}: this version knows no kind {carrier.kind!r}")
+        link = kind.link(carrier.settings(vault))
+        if link is None:
+            return None
         terms = carrier.terms
         channel = Channel(
             carrier.id, carrier.name, terms.prefix, terms.priority, terms.id_form, terms.on_uncertain
         )
-        return channel, kind.link(carrier.settings(vault))
+        return channel, link
 
     return make
 
@@ -170,15 +247,22 @@ async def run_server(
 ) -> None:
     """Serve until `stop` is set, then finish what was begun. `ready` is called once requests are answered."""
     database = open_database(config)
+    listener = _listen(config.host, config.port)
+    port = listener.getsockname()[1]
+    url = config.public_url or f"http://{_shown(config.host)}:{port}"
+    vault = Vault(config.data, config.key)
     books = _Placing(database, GROUP_KINDS)
-    dispatcher = Dispatcher(books, look=_look, make=_maker(Vault(config.data, config.key)))
+    dispatcher = Dispatcher(books, look=_look, make=_maker(vault))
     books.wake = dispatcher.wake
+    parcels = _Parcels(config, books, vault)
     web = Web(
-        [("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price))],
-        lambda: _readiness(books, dispatcher),
+        [
+            (hooks.PREFIX, parcels.hooks),
+            ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price)),
+        ],
+        lambda: _readiness(books, dispatcher, parcels),
         trusted_proxies=config.trusted_proxy,
     )
-    listener = _listen(config.host, config.port)
     server = _Server(
         uvicorn.Config(
             web,
@@ -195,16 +279,16 @@ async def run_server(
     )
     try:
         await dispatcher.look()
-        port = listener.getsockname()[1]
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         workers = [
             asyncio.create_task(dispatcher.run(stop)),
             asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
+            *(asyncio.create_task(work(stop)) for work in parcels.work),
         ]
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
         _calm_collector()
-        ready(Running(port, config.public_url or f"http://{_shown(config.host)}:{port}"))
+        ready(Running(port, url))
         await _first(stop, serving)
         server.should_exit = True
         await serving
@@ -212,7 +296,82 @@ async def run_server(
         await asyncio.gather(*workers)
     finally:
         listener.close()
+        await parcels.close()
         await books.close()
+
+
+class _Parcels:
+    """All that has to do with parcels, and callbacks."""
+
+    def __init__(self, config: Config, books: Books, vault: Vault) -> None:
+        self._config = config
+        self._books = books
+        self._vault = vault
+        self._outbound = Outbound(config.callback_allow)
+        outside = Outside(self._outbound, now_ms, config.data)
+        self._fleet = Fleet(partial(_way, vault, outside))
+        rates = Rates(config.parcel_fee, config.parcel_vat, config.parcel_vat_abroad)
+        process = secrets.token_hex(8)
+        self._desk = Desk(books, self._fleet, rates, process=process)
+        self._worker = ParcelWorker(books, self._desk, _Jobs(process))
+        self._sender = CallbackSender(
+            books, self._outbound, RENDERERS, partial(signing_key, vault), random.random, now_ms
+        )
+        self._nudges: set[asyncio.Task[None]] = set()
+
+    @property
+    def hooks(self) -> hooks.HookDoors:
+        """Where carriers call us."""
+        readers = {name: kind.news for name, kind in CARRIER_KINDS.items() if kind.news is not None}
+        return hooks.HookDoors(self._books, readers, self._desk.told, self._vault, now_ms)
+
+    @property
+    def work(self) -> tuple[Callable[[asyncio.Event], Coroutine[Any, Any, None]], ...]:
+        """What is to be done all the time."""
+        return self._worker.run, self._sender.run
+
+    async def names(self) -> list[str]:
+        """The parcel carriers that there are."""
+        rows = await self._books.read(carrier_service.active)
+        return [courier.row.name for courier in (await self._fleet.of(rows)).values()]
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        await self._fleet.close()
+        await self._outbound.close()
+
+
+LEASE = 120_000
+"""How long a claimed job may take, ms, before somebody else takes it."""
+
+
+class _Jobs:
+    """The queue of jobs about parcels, with this process's name in its claims."""
+
+    def __init__(self, process: str) -> None:
+        self._process = process
+
+    def due(self, tx: Tx) -> list[JobKind]:
+        return [kind for kind in JobKind if jobs.any_due(tx, kind)]
+
+    def claim(self, tx: Tx, kind: JobKind, limit: int) -> list[Job]:
+        return jobs.claim(tx, kind, limit, LEASE, self._process)
+
+    def release(self, tx: Tx) -> None:
+        jobs.release(tx, claim_not=self._process)
+
+
+def _way(vault: Vault, outside: Outside, carrier: Carrier) -> ParcelCarrier | None:
+    """The way to a configured carrier of parcels; None where it is none, or cannot be used."""
+    kind = CARRIER_KINDS.get(carrier.kind)
+    if kind is None:
+        log.error("carrier.unknown_kind", carrier=carrier.name, kind=carrier.kind)
+        return None
+    try:
+        return kind.parcels(carrier.settings(vault), outside)
+    except (UlakError, ValueError) as error:
+        log.error("carrier.cannot_start", carrier=carrier.name, error=str(error))
+        return None
 
 
 def _calm_collector() -> None:
@@ -233,14 +392,22 @@ async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
     stopping.cancel()
 
 
-async def _readiness(books: Books, dispatcher: Dispatcher) -> dict[str, object]:
-    """Whether orders can be taken and sent."""
+async def _readiness(books: Books, dispatcher: Dispatcher, parcels: _Parcels) -> dict[str, object]:
+    """Whether orders can be taken and sent. Where nothing but parcels is carried, those are what counts."""
     try:
         waiting = await asyncio.wait_for(books.read(order_store.waiting), 5)
+        carriers = await parcels.names()
     except Exception as error:
         return {"ready": False, "database": str(error) or type(error).__name__}
     links = {runner.channel.name: "up" if runner.up else "down" for runner in dispatcher.runners}
-    return {"ready": dispatcher.ready, "database": "ok", "links": links, "orders_waiting": waiting}
+    ready = dispatcher.ready or (not links and bool(carriers))
+    return {
+        "ready": ready,
+        "database": "ok",
+        "links": links,
+        "parcel_carriers": carriers,
+        "orders_waiting": waiting,
+    }
 
 
 def _listen(host: str, port: int) -> socket.socket:

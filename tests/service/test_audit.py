@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from tests import cast
+from tests import cast, parcel_cast
 
+from ulak.core.callbacks import CallbackState
+from ulak.core.consignments import Paper, PaperKind, PaperState, Seen
 from ulak.core.doubts import OnUncertain
+from ulak.core.events import Event, EventKind
+from ulak.core.jobs import JobKind
+from ulak.core.ledger import TRY, Move, Posting
+from ulak.core.once import Once
 from ulak.core.ports import Unknown
+from ulak.core.states import ParcelState
 from ulak.service import audit
+from ulak.store import callbacks, consignments, endpoints, events, jobs, ledger, papers, replies
 from ulak.store.engine import Database, Sql, Tx
 from ulak.store.writer import sync_read, sync_write
 
@@ -181,3 +189,189 @@ def test_only_the_first_of_many_are_named(either_database: Database) -> None:
     found = findings(either_database, "UPDATE id_block SET next = 5000", *damage)
     assert len(found) == audit.SHOWN + 1
     assert found[-1] == "… and 5 more like the last"
+
+
+def parcels(database: Database) -> None:
+    """Three consignments: the first booked, with a label, a sighting and a document; the second waiting; the
+    third cancelled, and paid back. The owner is told of two events, one after the other; bob has nothing."""
+    alice = parcel_cast.shipper(database)
+    parcel_cast.shipper(database, "bob", credit=0)
+    seen = Seen(0, None, 0, 0, ParcelState.BOOKED, "", None, "")
+    booked = parcel_cast.stored(database, parcel_cast.consignment(alice.id, posted=900, seen=[seen]))
+    waiting = parcel_cast.stored(
+        database,
+        parcel_cast.consignment(alice.id, state=ParcelState.WAITING, held=500, posted=0, labels=[]),
+    )
+    cancelled = parcel_cast.stored(database, parcel_cast.consignment(alice.id, posted=70))
+    request = Once("POST /consignments", "key", "digest")
+
+    def go_on(tx: Tx) -> None:
+        jobs.put(tx, JobKind.BOOK, waiting.id, 0)
+        replies.claim(tx, alice.id, request, until=0)
+        replies.attach(tx, alice.id, request, waiting.id)
+        papers.insert(
+            tx,
+            Paper(0, alice.id, booked.id, PaperKind.CN22, PaperState.APPROVED, "a", "b", 0, 0),
+            b"",
+            None,
+            None,
+        )
+        balances = ledger.locked(tx, [(alice.id, TRY)])
+        refund = Posting(alice.id, TRY, Move.REFUND, cancelled.posted, consignment_id=cancelled.id)
+        balances[alice.id, TRY].apply(refund)
+        ledger.save(tx, balances, [refund])
+        cancelled.state, cancelled.posted = ParcelState.CANCELLED, 0
+        consignments.save(tx, cancelled)
+        endpoint = endpoints.put(tx, alice.id, "comtohome", ["consignment"], "", "").id
+        news = Event(alice.id, EventKind.CONSIGNMENT_STATUS, booked.id, b"{}")
+        for event, state in zip(
+            events.insert(tx, [news, news]), (CallbackState.DUE, CallbackState.BEHIND), strict=True
+        ):
+            callbacks.insert(tx, [(endpoint, event, booked.id, state)])
+
+    sync_write(database, go_on)
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        ("UPDATE account SET name = 'carol' WHERE id = 1", []),
+        (
+            "UPDATE balance SET available = available + 1, spent = spent - 1",
+            [
+                "account 1, TRY: the balance is off its postings by issued 0, available 1, held 0, spent -1",
+                "account 1: the balance has 0 more held and -1 more spent than its consignments say",
+            ],
+        ),
+        (
+            "UPDATE posting SET amount = 71 WHERE move = 5",
+            [
+                "account 1, TRY: the balance is off its postings by issued 0, available -1, held 0, spent 1",
+                "consignment 3: it has 0 more held and 1 more posted than its postings say",
+            ],
+        ),
+        (
+            "UPDATE consignment SET held = 501 WHERE id = 2",
+            [
+                "account 1: the balance has -1 more held and 0 more spent than its consignments say",
+                "consignment 2: it has 1 more held and 0 more posted than its postings say",
+            ],
+        ),
+        (
+            "UPDATE posting SET order_id = 77 WHERE id = 4",
+            [
+                "posting 4: order 77 is not one of account 1",
+                "posting 4, move 2: it is for order 77 and consignment 2, but a posting is for one of the"
+                " two, and a grant for none",
+            ],
+        ),
+        (
+            "UPDATE posting SET consignment_id = NULL WHERE id = 4",
+            [
+                "posting 4, move 2: it is for order None and consignment None, but a posting is for one of"
+                " the two, and a grant for none",
+                "consignment 2: it has 500 more held and 0 more posted than its postings say",
+            ],
+        ),
+        (
+            "UPDATE posting SET consignment_id = 1 WHERE id = 1",
+            [
+                "posting 1, move 1: it is for order None and consignment 1, but a posting is for one of the"
+                " two, and a grant for none",
+            ],
+        ),
+        (
+            "UPDATE posting SET consignment_id = 99 WHERE id = 7",
+            [
+                "consignment 3: it has 0 more held and -70 more posted than its postings say",
+                "consignment 99: it has 0 more held and 70 more posted than its postings say",
+                "posting 7: consignment 99 is not one of account 1",
+            ],
+        ),
+        (
+            "UPDATE consignment SET account_id = 2 WHERE id = 1",
+            [
+                "account 1: the balance has 0 more held and 900 more spent than its consignments say",
+                "account 2: the balance has 0 more held and -900 more spent than its consignments say",
+                "posting 2: consignment 1 is not one of account 1",
+                "posting 3: consignment 1 is not one of account 1",
+                "label 1: consignment 1 is not one of account 1",
+                "document 1: consignment 1 is not one of account 1",
+            ],
+        ),
+        *(
+            (
+                f"UPDATE consignment SET state = {state} WHERE id = {which}",
+                [f"consignment {which}: in state {state} it cannot have {held} held and {posted} posted"],
+            )
+            for which, held, posted, states in (
+                (1, 0, 900, (30, 32, 43, 29, 48)),
+                (2, 500, 0, (30, 32, 43)),
+            )
+            for state in states
+        ),
+        ("UPDATE consignment SET state = 45 WHERE id = 1", []),
+        (
+            "UPDATE consignment SET state = 42 WHERE id = 2",
+            [
+                "consignment 2: in state 42 it cannot have 500 held and 0 posted",
+                "consignment 2: in state 42 it must have a label",
+            ],
+        ),
+        ("DELETE FROM label WHERE id = 1", ["consignment 1: in state 33 it must have a label"]),
+        ("DELETE FROM label WHERE id = 2", []),
+        (
+            "UPDATE label SET consignment_id = 99 WHERE id = 2",
+            ["label 2: consignment 99 is not one of account 1"],
+        ),
+        ("UPDATE label SET account_id = 2 WHERE id = 2", ["label 2: consignment 3 is not one of account 2"]),
+        ("UPDATE sighting SET consignment_id = 99", ["sighting 1: there is no consignment 99"]),
+        ("UPDATE paper SET consignment_id = NULL", []),
+        ("UPDATE paper SET account_id = 2", ["document 1: consignment 1 is not one of account 2"]),
+        (
+            "DELETE FROM job",
+            [
+                "consignment 2: it waits to be booked, but no job goes on with it",
+                "account 1: request 'key' to POST /consignments is under way, but no job goes on with"
+                " consignment 2",
+            ],
+        ),
+        (
+            "UPDATE reply SET consignment_id = NULL",
+            [
+                "account 1: request 'key' to POST /consignments is under way, but no job goes on with"
+                " consignment None",
+            ],
+        ),
+        (
+            "UPDATE callback SET state = 3",
+            ["endpoint 1: of the 2 callbacks about 1 that have not ended one must be told now, not 2"],
+        ),
+        (
+            "UPDATE callback SET state = 5, ended = 1 WHERE id = 1",
+            ["endpoint 1: of the 1 callbacks about 1 that have not ended one must be told now, not 0"],
+        ),
+        ("UPDATE callback SET ended = 7 WHERE id = 2", ["callback 2: in state 4 it cannot have ended at 7"]),
+        (
+            "UPDATE callback SET state = 6",
+            [f"callback {n}: in state 6 it cannot have ended at None" for n in (1, 2)],
+        ),
+        (
+            "UPDATE callback SET event_id = 99 WHERE id = 2",
+            ["callback 2: event 99 and endpoint 1 are not there, or not one account's"],
+        ),
+        (
+            "UPDATE event SET account_id = 2 WHERE id = 1",
+            ["callback 1: event 1 and endpoint 1 are not there, or not one account's"],
+        ),
+        (
+            "DELETE FROM endpoint",
+            [f"callback {n}: event {n} and endpoint 1 are not there, or not one account's" for n in (1, 2)],
+        ),
+    ],
+)
+def test_what_is_wrong_with_parcels_is_found(
+    either_database: Database, damage: str, found: list[str]
+) -> None:
+    parcels(either_database)
+    assert findings(either_database, damage) == found

@@ -6,15 +6,21 @@ import pytest
 from tests import cast
 from tests.conftest import ClockedBooks, FakeClock
 
+from ulak.core import callbacks as callback_rules
+from ulak.core import once
+from ulak.core.callbacks import CallbackState
 from ulak.core.doubts import OnUncertain
+from ulak.core.events import Event, EventKind
 from ulak.core.ledger import Balance
+from ulak.core.once import Once
 from ulak.core.ports import Accepted, Unknown
 from ulak.core.references import Stray
 from ulak.core.states import MessageState, OrderState
 from ulak.service import sweep
 from ulak.service.orders import REPEAT_WINDOW
 from ulak.service.sweep import TRACES_KEPT, Hand, sweep_slice
-from ulak.store.engine import Database, Sql
+from ulak.store import callbacks, endpoints, events, replies
+from ulak.store.engine import Database, Sql, Tx
 from ulak.store.writer import sync_read, sync_write
 from ulak.workers.sweep import Sweeper
 
@@ -215,3 +221,56 @@ async def test_the_worker_goes_on_until_a_pass_is_complete(
     books.clock.advance(REPEAT_WINDOW)
     await sweeper.sweep()
     assert rows(books.database, "fingerprint") == 0
+
+
+def test_requests_with_a_key_are_forgotten_after_a_day(database: Database, clock: FakeClock) -> None:
+    def ask(number: int) -> None:
+        request = Once("POST /consignments", f"key-{number}", "digest")
+
+        def carry_out(tx: Tx) -> None:
+            replies.claim(tx, 1, request, until=tx.now)
+            replies.finish(tx, 1, request, number, b"{}")
+
+        sync_write(database, carry_out)
+
+    ask(1)
+    clock.advance(1)
+    for number in (2, 3):
+        ask(number)
+    clock.advance(once.KEPT - 1)
+    hand, _ = run(database)
+    assert rows(database, "reply") == 2
+    clock.advance(cast.HOUR)
+    run(database, hand)
+    assert rows(database, "reply") == 0
+
+
+@pytest.mark.parametrize("stretch", [1, 2, 100])
+def test_what_was_told_is_forgotten_after_a_month(
+    database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, stretch: int
+) -> None:
+    monkeypatch.setattr(sweep, "STRETCH", stretch)
+    alice = cast.alice(database)
+
+    def told(state: CallbackState | None) -> None:
+        """Something happened, and an endpoint was told so, or not."""
+
+        def happen(tx: Tx) -> None:
+            (event,) = events.insert(tx, [Event(alice.id, EventKind.CREDIT_GRANTED, 0, b"{}")])
+            if state is not None:
+                callbacks.insert(tx, [(endpoint, event, event, CallbackState.DUE)])
+                (made,) = tx.all(Sql("SELECT max(id) FROM callback"))
+                callbacks.log_attempts(tx, [(made[0], tx.now, 500, 1, "")])
+                callbacks.save(tx, [(made[0], state, 1, tx.now)])
+
+        sync_write(database, happen)
+
+    endpoint = sync_write(database, lambda tx: endpoints.put(tx, alice.id, "x", ["credit"], "", "")).id
+    for state in (CallbackState.ARRIVED, CallbackState.DUE, None, CallbackState.GIVEN_UP):
+        told(state)
+    clock.advance(1)
+    told(CallbackState.ARRIVED)
+    clock.advance(callback_rules.KEPT - 1)
+    run(database)
+    counts = [rows(database, table) for table in ("event", "callback", "attempt")]
+    assert counts == [2, 2, 2], "what is still to be told, and what is younger"

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import TypeVar
 
 from ulak.core.doubts import OnUncertain
 from ulak.core.references import IdForm
+from ulak.core.tariffs import TARIFF, Tariff, tariff_of
 
 Choice = TypeVar("Choice", bound=Enum)
 
-SECRETS = frozenset({"password"})
-"""Settings that are encrypted where they are stored, and never shown."""
+_SECRET = re.compile(r"apikey|(.*[_.])?(secret|password|passphrase|key|token|pin)([_.].*)?")
 
 MASK = "***"
 """Shown in place of a secret."""
 
 _PREFIX = re.compile(r"[1-9][0-9]{0,14}")
+_SECONDS = re.compile(r"[1-9][0-9]{0,5}")
 _PRIORITY = re.compile(r"-?[0-9]{1,6}")
+
+
+def is_secret(key: str) -> bool:
+    """Whether a setting of this name is encrypted where it is stored, and never shown."""
+    return _SECRET.fullmatch(key) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +63,68 @@ def terms_of(settings: Mapping[str, str]) -> Terms:
     )
 
 
+SIMULATED_TARIFF = Tariff(base=2000, per_kilo=1600, abroad=Decimal(3))
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What a simulator of parcels is told. A day of its journeys takes `day` ms, 24 hours unless hurried."""
+
+    tariff: Tariff = SIMULATED_TARIFF
+    day: int = 24 * 60 * 60 * 1000
+
+
+SIMULATION = (*TARIFF, "day")
+"""The settings of a simulator that carries parcels, beside `carries` and the terms."""
+
+
+def simulation_of(settings: Mapping[str, str]) -> Simulation:
+    """What a simulator of parcels is told, defaults for the rest.
+
+    Raises:
+        ValueError: a value does not fit; the text says which.
+    """
+    default = Simulation()
+    seconds = settings.get("day", str(default.day // 1000))
+    if not _SECONDS.fullmatch(seconds):
+        raise ValueError(
+            f"day must be the seconds that a day of a journey takes, 1 to 999999, not {seconds!r}"
+        )
+    return Simulation(tariff_of(settings, default.tariff), int(seconds) * 1000)
+
+
 def check_simulator(settings: Mapping[str, str]) -> None:
     """Whether a carrier of kind `simulator` can be told this.
 
     Raises:
-        ValueError: an unknown key, or something that it does not carry.
+        ValueError: an unknown key, something that it does not carry, or a value that does not fit.
     """
-    for key, value in settings.items():
-        if key in TERMS:
-            continue
-        if key != "carries":
-            raise ValueError(f"a simulator has no setting {key!r}; it has {', '.join(('carries', *TERMS))}")
-        if value in ("numbers", "parcels"):
-            raise ValueError(f"a simulator that carries {value} is not there yet; it carries sms")
-        if value != "sms":
-            raise ValueError(f"carries must be sms, numbers or parcels, not {value!r}")
+    carries = settings.get("carries", "sms")
+    if carries == "numbers":
+        raise ValueError("a simulator that carries numbers is not there yet; it carries sms or parcels")
+    if carries not in ("sms", "parcels"):
+        raise ValueError(f"carries must be sms, numbers or parcels, not {carries!r}")
+    own = SIMULATION if carries == "parcels" else ()
+    _known(settings, ("carries", *own), "a simulator", f" if it carries {carries}")
+    if carries == "parcels":
+        simulation_of(settings)
+
+
+def check_manual(settings: Mapping[str, str]) -> None:
+    """Whether a carrier of kind `manual` can be told this.
+
+    Raises:
+        ValueError: an unknown key, or a value that does not fit.
+    """
+    _known(settings, TARIFF, "a manual carrier")
+    tariff_of(settings, Tariff())
+
+
+def _known(settings: Mapping[str, str], own: Sequence[str], who: str, when: str = "") -> None:
+    known = (*own, *TERMS)
+    for key in settings:
+        if key not in known:
+            raise ValueError(f"{who} has no setting {key!r}{when}; it has {', '.join(known)}")
 
 
 def _choice(key: str, choices: type[Choice], value: str) -> Choice:

@@ -33,15 +33,18 @@ def check(tx: Tx) -> list[str]:
     return sentences
 
 
+# What a posting did to what is held and to what is spent, turned round.
+_UNHELD = "CASE move WHEN 2 THEN -amount WHEN 3 THEN amount WHEN 4 THEN amount ELSE 0 END"
+_UNSPENT = "CASE move WHEN 3 THEN -amount WHEN 5 THEN amount ELSE 0 END"
+
 # What the postings of an account and asset add up to, subtracted from its balance: nothing must be left.
 _BALANCES = Sql(
     "SELECT account_id, asset, sum(issued), sum(available), sum(held), sum(spent) FROM ("
     " SELECT account_id, asset, issued, available, held, spent FROM balance UNION ALL"
     " SELECT account_id, asset,"
     "  CASE move WHEN 1 THEN amount ELSE 0 END,"
-    "  CASE move WHEN 1 THEN -amount WHEN 2 THEN amount WHEN 4 THEN -amount ELSE 0 END,"
-    "  CASE move WHEN 1 THEN 0 WHEN 2 THEN -amount ELSE amount END,"
-    "  CASE move WHEN 3 THEN -amount ELSE 0 END FROM posting"
+    "  CASE move WHEN 2 THEN amount WHEN 3 THEN 0 ELSE -amount END,"
+    f"  {_UNHELD}, {_UNSPENT} FROM posting"
     ") AS entry GROUP BY account_id, asset"
     " HAVING sum(issued) <> 0 OR sum(available) <> 0 OR sum(held) <> 0 OR sum(spent) <> 0"
     " ORDER BY account_id, asset"
@@ -60,18 +63,19 @@ _CREDIT_IN_ORDERS = Sql(
 _POSTINGS_OF_ORDERS = Sql(
     "SELECT order_id, sum(held), sum(posted) FROM ("
     " SELECT id AS order_id, held, posted FROM sms_order UNION ALL"
-    " SELECT order_id, CASE move WHEN 2 THEN -amount ELSE amount END,"
-    "  CASE move WHEN 3 THEN -amount ELSE 0 END"
-    " FROM posting WHERE order_id IS NOT NULL"
+    f" SELECT order_id, {_UNHELD}, {_UNSPENT} FROM posting WHERE order_id IS NOT NULL AND asset = 'SMS'"
     ") AS entry GROUP BY order_id HAVING sum(held) <> 0 OR sum(posted) <> 0 ORDER BY order_id"
 )
 _FOREIGN_POSTINGS = Sql(
     "SELECT posting.id, posting.order_id, posting.account_id FROM posting"
     " LEFT JOIN sms_order ON sms_order.id = posting.order_id"
-    " WHERE (posting.order_id IS NULL) <> (posting.move = 1)"
-    " OR posting.order_id IS NOT NULL"
-    "  AND (sms_order.id IS NULL OR sms_order.account_id <> posting.account_id)"
-    " ORDER BY posting.id"
+    " WHERE posting.order_id IS NOT NULL"
+    " AND (sms_order.id IS NULL OR sms_order.account_id <> posting.account_id) ORDER BY posting.id"
+)
+_AIMLESS_POSTINGS = Sql(
+    "SELECT id, move, order_id, consignment_id FROM posting"
+    " WHERE CASE WHEN order_id IS NULL THEN 0 ELSE 1 END + CASE WHEN consignment_id IS NULL THEN 0 ELSE 1 END"
+    " <> CASE move WHEN 1 THEN 0 ELSE 1 END OR move NOT IN (1, 2, 3, 4, 5) ORDER BY id"
 )
 
 # An order beside what its message rows say: how many there are in each state, and what they cost. It is final
@@ -160,6 +164,80 @@ _FOREIGN_REFERENCES = Sql(
     " OR reference.message_id >= sms_order.id + sms_order.total ORDER BY 1, 2"
 )
 
+# Consignments: what they cost, what belongs to them, and that somebody goes on with what was begun.
+_MONEY_IN_CONSIGNMENTS = Sql(
+    "SELECT account_id, sum(held), sum(spent) FROM ("
+    " SELECT account_id, held, spent FROM balance WHERE asset = 'TRY' UNION ALL"
+    " SELECT account_id, -held, -posted FROM consignment"
+    ") AS entry GROUP BY account_id HAVING sum(held) <> 0 OR sum(spent) <> 0 ORDER BY account_id"
+)
+_POSTINGS_OF_CONSIGNMENTS = Sql(
+    "SELECT consignment_id, sum(held), sum(posted) FROM ("
+    " SELECT id AS consignment_id, held, posted FROM consignment UNION ALL"
+    f" SELECT consignment_id, {_UNHELD}, {_UNSPENT} FROM posting"
+    "  WHERE consignment_id IS NOT NULL AND asset = 'TRY'"
+    ") AS entry GROUP BY consignment_id HAVING sum(held) <> 0 OR sum(posted) <> 0 ORDER BY consignment_id"
+)
+_FOREIGN_CONSIGNMENT_POSTINGS = Sql(
+    "SELECT posting.id, posting.consignment_id, posting.account_id FROM posting"
+    " LEFT JOIN consignment ON consignment.id = posting.consignment_id"
+    " WHERE posting.consignment_id IS NOT NULL"
+    " AND (consignment.id IS NULL OR consignment.account_id <> posting.account_id) ORDER BY posting.id"
+)
+# Only a waiting one holds money; before it is booked, and after it was cancelled, none is taken.
+_MONEY_AND_STATE = Sql(
+    "SELECT id, state, held, posted FROM consignment WHERE state NOT BETWEEN 30 AND 47"
+    " OR held < 0 OR posted < 0 OR held > 0 AND state <> 31 OR posted > 0 AND state IN (30, 31, 32, 43)"
+    " ORDER BY id"
+)
+_UNLABELLED = Sql(
+    "SELECT id, state FROM consignment WHERE state >= 33 AND state <> 43"
+    " AND NOT EXISTS (SELECT 1 FROM label WHERE label.consignment_id = consignment.id) ORDER BY id"
+)
+_FOREIGN_LABELS = Sql(
+    "SELECT label.id, label.consignment_id, label.account_id FROM label"
+    " LEFT JOIN consignment ON consignment.id = label.consignment_id"
+    " WHERE consignment.id IS NULL OR consignment.account_id <> label.account_id ORDER BY label.id"
+)
+_FOREIGN_SIGHTINGS = Sql(
+    "SELECT sighting.id, sighting.consignment_id FROM sighting"
+    " LEFT JOIN consignment ON consignment.id = sighting.consignment_id"
+    " WHERE consignment.id IS NULL ORDER BY sighting.id"
+)
+_FOREIGN_PAPERS = Sql(
+    "SELECT paper.id, paper.consignment_id, paper.account_id FROM paper"
+    " LEFT JOIN consignment ON consignment.id = paper.consignment_id"
+    " WHERE paper.consignment_id IS NOT NULL"
+    " AND (consignment.id IS NULL OR consignment.account_id <> paper.account_id) ORDER BY paper.id"
+)
+_ABANDONED = Sql(
+    "SELECT id FROM consignment WHERE state = 31"
+    " AND NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 1 AND job.subject = consignment.id) ORDER BY id"
+)
+_ABANDONED_REQUESTS = Sql(
+    "SELECT account_id, scope, key, consignment_id FROM reply WHERE state = 2"
+    " AND NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 1 AND job.subject = reply.consignment_id)"
+    " ORDER BY account_id, scope, key"
+)
+
+# Callbacks: of the open ones about one thing (states 2, 3, 4) all but one are behind another (4).
+_CALLBACK_ORDER = Sql(
+    "SELECT endpoint_id, subject, count(*), sum(CASE state WHEN 4 THEN 0 ELSE 1 END) FROM callback"
+    " WHERE state IN (2, 3, 4) GROUP BY endpoint_id, subject"
+    " HAVING sum(CASE state WHEN 4 THEN 0 ELSE 1 END) <> 1 ORDER BY endpoint_id, subject"
+)
+_CALLBACK_ENDS = Sql(
+    "SELECT id, state, ended FROM callback WHERE state NOT IN (2, 3, 4, 5, 6)"
+    " OR (state IN (5, 6)) <> (ended IS NOT NULL) ORDER BY id"
+)
+_FOREIGN_CALLBACKS = Sql(
+    "SELECT callback.id, callback.event_id, callback.endpoint_id FROM callback"
+    " LEFT JOIN event ON event.id = callback.event_id"
+    " LEFT JOIN endpoint ON endpoint.id = callback.endpoint_id"
+    " WHERE event.id IS NULL OR endpoint.id IS NULL OR event.account_id <> endpoint.account_id"
+    " ORDER BY callback.id"
+)
+
 _RULES = (
     _Check(
         "account {0}, {1}: the balance is off its postings by issued {2}, available {3}, held {4}, spent {5}",
@@ -204,5 +282,37 @@ _RULES = (
     _Check(
         "reference {1} of carrier {0}: it names message {2}, which order {3} does not have",
         _FOREIGN_REFERENCES,
+    ),
+    _Check(
+        "posting {0}, move {1}: it is for order {2} and consignment {3}, but a posting is for one of the two,"
+        " and a grant for none",
+        _AIMLESS_POSTINGS,
+    ),
+    _Check(
+        "account {0}: the balance has {1} more held and {2} more spent than its consignments say",
+        _MONEY_IN_CONSIGNMENTS,
+    ),
+    _Check(
+        "consignment {0}: it has {1} more held and {2} more posted than its postings say",
+        _POSTINGS_OF_CONSIGNMENTS,
+    ),
+    _Check("posting {0}: consignment {1} is not one of account {2}", _FOREIGN_CONSIGNMENT_POSTINGS),
+    _Check("consignment {0}: in state {1} it cannot have {2} held and {3} posted", _MONEY_AND_STATE),
+    _Check("consignment {0}: in state {1} it must have a label", _UNLABELLED),
+    _Check("label {0}: consignment {1} is not one of account {2}", _FOREIGN_LABELS),
+    _Check("sighting {0}: there is no consignment {1}", _FOREIGN_SIGHTINGS),
+    _Check("document {0}: consignment {1} is not one of account {2}", _FOREIGN_PAPERS),
+    _Check("consignment {0}: it waits to be booked, but no job goes on with it", _ABANDONED),
+    _Check(
+        "account {0}: request {2!r} to {1} is under way, but no job goes on with consignment {3}",
+        _ABANDONED_REQUESTS,
+    ),
+    _Check(
+        "endpoint {0}: of the {2} callbacks about {1} that have not ended one must be told now, not {3}",
+        _CALLBACK_ORDER,
+    ),
+    _Check("callback {0}: in state {1} it cannot have ended at {2}", _CALLBACK_ENDS),
+    _Check(
+        "callback {0}: event {1} and endpoint {2} are not there, or not one account's", _FOREIGN_CALLBACKS
     ),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ulak.core.carriers import MASK, SECRETS, Terms, terms_of
+from ulak.core.carriers import MASK, Terms, is_secret, terms_of
 from ulak.core.errors import UlakError
 from ulak.store import carriers as store
 from ulak.store.engine import Tx
@@ -120,9 +120,9 @@ def _sealed(name: str, settings: dict[str, str], check: Check, vault: Vault) -> 
         check(settings)
     except ValueError as error:
         raise UlakError(str(error)) from None
-    plain = {key: value for key, value in settings.items() if key not in SECRETS}
+    plain = {key: value for key, value in settings.items() if not is_secret(key)}
     sealed = {
-        key: vault.seal(value, _purpose(name, key)) for key, value in settings.items() if key in SECRETS
+        key: vault.seal(value, _purpose(name, key)) for key, value in settings.items() if is_secret(key)
     }
     return msgspec.json.encode(_Document(plain, sealed)).decode()
 

@@ -7,102 +7,90 @@ so nothing is booked twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
-from ulak.core.accounts import Account
-from ulak.core.consignments import Consignment, Costs, Measures, Preference, Route, Shape, Shipment
+import structlog
+
+from ulak.core.consignments import CarrierName, Consignment, Preference, Route, Service
 from ulak.core.errors import Refusal
 from ulak.core.jobs import Job
 from ulak.core.once import Once
-from ulak.core.pricing import Rates
-from ulak.core.shipping import Sighting
+from ulak.core.pricing import Rates, costs, measures
+from ulak.core.shipping import Booked, Booking, Declined, Quote, Sighting, Unreached
+from ulak.core.states import ParcelState
+from ulak.service import booking, cancelling, carriers, looking, sightings
+from ulak.service.booking import Attempt, Basis, Begun, Offer, Request
 from ulak.service.carriers import Carrier
-from ulak.service.fleet import Fleet
+from ulak.service.fleet import Courier, Fleet
+from ulak.service.marks import Marks
+from ulak.service.parcels import (
+    ALREADY_CANCELLED,
+    ALREADY_DELIVERED,
+    IN_TRANSIT,
+    STRANGER,
+    Books,
+    Denied,
+    Done,
+    Order,
+    Priced,
+    Render,
+    Who,
+)
+from ulak.store import consignments, jobs
 from ulak.store.engine import Tx
 
-Result = TypeVar("Result")
+__all__ = [
+    "ALREADY_CANCELLED",
+    "ALREADY_DELIVERED",
+    "IN_TRANSIT",
+    "Books",
+    "Denied",
+    "Desk",
+    "Done",
+    "Order",
+    "Priced",
+    "Render",
+    "Who",
+]
 
-Render = Callable[[Account, Consignment], bytes]
-"""Makes the body of the answer, which is kept with a request's key."""
+Answer = TypeVar("Answer")
 
+GOING_ON = 16
+"""Left bookings that are gone on with at the same time."""
 
-class Books(Protocol):
-    """What the desk asks of the store."""
+NONE: Mapping[int, Courier] = {}
 
-    async def read(self, question: Callable[[Any], Result]) -> Result:
-        """Ask within one read transaction."""
-
-    async def write(self, change: Callable[[Any], Result]) -> Result:
-        """Change within one transaction of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Who asks. Looked at again in every transaction that changes something: access may have been taken."""
-
-    dialect: str
-    key: str
-    secret: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """It was not done. `text` is the carrier's own words, or what stands in the way."""
-
-    why: Refusal
-    text: str = ""
-    consignment_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A complete shipment to be booked. Packages and items have the id 0; they get theirs when it is stored.
-
-    `service_ids` and `paper_ids` are looked up by the desk: unknown ones are refused (`NOT_FOUND`, with
-    `special_services.0` and so on as text).
-    """
-
-    shape: Shape
-    route: Route
-    preference: Preference
-    shipment: Shipment
-    carrier_id: int | None = None
-    service_ids: tuple[int, ...] = ()
-    paper_ids: tuple[int, ...] = ()
-    parent_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """It was done. `body` is the answer's body if the request was to be rendered, byte for byte the same for
-    every repetition; `replayed` tells that it had been done before."""
-
-    consignment: Consignment
-    body: bytes = b""
-    replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """What a carrier would take."""
-
-    carrier: Carrier
-    measures: Measures
-    costs: Costs
+log = structlog.get_logger("ulak.parcels")
 
 
 class Desk:
     """Books, cancels and looks after consignments."""
 
-    def __init__(self, books: Books, fleet: Fleet, rates: Rates, *, process: str) -> None:
-        """`process` names this process in the claims of jobs and keys; another start has another name."""
+    def __init__(
+        self,
+        books: Books,
+        fleet: Fleet,
+        rates: Rates,
+        *,
+        process: str,
+        rng: random.Random | None = None,
+        prefix: str = "C2H",
+    ) -> None:
+        """`process` names this process in the claims of jobs and keys; another start has another name.
+
+        `rng` is where codes and file names come from, `prefix` what every barcode begins with.
+        """
         self._books = books
         self._fleet = fleet
         self._rates = rates
         self._process = process
+        self._marks = Marks(rng or random.SystemRandom(), prefix)
+
+    # Booking.
 
     async def create(
         self, who: Who, order: Order, *, once: Once | None = None, render: Render | None = None
@@ -112,7 +100,7 @@ class Desk:
         A carrier that declines or cannot be reached leaves the consignment REJECTED with nothing held; the
         same `once` then tries the same consignment again, with what the new request says.
         """
-        raise NotImplementedError
+        return await self._book(Request(who, order, once, render))
 
     async def start(
         self,
@@ -125,11 +113,132 @@ class Desk:
         render: Render | None = None,
     ) -> Done | Denied:
         """Book a draft. `draft` replaces what is kept of it in the words of its dialect."""
-        raise NotImplementedError
+        return await self._book(Request(who, order, once, render, consignment_id, draft))
 
     async def resend(self, who: Who, consignment_id: int, *, render: Render | None = None) -> Done | Denied:
         """Try a REJECTED consignment again, as it is."""
-        raise NotImplementedError
+        attempt = await self._books.write(
+            lambda tx: booking.again(tx, who, consignment_id, render, self._process)
+        )
+        return attempt if isinstance(attempt, Denied) else await self._carry_out(attempt)
+
+    async def _book(self, request: Request) -> Done | Denied:
+        result: Done | Denied | None = None
+        while result is None:
+            basis = await self._books.read(partial(booking.basis, request=request))
+            if isinstance(basis, Begun):
+                begun = await self._books.write(
+                    partial(booking.going, request=request, process=self._process)
+                )
+                result = await self._carry_out(begun) if isinstance(begun, Attempt) else begun
+            else:
+                result = await self._begin(request, basis) if isinstance(basis, Basis) else basis
+        return result
+
+    async def _begin(self, request: Request, basis: Basis) -> Done | Denied:
+        couriers = await self._fleet.of(basis.carriers)
+        offer = await self._offer(request.order, couriers.values(), basis.services)
+        if isinstance(offer, Denied):
+            return offer
+        begun = await self._books.write(
+            lambda tx: booking.begin(tx, request, offer, self._marks, self._process)
+        )
+        return await self._carry_out(begun, couriers) if isinstance(begun, Attempt) else begun
+
+    async def _carry_out(self, attempt: Attempt, couriers: Mapping[int, Courier] = NONE) -> Done | Denied:
+        """Ask the carrier to take it, and write down what it says. `couriers` are those in use, if known."""
+        consignment = attempt.consignment
+        carrier = consignment.carrier
+        courier = couriers.get(carrier.id) if carrier and couriers else await self._courier(carrier)
+        if courier is None:
+            outcome: Booked | Declined | Unreached = Unreached(_gone(consignment.carrier))
+            tracked = False
+        else:
+            shipment, at = consignment.shipment, consignment.state_at
+            wanted = Booking(consignment.uuid, consignment.barcode, shipment, at)
+            outcome = await _asked(courier, "book", courier.way.book(wanted))
+            tracked = courier.way.abilities.tracking
+        return await self._books.write(
+            lambda tx: booking.conclude(tx, attempt, outcome, self._marks, tracked=tracked)
+        )
+
+    async def go_on(self, jobs_: Sequence[Job]) -> None:
+        """Do claimed jobs of kind BOOK: finish what a process left in the middle."""
+        subjects = [job.subject for job in jobs_]
+        found = await self._books.read(lambda tx: consignments.load(tx, subjects))
+        waiting = [
+            found[job.subject]
+            for job in jobs_
+            if job.subject in found and found[job.subject].state is ParcelState.WAITING
+        ]
+        places = asyncio.Semaphore(GOING_ON)
+
+        async def finish(consignment: Consignment) -> None:
+            async with places:
+                result = await self._carry_out(Attempt(consignment, resumed=True))
+                why = result.why.value if isinstance(result, Denied) else None
+                log.info("booking.resumed", consignment=consignment.id, refused=why)
+
+        results = await asyncio.gather(*map(finish, waiting), return_exceptions=True)
+        for consignment, result in zip(waiting, results, strict=True):
+            if isinstance(result, BaseException):
+                # Its job is due again when the claim is over.
+                log.error("booking.not_resumed", consignment=consignment.id, exc_info=result)
+        at_work = {consignment.id for consignment in waiting}
+        idle = [job.id for job in jobs_ if job.subject not in at_work]
+        if idle:
+            await self._books.write(lambda tx: jobs.done(tx, idle))
+
+    # Prices.
+
+    async def quotes(self, carriers: Sequence[Carrier], order: Order) -> list[Priced]:
+        """What each carrier that can take it would cost, cheapest first."""
+        services = await self._books.read(lambda tx: booking.services(tx, order.service_ids))
+        couriers = await self._fleet.of(carriers)
+        able = [courier for courier in couriers.values() if _can_take(courier, order)]
+        priced, _ = await self._priced(able, order, () if isinstance(services, Denied) else services)
+        return [priced for priced in priced if isinstance(priced, Priced)]
+
+    async def _offer(
+        self, order: Order, couriers: Iterable[Courier], services: tuple[Service, ...]
+    ) -> Offer | Denied:
+        """The carrier that the customer named, or the cheapest of those that can take it."""
+        able = [courier for courier in couriers if _can_take(courier, order)]
+        given = order.preference is Preference.GIVEN
+        if given:
+            able = [courier for courier in able if courier.row.id == order.carrier_id]
+        priced, refused = await self._priced(able, order, services)
+        if not priced:
+            if given and refused:
+                outcome = refused[0][1]
+                declined = isinstance(outcome, Declined)
+                why = Refusal.CARRIER_DECLINED if declined else Refusal.CARRIER_UNREACHED
+                return Denied(why, outcome.why)
+            reasons = (f"{courier.row.name}: {outcome.why}" for courier, outcome in refused)
+            return Denied(Refusal.NO_CARRIER, "; ".join(reasons))
+        best = priced[0]
+        name = CarrierName(best.carrier.id, best.carrier.name)
+        return Offer(name, services, best.measures, best.costs)
+
+    async def _priced(
+        self, able: Sequence[Courier], order: Order, services: Sequence[Service]
+    ) -> tuple[list[Priced], list[tuple[Courier, Declined | Unreached]]]:
+        """What these carriers would take, cheapest first, and why others would not."""
+        answers = await asyncio.gather(
+            *(_asked(courier, "quote", courier.way.quote(order.shipment)) for courier in able)
+        )
+        priced, refused = [], []
+        for courier, answer in zip(able, answers, strict=True):
+            if not isinstance(answer, Quote):
+                refused.append((courier, answer))
+                continue
+            size = measures(order.shipment.packages, courier.way.abilities.desi_divisor)
+            abroad = order.route is Route.INTERNATIONAL
+            priced.append(Priced(courier.row, size, costs(answer, services, self._rates, abroad=abroad)))
+        priced.sort(key=lambda one: (one.costs.total, one.carrier.id))
+        return priced, refused
+
+    # Cancelling.
 
     async def cancel(
         self,
@@ -144,29 +253,103 @@ class Desk:
         Denied with WRONG_STATE and one of `ALREADY_CANCELLED`, `ALREADY_DELIVERED`, `IN_TRANSIT` as text, or
         with CARRIER_DECLINED and the carrier's words. A draft is simply cancelled.
         """
-        raise NotImplementedError
+        request = cancelling.Request(who, pick, once, render)
+        begun = await self._books.write(lambda tx: cancelling.begin(tx, request))
+        if not isinstance(begun, cancelling.Intent):
+            return begun
+        consignment = begun.consignment
+        courier = await self._courier(consignment.carrier)
+        outcome: Declined | Unreached | None = Unreached(_gone(consignment.carrier))
+        if courier is not None:
+            outcome = await _asked(courier, "cancel", courier.way.cancel(consignment))
+        return await self._books.write(lambda tx: cancelling.conclude(tx, begun, outcome))
+
+    # Looking after parcels.
 
     async def recheck(self, who: Who, consignment_id: int) -> Consignment | Denied:
         """Ask the carrier now, and return the consignment with what it said."""
-        raise NotImplementedError
 
-    async def quotes(self, carriers: Sequence[Carrier], order: Order) -> list[Priced]:
-        """What each carrier that can take it would cost, cheapest first."""
-        raise NotImplementedError
+        def find(tx: Tx) -> tuple[looking.Subject, int] | Denied:
+            account = who.account(tx)
+            subject = STRANGER if account is None else looking.one(tx, account.id, consignment_id)
+            return subject if isinstance(subject, Denied) else (subject, tx.now)
 
-    async def go_on(self, jobs: Sequence[Job]) -> None:
-        """Do claimed jobs of kind BOOK: finish what a process left in the middle."""
-        raise NotImplementedError
+        found = await self._books.read(find)
+        if isinstance(found, Denied):
+            return found
+        subject, now = found
+        courier = await self._courier(subject.consignment.carrier)
+        if courier is None:
+            return Denied(Refusal.CARRIER_UNREACHED, _gone(subject.consignment.carrier), consignment_id)
+        heard = await self._track(courier, [subject], now)
+        missed = next((news for _, news in heard if isinstance(news, Unreached)), None)
+        if missed is not None:
+            return Denied(Refusal.CARRIER_UNREACHED, missed.why, consignment_id)
+        return await self._books.write(lambda tx: looking.checked(tx, subject, heard))
 
-    async def look(self, jobs: Sequence[Job]) -> None:
+    async def look(self, jobs_: Sequence[Job]) -> None:
         """Do claimed jobs of kind TRACK: ask the carriers, merge what they say, plan the next look."""
-        raise NotImplementedError
+        plan = await self._books.read(lambda tx: looking.plan(tx, jobs_))
+        couriers = await self._fleet.of(plan.carriers)
+        put_off = list(plan.put_off)
+        rounds = []
+        for carrier_id, subjects in plan.by_carrier.items():
+            courier = couriers.get(carrier_id)
+            if courier is None:
+                put_off += [(subject.job_id, plan.now + looking.NO_CARRIER) for subject in subjects]
+            elif not courier.way.abilities.tracking:
+                put_off += [(subject.job_id, None) for subject in subjects]
+            else:
+                rounds.append(self._look_at(courier, subjects, plan.now))
+        if put_off:
+            await self._books.write(lambda tx: looking.put_off(tx, put_off))
+        results = await asyncio.gather(*rounds, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
 
-    async def told(self, carrier_id: int, tracking: str, sightings: Sequence[Sighting]) -> bool:
+    async def _look_at(self, courier: Courier, subjects: Sequence[looking.Subject], now: int) -> None:
+        heard = await self._track(courier, subjects, now)
+        await self._books.write(lambda tx: looking.looked(tx, subjects, heard))
+
+    async def _track(
+        self, courier: Courier, subjects: Sequence[looking.Subject], now: int
+    ) -> list[looking.Answer]:
+        """Ask a carrier about the labels of these consignments, in one call."""
+        asked = [pair for subject in subjects for pair in subject.labels]
+        if not asked or not courier.way.abilities.tracking:
+            return []
+        answers = await _asked(courier, "track", courier.way.track([watched for _, watched in asked], now))
+        if isinstance(answers, Unreached) or len(answers) != len(asked):
+            missed = answers if isinstance(answers, Unreached) else Unreached("it did not answer for all")
+            return [(label, missed) for label, _ in asked]
+        return [(label, answer) for (label, _), answer in zip(asked, answers, strict=True)]
+
+    async def told(self, carrier_id: int, tracking: str, sightings_: Sequence[Sighting]) -> bool:
         """A carrier called us about this code; whether we know it. Without sightings, a look is due now."""
-        raise NotImplementedError
+        return await self._books.write(lambda tx: sightings.told(tx, carrier_id, tracking, sightings_))
+
+    async def _courier(self, name: CarrierName | None) -> Courier | None:
+        """The way to the carrier of a consignment, if it is still in use."""
+        if name is None:
+            return None
+        rows = await self._books.read(carriers.active)
+        return (await self._fleet.of(row for row in rows if row.id == name.id)).get(name.id)
 
 
-ALREADY_CANCELLED = "cancelled"
-ALREADY_DELIVERED = "delivered"
-IN_TRANSIT = "in_transit"
+def _can_take(courier: Courier, order: Order) -> bool:
+    abilities = courier.way.abilities
+    return abilities.domestic if order.route is Route.DOMESTIC else abilities.international
+
+
+def _gone(name: CarrierName | None) -> str:
+    return f"the carrier {name.name if name else ''} is not in use any more"
+
+
+async def _asked(courier: Courier, what: str, answer: Awaitable[Answer]) -> Answer | Unreached:
+    """What a carrier answers. One that breaks its promise never to raise was not reached."""
+    try:
+        return await answer
+    except Exception as error:
+        log.error("carrier.broke", carrier=courier.row.name, call=what, exc_info=error)
+        return Unreached(f"{type(error).__name__}: {error}")

@@ -4,11 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ulak.core.callbacks import CallbackState
 from ulak.core.events import Event
+from ulak.store import callbacks, endpoints
 from ulak.store import events as store
 from ulak.store.engine import Tx
 
 
 def record(tx: Tx, events: Sequence[Event]) -> None:
-    """Write what happened, in this order, and queue a callback for every endpoint that wants to be told."""
-    store.insert(tx, events)
+    """Write what happened, in this order, and queue a callback for every endpoint that wants to be told.
+
+    Of what is told to an endpoint about one subject, the first is due and the others wait behind it. The
+    endpoints stay locked until the commit, so that nobody else decides about the same queue meanwhile: do
+    this last in a transaction.
+    """
+    ids = store.insert(tx, events)
+    told = endpoints.told(tx, [(event.account_id, event.kind.family) for event in events]) if events else {}
+    wanted = [
+        (endpoint.id, event_id, event.subject)
+        for event_id, event in zip(ids, events, strict=True)
+        for endpoint in told.values()
+        if endpoint.account_id == event.account_id and event.kind.family in endpoint.families
+    ]
+    if not wanted:
+        return
+    busy = callbacks.with_open(tx, [(endpoint, subject) for endpoint, _, subject in wanted])
+    rows = []
+    for endpoint, event_id, subject in wanted:
+        behind = (endpoint, subject) in busy
+        rows.append((endpoint, event_id, subject, CallbackState.BEHIND if behind else CallbackState.DUE))
+        busy.add((endpoint, subject))
+    callbacks.insert(tx, rows)

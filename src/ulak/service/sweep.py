@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ulak.core import callbacks as callback_rules
+from ulak.core import once
 from ulak.core.states import MessageEvent
 from ulak.service.orders import REPEAT_WINDOW
 from ulak.service.settlement import Settlement
-from ulak.store import messages, orders
+from ulak.store import callbacks, events, messages, orders
 from ulak.store import sweep as store
 from ulak.store.engine import Tx
 
 _HOUR = 60 * 60 * 1000
+_DAY = 24 * _HOUR
 
 TRACES_KEPT = 24 * _HOUR
 """How long closed references and reports without an effect are kept, ms: late and doubled reports are known
@@ -83,6 +86,22 @@ def _references(tx: Tx, position: Position, _receipt_wait: int) -> Position | No
     return store.references(tx, position, tx.now - TRACES_KEPT, STRETCH)
 
 
+def _replies(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    last = store.replies(tx, position[0], tx.now - once.KEPT, STRETCH)
+    return None if last is None else (last, 0)
+
+
+def _callbacks(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    last = callbacks.forget(tx, position[0], tx.now - callback_rules.KEPT, STRETCH)
+    return None if last is None else (last, 0)
+
+
+def _events(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    """Those that nobody is told of any more: the walk over callbacks comes before."""
+    last = events.forget(tx, position[0], tx.now - callback_rules.KEPT, STRETCH)
+    return None if last is None else (last, 0)
+
+
 def _unreported(tx: Tx, position: Position, receipt_wait: int) -> Position | None:
     """Give up messages for which no final report came in time: undelivered, and their credit is back."""
     before = tx.now - receipt_wait
@@ -112,4 +131,7 @@ _WALKS = (
     _Walk(REPEAT_WINDOW, _unreported),
     _Walk(_HOUR, _strays),
     _Walk(_HOUR, _references),
+    _Walk(_HOUR, _replies),
+    _Walk(_DAY, _callbacks),
+    _Walk(_DAY, _events),
 )

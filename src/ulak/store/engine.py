@@ -73,7 +73,7 @@ class Sql:
             else:
                 columns = zip(*given, strict=True) if given else ((),) * len(texts)
             for letter, is_text, column in zip(_LETTERS, texts, columns, strict=False):
-                has_nul = is_text and any(_NUL in text for text in column)
+                has_nul = is_text and any(text is not None and _NUL in text for text in column)
                 values[f"{name}_{letter}"] = (
                     [_without_nul(text) for text in column] if has_nul else list(column)
                 )

@@ -32,6 +32,11 @@ _DELETE_LAST_REFERENCES = Sql(
     " AND EXISTS (SELECT 1 FROM message WHERE message.id = reference.message_id"
     " AND message.state IN (23, 24) AND message.changed <= :before)"
 )
+_REPLIES_END = Sql(
+    "SELECT max(at), count(*) FROM"
+    " (SELECT at FROM reply WHERE at > :after AND at <= :before ORDER BY at LIMIT :limit) AS stretch"
+)
+_DELETE_REPLIES = Sql("DELETE FROM reply WHERE at > :after AND at <= :last")
 
 
 def fingerprints(tx: Tx, after: int, before: int, limit: int) -> int | None:
@@ -70,3 +75,16 @@ def references(tx: Tx, after: tuple[int, int], before: int, limit: int) -> tuple
         return None
     tx.run(_DELETE_REFERENCES, carrier=carrier, key=key, last_carrier=end[0], last_key=end[1], before=seconds)
     return end[0], end[1]
+
+
+def replies(tx: Tx, after: int, before: int, limit: int) -> int | None:
+    """Forget the requests with a key of their own that were begun until `before` (ms), about `limit` of them.
+
+    `after` and the result are the time of a request, ms; None when none is left.
+    """
+    row = tx.one(_REPLIES_END, after=after, before=before, limit=limit)
+    assert row is not None
+    last, count = row
+    if count:
+        tx.run(_DELETE_REPLIES, after=after, last=last)
+    return last if count == limit else None

@@ -1,0 +1,1 @@
+"""ComToHome's HTTP API for parcels: the server's side and the client's."""

@@ -1,0 +1,112 @@
+"""The doors: everything under /api and /uploads is answered here, in the vendor's envelope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from ulak.core.errors import StoreUnavailable
+from ulak.core.shipping import Printer
+from ulak.dialects.comtohome.serve.finding import Finding
+from ulak.dialects.comtohome.serve.visit import DIALECT, RETRY_AFTER, Gate, Refused, Visit, with_rate
+from ulak.dialects.comtohome.shown import Show
+from ulak.dialects.comtohome.texts import Text
+from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.service.desk import Desk
+from ulak.service.limits import Window
+
+__all__ = ["DIALECT", "Doors"]
+
+BASE = "/api/v1"
+
+Door = Callable[[Visit, str], Awaitable[Reply]]
+"""Carries out a call, given the part of its path that changes."""
+
+
+class Route(NamedTuple):
+    """Paths of one form, and what each method does there. The pattern's only group is what changes."""
+
+    pattern: re.Pattern[str]
+    methods: dict[str, Door]
+
+
+class Doors:
+    """Answers everything under the dialect's prefixes."""
+
+    def __init__(
+        self,
+        books: Books,
+        desk: Desk,
+        *,
+        printer: Printer,
+        public_url: Callable[[], str],
+        link_key: bytes,
+        logo: Callable[[str], bytes],
+        limit: int = 300,
+        window_ms: int = 60_000,
+        nudge: Callable[[int], None] | None = None,
+    ) -> None:
+        """`public_url` is where the server is reached, `link_key` makes the links of labels, `logo` draws a
+        carrier's picture (PNG) from its name in a path.
+
+        A key may ask `limit` times in `window_ms`. `nudge` is told about parcels whose carrier was not asked
+        for long.
+        """
+        self._window = Window(limit, window_ms)
+        gate = Gate(books, self._window)
+        show = Show(public_url, link_key)
+        finding = Finding(gate, show, nudge)
+        self._routes = [
+            _route("/consignments/find/trackingCode/(.+)", GET=finding.by_tracking),
+            _route("/consignments/find/barcode/(.+)", GET=finding.by_barcode),
+            _route("/consignments/find/reference_no/(.+)", GET=finding.by_reference),
+            _route("/consignments/find/uuid/(.+)", GET=finding.by_uuid),
+            _route("/consignments/([^/]+)/details", GET=finding.details),
+            _route("/consignments/([^/]+)/events", GET=finding.events),
+            _route("/consignments()", GET=finding.listing),
+        ]
+
+    async def answer(self, call: Call) -> Reply:
+        """Carry out a call."""
+        visit = Visit(call, self._window.unasked)
+        try:
+            door, value = self._door(visit)
+            reply = await door(visit, value)
+        except Refused as refused:
+            reply = refused.reply
+        except StoreUnavailable:
+            reply = visit.refused(503, Text.UNAVAILABLE, RETRY_AFTER).reply
+        return with_rate(reply, visit.rate)
+
+    def trouble(self, call: Call, what: Trouble) -> Reply:
+        """The envelope for a call that could not be carried out."""
+        status, text = _TROUBLES[what]
+        visit = Visit(call, self._window.unasked)
+        headers = RETRY_AFTER if what is Trouble.OVERLOADED else ()
+        return with_rate(visit.refused(status, text, headers).reply, visit.rate)
+
+    def _door(self, visit: Visit) -> tuple[Door, str]:
+        """Who answers this path and method, and what changes in the path."""
+        for route in self._routes:
+            found = route.pattern.fullmatch(visit.call.path)
+            if found is None:
+                continue
+            door = route.methods.get(visit.call.method)
+            if door is None:
+                allow = ((b"allow", ", ".join(route.methods).encode()),)
+                raise visit.refused(405, Text.NO_SUCH_METHOD, allow, method=visit.call.method)
+            return door, found[1]
+        raise visit.refused(404, Text.NO_SUCH_PATH)
+
+
+_TROUBLES = {
+    Trouble.BODY_TOO_LARGE: (413, Text.TOO_LARGE),
+    Trouble.BODY_INCOMPLETE: (400, Text.UNREADABLE),
+    Trouble.OVERLOADED: (503, Text.UNAVAILABLE),
+    Trouble.CRASHED: (500, Text.CRASHED),
+}
+
+
+def _route(path: str, base: str = BASE, **methods: Door) -> Route:
+    return Route(re.compile(re.escape(base) + path + "/?" * (not path.endswith("(.+)")), re.DOTALL), methods)

@@ -1,0 +1,118 @@
+"""What the way to a ComToHome account can be told: the words of `ulak carrier add --kind comtohome --set`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from ulak.core.carriers import TERMS
+from ulak.core.tariffs import TARIFF, Tariff, tariff_of
+
+API = "/api/v1"
+"""What an address ends with; it may be left out."""
+
+TIMEOUT = 30.0
+"""Seconds for an answer."""
+
+GIVEN, CHEAPEST = 0, 1
+"""The two documented values of `preference`: the carrier that is named, or the server's choice."""
+
+HOOK = ("hook_secret", "hook_key")
+"""Settings about being called by the server; they are read where such a call comes in."""
+
+KEYS = ("url", "apikey", "preference", "provider_id", "timeout", *TARIFF, *HOOK)
+
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
+_SECRET = re.compile(r"[A-Za-z0-9_.~-]{16,200}")
+_HOOK_KEY = re.compile(r"whsec_[A-Za-z0-9+/]{32,120}={0,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """An account at a ComToHome server. `url` has no slash at its end; `timeout` is in seconds. The tariff
+    counts where the server does not tell prices."""
+
+    url: str
+    apikey: str = field(repr=False)
+    preference: int = CHEAPEST
+    provider_id: int | None = None
+    timeout: float = TIMEOUT
+    tariff: Tariff = field(default_factory=Tariff)
+
+
+def check_settings(words: Mapping[str, str]) -> Upstream:
+    """The account that `words` spell; the engine's own keys are let pass.
+
+    Raises:
+        ValueError: an unknown key, a missing one, or a value that cannot be. A sentence for people, in which
+            no secret stands.
+    """
+    for key in words:
+        if key not in KEYS and key not in TERMS:
+            known = ", ".join((*KEYS, *TERMS))
+            raise ValueError(f"a ComToHome account has no setting {key!r}; it has {known}")
+    for key in ("url", "apikey"):
+        if not words.get(key):
+            raise ValueError(f"a ComToHome account needs the setting {key}")
+    if not _VISIBLE.fullmatch(words["apikey"]):
+        raise ValueError("apikey must be at most 255 plain characters without blanks")
+    _check_hook(words)
+    preference, provider_id = _choice(words.get("preference"), words.get("provider_id"))
+    return Upstream(
+        _url(words["url"]),
+        words["apikey"],
+        preference,
+        provider_id,
+        _seconds(words.get("timeout", str(TIMEOUT))),
+        tariff_of(words, Tariff()),
+    )
+
+
+def _check_hook(words: Mapping[str, str]) -> None:
+    if "hook_secret" in words and not _SECRET.fullmatch(words["hook_secret"]):
+        raise ValueError(
+            "hook_secret must be 16 to 200 letters, digits and -._~, as it is part of an address"
+        )
+    if "hook_key" in words:
+        if "hook_secret" not in words:
+            raise ValueError("hook_key signs what comes to the address that hook_secret makes; it is missing")
+        if not _HOOK_KEY.fullmatch(words["hook_key"]):
+            raise ValueError("hook_key must be the endpoint's secret, whsec_ and 24 bytes or more in base64")
+
+
+def _url(value: str) -> str:
+    sentence = f"url must be like https://parcels.example{API}, not {value!r}"
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        raise ValueError(sentence) from None
+    if not usable or not _VISIBLE.fullmatch(value) or parts.query or parts.fragment:
+        raise ValueError(sentence)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("url must hold no user and no password; the account's key goes into apikey")
+    base = value.rstrip("/")
+    return base if base.endswith(API) else base + API
+
+
+def _choice(preference: str | None, provider: str | None) -> tuple[int, int | None]:
+    if provider is not None and not (provider.isascii() and provider.isdigit() and len(provider) < 10):
+        raise ValueError(f"provider_id must be the number of one of the account's carriers, not {provider!r}")
+    chosen = preference if preference is not None else str(CHEAPEST if provider is None else GIVEN)
+    if chosen not in (str(GIVEN), str(CHEAPEST)):
+        raise ValueError(f"preference must be 0 (the carrier in provider_id) or 1 (any), not {preference!r}")
+    if (int(chosen) == GIVEN) != (provider is not None):
+        raise ValueError("preference 0 goes together with provider_id, and 1 without it")
+    return int(chosen), int(provider) if provider is not None else None
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 600:
+        raise ValueError(f"timeout must be a number of seconds from 0.1 to 600, not {value!r}")
+    return seconds

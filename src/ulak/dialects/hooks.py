@@ -1,0 +1,130 @@
+"""The door for carriers that call us: `POST /hooks/<carrier>/<secret>`.
+
+Who may call is known by the secret in the address, `hook_secret` of the carrier. A carrier that has a
+`hook_key` as well signs what it sends, in the way of Standard Webhooks (standardwebhooks.com). A wrong
+address is answered in one way, whatever is wrong with it, and no answer tells what we know of a parcel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import structlog
+
+from ulak.core.callbacks import read_secret
+from ulak.core.errors import StoreUnavailable
+from ulak.core.shipping import News, Sighting
+from ulak.core.times import Clock
+from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.service import carriers
+from ulak.service.carriers import Carrier
+from ulak.store.vault import Vault
+
+PREFIX = "/hooks/"
+
+BODY_MAX = 1024 * 1024
+"""Bytes of what a carrier may tell at once."""
+
+AGE_MAX = 300
+"""Seconds that the time of a signature may be away from ours."""
+
+Headers: TypeAlias = Mapping[str, str]
+"""Names are lower case."""
+
+Reader: TypeAlias = Callable[[Headers, bytes], Sequence[News]]
+"""Reads what a kind of carrier tells. Raises ValueError when it cannot be read."""
+
+Told: TypeAlias = Callable[[int, str, Sequence[Sighting]], Awaitable[object]]
+"""Takes a carrier's news: its id, the parcel's code, what was seen."""
+
+_TAKEN = Reply(204, b"")
+_NOT_FOUND = Reply(404, b'{"error":"not found"}')
+_NO_METHOD = Reply(405, b'{"error":"method not allowed"}', headers=((b"allow", b"POST"),))
+_UNSIGNED = Reply(401, b'{"error":"the signature is not good"}')
+_UNREADABLE = Reply(400, b'{"error":"the body cannot be read"}')
+_TOO_LARGE = Reply(413, b'{"error":"the body is too large"}')
+_LATER = Reply(503, b'{"error":"try again"}', headers=((b"retry-after", b"5"),))
+
+_TROUBLES = {
+    Trouble.BODY_TOO_LARGE: _TOO_LARGE,
+    Trouble.BODY_INCOMPLETE: _UNREADABLE,
+    Trouble.OVERLOADED: _LATER,
+    Trouble.CRASHED: Reply(500, b'{"error":"it broke here"}'),
+}
+
+log = structlog.get_logger("ulak.hooks")
+
+
+class HookDoors:
+    """Answers everything under `/hooks/`."""
+
+    def __init__(
+        self, books: Books, readers: Mapping[str, Reader], told: Told, vault: Vault, clock: Clock
+    ) -> None:
+        """`readers` by kind of carrier. `clock` is the machine's: signatures are made by others."""
+        self._books = books
+        self._readers = readers
+        self._told = told
+        self._vault = vault
+        self._clock = clock
+
+    async def answer(self, call: Call) -> Reply:
+        """Take what a carrier tells. It is answered when the store has it."""
+        if call.method != "POST":
+            return _NO_METHOD
+        try:
+            return await self._take(call)
+        except StoreUnavailable:
+            return _LATER
+
+    def trouble(self, call: Call, what: Trouble) -> Reply:
+        """The answer to a call that could not be carried out."""
+        del call
+        return _TROUBLES[what]
+
+    async def _take(self, call: Call) -> Reply:
+        name, _, secret = call.path.removeprefix(PREFIX).partition("/")
+        carrier, settings = await self._caller(name, secret)
+        if carrier is None:
+            return _NOT_FOUND
+        if len(call.body) > BODY_MAX:
+            return _TOO_LARGE
+        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in call.headers}
+        if "hook_key" in settings and not self._is_signed(headers, call.body, settings["hook_key"]):
+            return _UNSIGNED
+        try:
+            found = self._readers[carrier.kind](headers, call.body)
+        except ValueError:
+            log.warning("hook.unreadable", carrier=carrier.name, size=len(call.body))
+            return _UNREADABLE
+        for news in found:
+            await self._told(carrier.id, news.tracking, news.sightings)
+        return _TAKEN
+
+    async def _caller(self, name: str, secret: str) -> tuple[Carrier | None, dict[str, str]]:
+        """The carrier with this name and secret, and its settings."""
+        for carrier in await self._books.read(carriers.active):
+            if carrier.name != name or carrier.kind not in self._readers:
+                continue
+            settings = carrier.settings(self._vault)
+            wanted = settings.get("hook_secret", "")
+            if wanted and hmac.compare_digest(secret.encode(), wanted.encode()):
+                return carrier, settings
+        return None, {}
+
+    def _is_signed(self, headers: Headers, body: bytes, key: str) -> bool:
+        """Whether one of the signatures is made with this key, and lately."""
+        name, when = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+        if not (when.isascii() and when.isdigit() and len(when) <= 12):
+            return False
+        if abs(self._clock() / 1000 - int(when)) > AGE_MAX:
+            return False
+        content = f"{name}.{when}.".encode("latin-1") + body
+        digest = hmac.digest(read_secret(key), content, hashlib.sha256)
+        wanted = b"v1," + b64encode(digest)
+        given = headers.get("webhook-signature", "").encode("latin-1").split()
+        return any(hmac.compare_digest(one, wanted) for one in given[:10])

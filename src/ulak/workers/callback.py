@@ -1,0 +1,337 @@
+"""Telling customers' endpoints what happened.
+
+What is due is claimed in the commit that also writes down what came of earlier attempts, so however fast
+endpoints answer, a group of them costs one commit. A claim takes more of an endpoint than is tried at once:
+its lane then always has something to go on with while the next commit is under way. An endpoint that fails is
+tried with one callback at a time, and if that goes on, its lane is emptied and it is tried more rarely: the
+dead ones cost the others little.
+
+Everything here runs on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+
+from ulak.core.callbacks import Callback, Endpoint, Outcome, Renderer, signed
+from ulak.core.errors import UlakError
+from ulak.core.times import Clock
+from ulak.outbound import Outbound, OutboundError, TooLarge
+from ulak.service import callbacks
+from ulak.service.callbacks import Luck, Room, Step, shown_url
+
+POLL = 0.5
+"""Seconds between looks for what has become due and for what other processes have written."""
+
+PACE = 0.02
+"""Seconds between two commits at least: under load this makes them larger, and so cheaper by the callback."""
+
+TIMEOUT = 15.0
+"""Seconds that an endpoint has for its answer."""
+
+ABREAST = 8
+"""Callbacks that are tried at once at one endpoint; one where the last attempt failed."""
+
+AHEAD = 128
+"""Callbacks of one endpoint that are claimed at most."""
+
+WHOLE = 2_000
+"""Callbacks that are claimed in all at most."""
+
+FAILING = 1_000
+"""Of these, the most of endpoints that are failing: dead ones never take all the room."""
+
+LEASE = 300_000
+"""How long a claim holds, ms: longer than the slowest endpoint takes for all that is claimed of it."""
+
+MISSES = 3
+"""Failures in a row after which what waits for an endpoint is given back, and it is tried now and then."""
+
+REST, BURST = 10.0, 10
+"""An endpoint that fails is tried once in `REST` seconds in the long run, `BURST` times without a rest. The
+schedule asks for less of a single callback; this bounds what thousands of them cost."""
+
+LAST = 5.0
+"""Seconds that attempts under way have to end when we stop."""
+
+ANSWER_MAX = 16 * 1024
+"""Bytes of an answer that are read; only its status counts."""
+
+log = structlog.get_logger("ulak.callback")
+
+
+class Books(Protocol):
+    """What this worker asks of the store."""
+
+    async def read(self, question: Callable[[Any], Any]) -> Any:
+        """Ask within one read transaction."""
+
+    async def write(self, change: Callable[[Any], Any]) -> Any:
+        """Change within one transaction."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """What is claimed of one endpoint: some of it under way, the rest waiting.
+
+    `misses` counts the failures since the last success, as far as we know.
+    """
+
+    endpoint: Endpoint
+    misses: int
+    waiting: deque[Callback] = field(default_factory=deque)
+    under_way: int = 0
+
+    @property
+    def claimed(self) -> int:
+        """How many callbacks of the endpoint we hold."""
+        return len(self.waiting) + self.under_way
+
+
+class CallbackSender:
+    """Tries callbacks until stopped."""
+
+    def __init__(
+        self,
+        books: Books,
+        outbound: Outbound,
+        renderers: Mapping[str, Renderer],
+        signing_key: Callable[[Endpoint], bytes],
+        luck: Luck,
+        clock: Clock,
+    ) -> None:
+        """`renderers` by dialect; `signing_key` opens the secret of an endpoint; `clock` is the world's time,
+        which a moved clock of a sandbox is not: receivers compare it with theirs."""
+        self._books = books
+        self._outbound = outbound
+        self._renderers = renderers
+        self._signing_key = signing_key
+        self._luck = luck
+        self._clock = clock
+        self._lanes: dict[int, Lane] = {}
+        self._held: set[int] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outcomes: list[Outcome] = []
+        self._returned: list[int] = []
+        self._keys: dict[int, tuple[str, bytes]] = {}
+        self._rested: dict[int, float] = {}
+        self._awake = asyncio.Event()
+        self._asked = False
+        self._stopping = False
+        self._turn = 0
+
+    def wake(self) -> None:
+        """There is something to tell."""
+        self._asked = True
+        self._awake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Try what is due until stopped; then end what is under way, and give back the rest."""
+        waiter = asyncio.create_task(self._wake_at(stop))
+        try:
+            await self._begin(stop)
+            while not stop.is_set():
+                await self._turn_once()
+                await self._rest()
+        finally:
+            waiter.cancel()
+            await self._end()
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._awake.set()
+
+    async def _begin(self, stop: asyncio.Event) -> None:
+        """Take over what a process before us was trying when it went."""
+        while not stop.is_set():
+            try:
+                released = await self._books.write(callbacks.release)
+            except Exception as error:
+                log.warning("callbacks.not_released", error=str(error))
+                await asyncio.sleep(POLL)
+            else:
+                if released:
+                    log.info("callbacks.released", count=released)
+                return
+
+    async def _turn_once(self) -> None:
+        """One commit, if there is a reason for one."""
+        self._awake.clear()
+        try:
+            if self._outcomes or self._returned or self._asked or await self._books.read(callbacks.any_due):
+                await self._step()
+        except Exception as error:
+            log.warning("callbacks.failed", error=str(error), exc_info=not isinstance(error, UlakError))
+            await asyncio.sleep(POLL)
+
+    async def _rest(self) -> None:
+        """Wait until something is to be done; a moment at least, so that commits are shared."""
+        await asyncio.sleep(PACE)
+        try:
+            await asyncio.wait_for(self._awake.wait(), POLL)
+        except TimeoutError:
+            return
+
+    async def _step(self) -> None:
+        """Write down what came of attempts, claim what is due, and let it go."""
+        outcomes, self._outcomes = self._outcomes, []
+        returned, self._returned = self._returned, []
+        self._asked = False
+        step = partial(
+            callbacks.step,
+            outcomes=outcomes,
+            returned=returned,
+            room=self._room(),
+            lease=LEASE,
+            luck=self._luck,
+        )
+        try:
+            done: Step = await self._books.write(step)
+        except BaseException:
+            self._outcomes[:0] = outcomes
+            self._returned[:0] = returned
+            raise
+        self._held.difference_update(outcome.callback_id for outcome in outcomes)
+        self._held.difference_update(returned)
+        for endpoint in done.disabled:
+            log.warning(
+                "endpoint.disabled",
+                account_id=endpoint.account_id,
+                dialect=endpoint.dialect,
+                url=shown_url(endpoint.url),
+            )
+        self._take(done.claimed)
+
+    def _room(self) -> Room:
+        if self._stopping:
+            return Room(0, 0, 0)
+        busy = {endpoint_id: lane.claimed for endpoint_id, lane in self._lanes.items()}
+        failing = sum(lane.claimed for lane in self._lanes.values() if lane.misses)
+        room = WHOLE - sum(busy.values())
+        now = asyncio.get_running_loop().time()
+        self._rested = {endpoint_id: until for endpoint_id, until in self._rested.items() if until > now}
+        busy |= {one: AHEAD for one, until in self._rested.items() if until > now + BURST * REST}
+        return Room(AHEAD, room, min(room, FAILING - failing), busy, self._turn)
+
+    def _take(self, claimed: Sequence[Callback]) -> None:
+        """Put what was claimed into the lanes of its endpoints."""
+        touched = {}
+        for callback in claimed:
+            if callback.id in self._held:
+                continue  # our claim ran out, and we have claimed it again while it is under way
+            endpoint = callback.endpoint
+            lane = self._lanes.get(endpoint.id)
+            if lane is None:
+                lane = self._lanes[endpoint.id] = Lane(endpoint, misses=int(endpoint.failing is not None))
+            lane.endpoint = endpoint
+            lane.waiting.append(callback)
+            self._held.add(callback.id)
+            touched[endpoint.id] = lane
+        if touched:
+            self._turn = max(touched)
+        for lane in touched.values():
+            self._go_on(lane)
+
+    def _go_on(self, lane: Lane) -> None:
+        """Try as many of an endpoint's as may be tried at once."""
+        while lane.waiting and lane.under_way < (1 if lane.misses else ABREAST) and not self._stopping:
+            callback = lane.waiting.popleft()
+            lane.under_way += 1
+            task = asyncio.create_task(self._try(lane, callback))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if not lane.claimed:
+            self._lanes.pop(lane.endpoint.id, None)
+
+    async def _try(self, lane: Lane, callback: Callback) -> None:
+        """One attempt, and what follows from it for the lane."""
+        try:
+            outcome = await self._attempt(callback, lane.endpoint)
+        except asyncio.CancelledError:
+            self._returned.append(callback.id)
+            lane.under_way -= 1
+            raise
+        lane.under_way -= 1
+        self._outcomes.append(outcome)
+        if outcome.arrived:
+            lane.misses = 0
+            self._rested.pop(lane.endpoint.id, None)
+        else:
+            self._missed(lane)
+        self._go_on(lane)
+        self._awake.set()
+
+    def _missed(self, lane: Lane) -> None:
+        """An endpoint failed: it is spared for a while, and if it did so several times, left alone."""
+        now = asyncio.get_running_loop().time()
+        self._rested[lane.endpoint.id] = max(self._rested.get(lane.endpoint.id, now), now) + REST
+        lane.misses += 1
+        if lane.misses >= MISSES:
+            self._returned += [waiting.id for waiting in lane.waiting]
+            lane.waiting.clear()
+
+    async def _attempt(self, callback: Callback, endpoint: Endpoint) -> Outcome:
+        """Tell one endpoint of one event."""
+        at = self._clock()
+        began = asyncio.get_running_loop().time()
+        status, note, wait = 0, "", None
+        try:
+            body, headers = self._request(callback, endpoint, at)
+            answer = await self._outbound.request(
+                "POST", endpoint.url, headers=headers, body=body, timeout=TIMEOUT, limit=ANSWER_MAX
+            )
+            status, wait = answer.status, answer.headers.get("retry-after")
+        except TooLarge as error:
+            status, note = error.status, str(error)
+        except (OutboundError, UlakError) as error:
+            note = str(error)
+        except Exception:
+            note = "it could not be made; the log says why"
+            log.exception("callback.broken", callback_id=callback.id, event_kind=callback.event.kind.value)
+        took = round((asyncio.get_running_loop().time() - began) * 1000)
+        return Outcome(callback.id, at, status, took, note, wait)
+
+    def _request(self, callback: Callback, endpoint: Endpoint, at: int) -> tuple[bytes, dict[str, str]]:
+        renderer = self._renderers.get(endpoint.dialect)
+        if renderer is None:
+            raise UlakError(f"this version tells nothing in the words of {endpoint.dialect}")
+        rendered = renderer.render(callback.event)
+        headers = {"content-type": rendered.content_type, **rendered.headers}
+        headers |= signed(callback.id, at // 1000, rendered.body, self._key(endpoint))
+        return rendered.body, headers
+
+    def _key(self, endpoint: Endpoint) -> bytes:
+        """The key of an endpoint, opened once as long as it is the same."""
+        sealed, key = self._keys.get(endpoint.id, ("", b""))
+        if sealed != endpoint.secret:
+            if len(self._keys) >= WHOLE:
+                self._keys.clear()
+            key = self._signing_key(endpoint)
+            self._keys[endpoint.id] = (endpoint.secret, key)
+        return key
+
+    async def _end(self) -> None:
+        """Let attempts under way end, for a while; give back what is left, and write it all down."""
+        self._stopping = True
+        for lane in self._lanes.values():
+            self._returned += [waiting.id for waiting in lane.waiting]
+            lane.waiting.clear()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not (self._outcomes or self._returned):
+            return
+        try:
+            await self._step()
+        except Exception as error:
+            # They are sent again by whoever comes next.
+            log.warning("callbacks.not_written", count=len(self._outcomes), error=str(error))

@@ -1,0 +1,258 @@
+"""A server with customers and one carrier, called through the dialect's doors as `web` calls them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ulak.core.consignments import Consignment, Label, PaperKind, Shipment
+from ulak.core.ledger import TRY
+from ulak.core.pricing import Rates
+from ulak.core.shipping import (
+    Abilities,
+    Booked,
+    Booking,
+    Declined,
+    File,
+    Quote,
+    Sighting,
+    Ticket,
+    Unreached,
+    Watched,
+)
+from ulak.dialects.comtohome.serve import Doors
+from ulak.dialects.door import Call, Reply
+from ulak.service import accounts, credits
+from ulak.service.carriers import Carrier
+from ulak.service.desk import Desk
+from ulak.service.fleet import Fleet
+from ulak.store import carriers, consignments
+from ulak.store.engine import Tx
+
+ADDRESS = "192.0.2.7"
+URL = "http://localhost"
+LINK_KEY = bytes(range(32))
+BASE = "/api/v1"
+
+PDF = b"%PDF-1.7 a label"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+_STRING_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \n]+')
+
+
+def compact(text: str) -> str:
+    """A JSON text without the white space between its tokens; nothing else is changed."""
+    return _STRING_OR_SPACE.sub(lambda found: found[1] or "", text)
+
+
+@dataclass(frozen=True)
+class Customer:
+    """An account, and how it introduces itself."""
+
+    id: int
+    name: str
+    key: str
+
+
+@dataclass
+class TestCarrier:
+    """A carrier that does what a test told it, and remembers what it was asked."""
+
+    __test__ = False
+
+    abilities: Abilities = Abilities()
+    price: Quote | Declined | Unreached = Quote(2000, 6400)
+    refusal: Declined | Unreached | None = None
+    no_cancel: Declined | Unreached | None = None
+    news: Sequence[Sighting] | Unreached = ()
+    own_label: File | Unreached | None = None
+    booked: dict[str, Booked] = field(default_factory=dict)
+    bookings: list[Booking] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
+
+    async def quote(self, shipment: Shipment) -> Quote | Declined | Unreached:
+        return self.price
+
+    async def book(self, booking: Booking) -> Booked | Declined | Unreached:
+        self.bookings.append(booking)
+        if self.refusal is not None:
+            return self.refusal
+        first = 1 + sum(len(known.tickets) for known in self.booked.values())
+        count = len(booking.shipment.packages)
+        tickets = tuple(Ticket(f"TEST{number:08}") for number in range(first, first + count))
+        return self.booked.setdefault(booking.key, Booked(tickets, f"ref-{first}"))
+
+    async def label(self, consignment: Consignment, label: Label) -> File | Unreached | None:
+        return self.own_label
+
+    async def cancel(self, consignment: Consignment) -> Declined | Unreached | None:
+        if self.no_cancel is None:
+            self.cancelled.append(consignment.id)
+        return self.no_cancel
+
+    async def track(self, labels: Sequence[Watched], now: int) -> Sequence[Sequence[Sighting] | Unreached]:
+        return [self.news for _ in labels]
+
+    async def close(self) -> None:
+        pass
+
+
+class TestPrinter:
+    """Papers that say what they are."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.labels = 0
+        self.trouble = ""
+
+    def label(self, consignment: Consignment, label: Label) -> File:
+        self.labels += 1
+        return File(PDF + str(label.id).encode(), "application/pdf")
+
+    def paper(self, consignment: Consignment, kind: PaperKind) -> File:
+        if self.trouble:
+            raise ValueError(self.trouble)
+        return File(b"%PDF-1.7 " + kind.name.encode(), "application/pdf")
+
+
+class Office:
+    """The doors, the store behind them, and the carrier behind the desk."""
+
+    def __init__(self, books: Any, **options: Any) -> None:
+        self.books = books
+        self.carrier = TestCarrier()
+        self.printer = TestPrinter()
+        self.nudged: list[int] = []
+        self.drawn: list[str] = []
+        self.desk = Desk(books, Fleet(self._courier), Rates(), process="test")
+        plain: dict[str, Any] = {
+            "printer": self.printer,
+            "public_url": lambda: URL,
+            "link_key": LINK_KEY,
+            "logo": self._logo,
+            "nudge": self.nudged.append,
+        }
+        self.doors = Doors(books, self.desk, **(plain | options))
+
+    def _courier(self, row: Carrier) -> TestCarrier | None:
+        return self.carrier if row.kind == "test" else None
+
+    def _logo(self, name: str) -> bytes:
+        self.drawn.append(name)
+        return PNG + name.encode()
+
+    async def customer(
+        self, name: str, *, credit: int = 100_000, settings: dict[str, str] | None = None
+    ) -> Customer:
+        """A new account with so many kuruş."""
+
+        def create(tx: Tx) -> Customer:
+            made = accounts.create(tx, name)
+            accounts.configure(tx, name, settings or {})
+            if credit:
+                credits.grant(tx, name, credit, TRY)
+            return Customer(made.account.id, name, made.comtohome_key)
+
+        customer: Customer = await self.books.write(create)
+        return customer
+
+    async def has_carrier(self, name: str = "Ptt", kind: str = "test") -> int:
+        """A configured carrier; its id."""
+        made: int | None = await self.books.write(lambda tx: carriers.insert(tx, name, kind, PLAIN))
+        assert made is not None
+        return made
+
+    async def load(self, consignment: Consignment) -> int:
+        """Store a consignment as it is."""
+        made: int = await self.books.write(lambda tx: consignments.insert(tx, consignment))
+        return made
+
+    async def stored(self, consignment_id: int) -> Consignment:
+        """A consignment as the store has it."""
+        found: dict[int, Consignment] = await self.books.read(
+            lambda tx: consignments.load(tx, [consignment_id])
+        )
+        return found[consignment_id]
+
+    async def call(
+        self,
+        path: str,
+        body: bytes = b"",
+        *,
+        method: str | None = None,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        address: str = ADDRESS,
+        whole: bool = False,
+    ) -> Reply:
+        """One HTTP request to a path below the base (or a `whole` path); POST where there is a body."""
+        path, _, query = path.partition("?")
+        sent = {"apikey": key} if key is not None else {}
+        sent |= headers or {}
+        return await self.doors.answer(
+            Call(
+                method or ("POST" if body else "GET"),
+                path if whole else BASE + path,
+                query.encode(),
+                tuple((name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()),
+                body,
+                address,
+            )
+        )
+
+    async def ask(
+        self,
+        customer: Customer,
+        path: str,
+        content: Any = None,
+        *,
+        method: str | None = None,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        """What is answered, read; it must have this HTTP status, and the envelope that goes with it."""
+        body = json.dumps(content).encode() if content is not None else b""
+        reply = await self.call(
+            path, body, method=method, key=customer.key, headers={"accept-language": "en"} | (headers or {})
+        )
+        assert reply.status == status, (reply.status, reply.body.decode())
+        return envelope(reply)
+
+
+PLAIN = '{"plain":{},"sealed":{}}'
+"""The settings of a carrier that was told nothing."""
+
+
+def envelope(reply: Reply) -> Any:
+    """The answer, read; it has the envelope that its status says."""
+    assert reply.content_type == b"application/json"
+    answer = json.loads(reply.body, parse_float=Decimal)
+    if reply.status == 200:
+        assert answer["status"] is True
+        assert list(answer)[:3] == ["status", "message", "data"]
+    else:
+        assert list(answer) == ["status", "errors"]
+        assert answer["status"] is False
+        assert answer["errors"]
+        assert all(list(problem) == ["message"] for problem in answer["errors"])
+    names = [name for name, _ in reply.headers]
+    for name in (b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"):
+        assert names.count(name) == 1
+    return answer
+
+
+def messages(answer: Any) -> list[str]:
+    """What a failure says."""
+    return [problem["message"] for problem in answer["errors"]]
+
+
+def header(reply: Reply, name: str) -> str | None:
+    """A header of an answer."""
+    return next((value.decode() for key, value in reply.headers if key.decode() == name.lower()), None)
+
+

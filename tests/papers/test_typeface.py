@@ -1,0 +1,76 @@
+"""The typeface: every letter it promises, and what becomes of those it does not have."""
+
+from __future__ import annotations
+
+import unicodedata
+from io import BytesIO
+
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont
+
+from ulak.papers.layout import Page, Paragraph, Text, shortened, wrapped
+from ulak.papers.typeface import PATH, readable, typeface
+
+
+def test_the_font_has_what_its_list_says() -> None:
+    listed = set()
+    for line in (PATH.parent / "characters.txt").read_text().split():
+        first, _, last = line.partition("-")
+        listed |= set(map(chr, range(int(first, 16), int(last or first, 16) + 1)))
+    assert typeface().glyphs.keys() == listed
+    assert set("ĞÜŞİÖÇğüşıöçÂâÎîÛû₺€") <= listed
+    assert (PATH.parent / "LICENSE.txt").read_text().startswith("Copyright (c) 2003 by Bitstream")
+
+
+def test_widths_are_the_fonts() -> None:
+    font = ImageFont.truetype(PATH, 2048, layout_engine=ImageFont.Layout.BASIC)
+    for text in ("ĞÜŞİÖÇğüşıöç", "Wi", "Kuzey Depo 4/A", "Жанна"):
+        assert abs(typeface().width(text, 2048) - font.getlength(text)) <= len(text)
+
+
+def test_a_part_of_the_font_draws_as_the_whole() -> None:
+    """By glyph numbers, as in a document: the part has no characters."""
+    letters = "Ğşİ"
+    face = typeface()
+    part = face.file_of([0, *(face.glyphs[letter] for letter in letters)])
+    tags = {part[at : at + 4] for at in range(12, 12 + 16 * 6, 16)}
+    assert tags == {b"glyf", b"head", b"hhea", b"hmtx", b"loca", b"maxp"}
+    outlines = ImageFont.truetype(BytesIO(part), 40, layout_engine=ImageFont.Layout.BASIC)
+    assert outlines.getmetrics() == ImageFont.truetype(PATH, 40).getmetrics()
+    image = Image.new("1", (40, 40), 1)
+    ImageDraw.Draw(image).text((5, 30), "?", 0, outlines, anchor="ls")
+    assert image.getextrema() == (0, 255)
+
+
+@given(st.text(max_size=80))
+def test_readable_text_is_in_the_font_and_on_one_line(text: str) -> None:
+    shown = readable(text)
+    assert set(shown) <= typeface().glyphs.keys()
+    assert shown == readable(shown)
+    assert " ".join(shown.split()) == shown
+
+
+@given(st.text(st.sampled_from(sorted(typeface().glyphs)), max_size=40))
+def test_what_the_font_has_is_left_alone(text: str) -> None:
+    assert readable(text) == " ".join(text.split())
+    decomposed = readable(unicodedata.normalize("NFD", text))
+    assert len(decomposed) <= len(readable(text)) or "?" not in decomposed
+
+
+@given(st.text(max_size=200), st.floats(2.0, 60.0))
+def test_lines_are_no_wider_than_their_place(text: str, limit: float) -> None:
+    lines = wrapped(readable(text), limit)
+    assert all(typeface().width(line, 1) <= limit + 1e-9 for line in lines)
+    assert "".join(lines).replace(" ", "") == readable(text).replace(" ", "")
+    assert typeface().width(shortened(readable(text), limit), 1) <= limit + 1e-9
+
+
+@given(st.lists(st.text(max_size=120), max_size=8), st.floats(5.0, 60.0), st.floats(5.0, 60.0))
+def test_blocks_stay_inside_their_place(texts: list[str], width: float, height: float) -> None:
+    page = Page(100, 150)
+    page.block(10, 20, width, height, [Paragraph(text) for text in texts], 4.0)
+    for mark in page.marks:
+        assert isinstance(mark, Text)
+        assert mark.x + typeface().width(mark.text, mark.size) <= 10 + width + 1e-6
+        assert mark.y + 0.24 * mark.size <= 20 + height + 0.1
