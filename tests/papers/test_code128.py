@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,7 +74,7 @@ def test_pieces_make_the_whole_again(text: str) -> None:
     found = pieces(text)
     assert "".join(piece.text for piece in found) == text
     assert all(piece.text.isdigit() and len(piece.text) % 2 == 0 for piece in found if piece.code_set == "C")
-    assert all(one.code_set != other.code_set for one, other in zip(found, found[1:], strict=False))
+    assert all(one.code_set != other.code_set for one, other in pairwise(found))
 
 
 @given(codes)

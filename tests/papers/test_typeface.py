@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from io import BytesIO
+from struct import unpack
 
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
+from tests.papers.reading import image_of
 
 from ulak.papers.layout import Page, Paragraph, Text, shortened, wrapped
+from ulak.papers.pdf import pdf
 from ulak.papers.typeface import PATH, readable, typeface
 
 
@@ -30,17 +32,30 @@ def test_widths_are_the_fonts() -> None:
 
 
 def test_a_part_of_the_font_draws_as_the_whole() -> None:
-    """By glyph numbers, as in a document: the part has no characters."""
-    letters = "Ğşİ"
+    """What a document embeds, beside the same letters drawn with the font as it is."""
+    letters, size, dots = "ĞşİÇıWg8₺Ж", 14.0, 203 / 25.4
+    page = Page(150, 40)
+    page.text(10, 10, size, letters, within=130)
+    embedded = image_of(pdf([page], "letters")).point(lambda grey: 255 * (grey > 127))
+    (mark,) = page.marks
+    assert isinstance(mark, Text)
+    assert mark.text == letters
+    drawn = Image.new("L", embedded.size, 255)
+    font = ImageFont.truetype(PATH, mark.size * dots, layout_engine=ImageFont.Layout.BASIC)
+    ImageDraw.Draw(drawn).text((mark.x * dots, mark.y * dots), letters, 0, font, anchor="ls")
+    drawn = drawn.point(lambda grey: 255 * (grey > 127))
+    ink = drawn.histogram()[0]
+    assert ImageChops.difference(embedded, drawn).histogram()[255] < ink / 10
+
+
+def test_an_embedded_part_has_no_more_than_it_needs() -> None:
     face = typeface()
-    part = face.file_of([0, *(face.glyphs[letter] for letter in letters)])
+    part = face.file_of([0, *(face.glyphs[letter] for letter in "Ğşİ")])
     tags = {part[at : at + 4] for at in range(12, 12 + 16 * 6, 16)}
     assert tags == {b"glyf", b"head", b"hhea", b"hmtx", b"loca", b"maxp"}
-    outlines = ImageFont.truetype(BytesIO(part), 40, layout_engine=ImageFont.Layout.BASIC)
-    assert outlines.getmetrics() == ImageFont.truetype(PATH, 40).getmetrics()
-    image = Image.new("1", (40, 40), 1)
-    ImageDraw.Draw(image).text((5, 30), "?", 0, outlines, anchor="ls")
-    assert image.getextrema() == (0, 255)
+    assert len(part) < 1_500
+    total = sum(unpack(f">{len(part) // 4}I", part)) & 0xFFFFFFFF
+    assert total == 0xB1B0AFBA, "the checksum of a whole font file"
 
 
 @given(st.text(max_size=80))
@@ -54,8 +69,11 @@ def test_readable_text_is_in_the_font_and_on_one_line(text: str) -> None:
 @given(st.text(st.sampled_from(sorted(typeface().glyphs)), max_size=40))
 def test_what_the_font_has_is_left_alone(text: str) -> None:
     assert readable(text) == " ".join(text.split())
-    decomposed = readable(unicodedata.normalize("NFD", text))
-    assert len(decomposed) <= len(readable(text)) or "?" not in decomposed
+
+
+def test_letters_in_two_parts_become_one() -> None:
+    letters = "ĞÜŞİÖÇğüşıöçÂâ"
+    assert readable(unicodedata.normalize("NFD", letters)) == letters
 
 
 @given(st.text(max_size=200), st.floats(2.0, 60.0))

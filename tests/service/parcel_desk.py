@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
-
 from tests import parcel_cast
 from tests.conftest import ClockedBooks
 from tests.parcel_cast import Shipper
 from tests.service.parcel_carriers import ToldCarrier, fleet_of
+
 from ulak.core.accounts import Account
 from ulak.core.consignments import Consignment, Preference, Route, Shape
 from ulak.core.errors import Refusal

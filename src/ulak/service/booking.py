@@ -26,7 +26,7 @@ from ulak.core.consignments import (
     TrackingKind,
 )
 from ulak.core.errors import Refusal
-from ulak.core.events import EventKind
+from ulak.core.events import Event, EventKind
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import Move
 from ulak.core.once import CLAIM, Earlier, Once, ReplyState
@@ -380,14 +380,16 @@ def conclude(
     jobs.remove(tx, JobKind.BOOK, [stored.id])
     others = [] if not attempt.resumed else replies.running(tx, stored.account_id, stored.id)
     if isinstance(outcome, Booked):
-        _book(tx, stored, outcome, marks)
+        happened = _book(tx, stored, outcome, marks)
         if tracked and any(label.tracking for label in stored.labels):
             delay = next_look(0)
             assert delay is not None
             jobs.put(tx, JobKind.TRACK, stored.id, tx.now + delay)
         for once in others:
             replies.finish(tx, stored.account_id, once, stored.id, None)
-        return _answer(tx, attempt, stored, replayed=False)
+        answer = _answer(tx, attempt, stored, replayed=False)
+        events.record(tx, happened)
+        return answer
     why = _reject(tx, stored, outcome)
     for once in others if attempt.once is None else [*others, attempt.once]:
         replies.fail(tx, stored.account_id, once, stored.id)
@@ -400,8 +402,8 @@ def _mark(consignment: Consignment) -> tuple[ParcelState, int, int | None]:
     return consignment.state, consignment.state_at, carrier.id if carrier else None
 
 
-def _book(tx: Tx, consignment: Consignment, booked: Booked, marks: Marks) -> None:
-    """It is booked: labels, money, what was seen, and who is told."""
+def _book(tx: Tx, consignment: Consignment, booked: Booked, marks: Marks) -> list[Event]:
+    """It is booked: labels, money, what was seen. Returns what is told of it."""
     consignment.state, consignment.state_at = ParcelState.BOOKED, tx.now
     consignment.carrier_reference = booked.reference
     _make_labels(tx, consignment, booked.tickets, marks)
@@ -410,7 +412,7 @@ def _book(tx: Tx, consignment: Consignment, booked: Booked, marks: Marks) -> Non
     consignments.save(tx, consignment)
     seen = sightings.note(tx, consignment, ParcelState.BOOKED)
     kinds = (EventKind.CONSIGNMENT_CREATED, EventKind.CONSIGNMENT_LABEL)
-    events.record(tx, [sightings.event(kind, consignment, seen) for kind in kinds])
+    return [sightings.event(kind, consignment, seen) for kind in kinds]
 
 
 def _make_labels(tx: Tx, consignment: Consignment, given: Sequence[Ticket], marks: Marks) -> None:

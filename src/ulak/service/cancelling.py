@@ -132,9 +132,9 @@ def _cancelled(tx: Tx, intent: Intent, consignment: Consignment) -> Done:
     consignments.save(tx, consignment)
     jobs.remove(tx, JobKind.TRACK, [consignment.id])
     seen = sightings.note(tx, consignment, ParcelState.CANCELLED)
-    events.record(tx, [sightings.event(EventKind.CONSIGNMENT_CANCELLED, consignment, seen)])
     request, account = intent.request, intent.account
     body = request.render(account, consignment) if request.render else None
     if request.once is not None:
         replies.finish(tx, account.id, request.once, consignment.id, body)
+    events.record(tx, [sightings.event(EventKind.CONSIGNMENT_CANCELLED, consignment, seen)])
     return Done(consignment, body or b"")

@@ -238,6 +238,10 @@ class Desk:
         priced.sort(key=lambda one: (one.costs.total, one.carrier.id))
         return priced, refused
 
+    async def couriers(self) -> dict[int, Courier]:
+        """The carriers of parcels in use, and the ways to them, by id."""
+        return await self._fleet.of(await self._books.read(carriers.active))
+
     # Cancelling.
 
     async def cancel(

@@ -38,10 +38,9 @@ def record(tx: Tx, heard: Iterable[Heard]) -> dict[int, Consignment]:
         happened += _merge(tx, consignment, by_consignment[consignment_id])
         if consignment.state in FINAL_PARCELS:
             over.append(consignment_id)
+    jobs.remove(tx, JobKind.TRACK, over)
     if happened:
         events.record(tx, happened)
-    if over:
-        jobs.remove(tx, JobKind.TRACK, over)
     return found
 
 

@@ -11,6 +11,7 @@ told of a consignment of several packages only when all of it has ended.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -51,7 +52,8 @@ PATIENCE = 50_000
 """How long one call may take with all its tries, ms; less than a booking's claim holds (`core.once`)."""
 
 IN_FLIGHT = 4
-"""Requests at a time."""
+LOOKS_IN_FLIGHT = 3
+"""Requests at a time, and how many of them may be looks: a customer who books never waits for those."""
 
 PAUSES = (0.5, 2.0)
 """Seconds between the tries of a request that had no answer; there is one try more than there are pauses."""
@@ -251,7 +253,7 @@ class ComToHomeCarrier:
 
     async def _seen(self, label: Watched, count: int, until: int) -> Sequence[Sequence[Sighting] | Unreached]:
         """What was seen of a consignment, shared out to so many of its labels."""
-        document = await self._document(label.reference, label.tracking, until)
+        document = await self._document(label.reference, label.tracking, until, urgent=False)
         if not isinstance(document, Document):
             return [document if document is not None else ()] * count
         news = [seen for seen in document.sightings if seen.state not in _TOLD_AT_BOOKING]
@@ -262,7 +264,7 @@ class ComToHomeCarrier:
         return [news if document.over else under_way] + [last if document.over else ()] * (count - 1)
 
     async def _document(
-        self, reference: str, tracking: str | None, until: int
+        self, reference: str, tracking: str | None, until: int, *, urgent: bool = True
     ) -> Document | Unreached | None:
         """The consignment as the server shows it; None if it knows none."""
         if reference.isascii() and reference.isdigit():
@@ -271,7 +273,7 @@ class ComToHomeCarrier:
             path = f"/consignments/find/trackingCode/{_part(tracking)}"
         else:
             return None
-        said = await self._line.ask("GET", path, until)
+        said = await self._line.ask("GET", path, until, urgent=urgent)
         if isinstance(said, _Silence):
             return Unreached(said.why)
         if said.good is not None:
@@ -292,17 +294,20 @@ class _Line:
         self._sleep = sleep
         self._pacer = Pacer()
         self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._looks = asyncio.Semaphore(LOOKS_IN_FLIGHT)
         self._origin = _origin(to.url)
 
-    async def ask(self, method: str, path: str, until: int, *, body: bytes = b"") -> _Said | _Silence:
+    async def ask(
+        self, method: str, path: str, until: int, *, body: bytes = b"", urgent: bool = True
+    ) -> _Said | _Silence:
         """A request that changes nothing, so it is repeated when there was no good answer."""
-        said = await self._send(method, path, until, body)
-        for pause in PAUSES:
+        for pause in (*PAUSES, None):
+            async with contextlib.nullcontext() if urgent else self._looks:
+                said = await self._send(method, path, until, body, urgent=urgent)
             passing = said.again if isinstance(said, _Silence) else said.status in _PASSING
-            if not passing or self._clock() + pause * 1000 >= until:
+            if not passing or pause is None or self._clock() + pause * 1000 >= until:
                 break
             await self._sleep(pause)
-            said = await self._send(method, path, until, body)
         return said
 
     async def post(self, path: str, until: int, body: bytes, key: str) -> _Said | _Silence:

@@ -21,6 +21,7 @@ PAUSE = 5_000
 
 _LONGEST = 10 * WINDOW
 _GLANCE = 1_000
+_RESERVED = 5
 
 
 class Pacer:
@@ -34,14 +35,18 @@ class Pacer:
         self._others_until = 0
         self._paused = 0
 
-    def wait(self, now: int) -> int:
-        """How long a request has to wait before it asks here again, ms; 0: it goes now, and is counted."""
+    def wait(self, now: int, *, urgent: bool = True) -> int:
+        """How long a request has to wait before it asks here again, ms; 0: it goes now, and is counted.
+
+        Those that are not urgent leave a part of the window to the others.
+        """
         self._forget(now)
+        limit = self._limit if urgent else self._limit - self._limit // _RESERVED
         if now < self._paused:
             return self._paused - now
-        if len(self._asked) >= self._limit:
-            return self._asked[len(self._asked) - self._limit] + self._window - now
-        if len(self._asked) + self._others >= self._limit:
+        if len(self._asked) >= limit:
+            return self._asked[len(self._asked) - limit] + self._window - now
+        if len(self._asked) + self._others >= limit:
             # The answers under way say more.
             return min(_GLANCE, self._others_until - now)
         self._asked.append(now)

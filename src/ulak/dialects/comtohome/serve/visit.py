@@ -163,6 +163,10 @@ class Gate:
         """Let the visitor in; whose key it is."""
         return await self.ask(visit, lambda _tx, account: account)
 
+    async def look(self, question: Callable[[Any], Result]) -> Result:
+        """Ask the store for a visitor who was let in."""
+        return await self._books.read(question)
+
     async def change(self, visit: Visit, change: Callable[[Any, Account], Result | Refused]) -> Result:
         """Change something for a visitor who was let in; access may have been taken in between.
 
