@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from tests.peers.certificates import Authority
+from tests.workers.sinks import HERE, OK, Behave, silence, sink
 
 from ulak import __version__
 from ulak.outbound import LIMIT, Answer, Blocked, Outbound, OutboundError, TooLarge, check_url
-
-HERE = "127.0.0.1"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 PUBLIC = """
     https://example.com/hook
@@ -154,56 +151,7 @@ def test_what_stays_refused_all_the_same(url: str) -> None:
         check_url(url, {"hooks.internal"})
 
 
-# Sinks: servers that answer what a test wants, badly too.
-
-Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-class Sink:
-    """A server on a local port, and what it was sent."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.heads: list[bytes] = []
-        self.connections = 0
-
-    def url(self, host: str = HERE, scheme: str = "http") -> str:
-        return f"{scheme}://{host}:{self.port}/hook"
-
-
-@asynccontextmanager
-async def sink(behave: Behave | bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[Sink]:
-    """A server that answers every request with these bytes, or as told."""
-    found = Sink()
-    at_work: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        found.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        at_work.add(task)
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                found.heads.append(head)
-                if isinstance(behave, bytes):
-                    writer.write(behave)
-                    await writer.drain()
-                else:
-                    await behave(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the other side has gone, or the test has ended
-        finally:
-            writer.transport.abort()
-
-    server = await asyncio.start_server(connected, HERE, 0, ssl=tls)
-    found.port = server.sockets[0].getsockname()[1]
-    try:
-        yield found
-    finally:
-        server.close()
-        for task in at_work:
-            task.cancel()
-        await asyncio.gather(*at_work)
+# What comes back.
 
 
 async def to(url: str, *, timeout: float = 5.0, limit: int = LIMIT) -> Answer:
@@ -217,10 +165,9 @@ async def test_an_answer_is_what_came() -> None:
         assert await to(there.url()) == Answer(
             404, {"x-one": "a", "x-two": "b", "content-length": "3"}, b"no!"
         )
-    (head,) = there.heads
-    sent = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
-    assert sent[b"user-agent"] == b"ulak/" + __version__.encode()
-    assert (sent[b"x-a"], sent[b"accept-encoding"]) == (b"b", b"identity")
+    (request,) = there.requests
+    assert request.headers["user-agent"] == f"ulak/{__version__}"
+    assert (request.headers["x-a"], request.headers["accept-encoding"]) == ("b", "identity")
 
 
 async def test_connections_are_used_again_and_cookies_forgotten() -> None:
@@ -231,7 +178,7 @@ async def test_connections_are_used_again_and_cookies_forgotten() -> None:
         for _ in range(3):
             await outbound.request("POST", there.url(), body=b"")
         assert there.connections == 1
-        assert not [head for head in there.heads if b"ookie" in head]
+        assert not [request for request in there.requests if "cookie" in request.headers]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -240,7 +187,7 @@ async def test_a_redirect_is_an_answer_and_not_followed(status: int) -> None:
         target = f"HTTP/1.1 {status} Go\r\nLocation: {inside.url()}\r\nContent-Length: 0\r\n\r\n"
         async with sink(target.encode()) as there:
             assert (await to(there.url())).status == status
-        assert inside.heads == []
+        assert inside.requests == []
 
 
 # Guarding the address that is connected to.
@@ -339,10 +286,6 @@ async def endless_body(_reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     while not writer.is_closing():
         writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
         await writer.drain()
-
-
-async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-    await reader.read()
 
 
 async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

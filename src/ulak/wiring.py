@@ -28,7 +28,7 @@ from ulak.carriers.simulator import SimulatorLink
 from ulak.config import Config
 from ulak.core.callbacks import Renderer
 from ulak.core.carriers import check_manual, check_simulator
-from ulak.core.errors import UlakError
+from ulak.core.errors import StoreUnavailable, UlakError
 from ulak.core.jobs import Job, JobKind
 from ulak.core.ports import MessageLink
 from ulak.core.pricing import Rates
@@ -37,10 +37,13 @@ from ulak.dialects import hooks
 from ulak.dialects.comtohome import connect as comtohome
 from ulak.dialects.comtohome.callbacks import RENDERER as COMTOHOME_CALLBACKS
 from ulak.dialects.comtohome.callbacks import read_news as read_comtohome_news
+from ulak.dialects.comtohome.serve import Doors as ComToHomeDoors
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.dialects.smpp.connect import LinkSettings, SmppLink, parse_settings, probe
 from ulak.dialects.smpp.serve import MAGIC, start_simulator
 from ulak.outbound import Outbound
+from ulak.papers.logo import logo
+from ulak.papers.printer import PaperPrinter
 from ulak.service import carriers as carrier_service
 from ulak.service import dispatch, orders, reports
 from ulak.service.carriers import Carrier
@@ -255,10 +258,12 @@ async def run_server(
     dispatcher = Dispatcher(books, look=_look, make=_maker(vault))
     books.wake = dispatcher.wake
     parcels = _Parcels(config, books, vault)
+    parcel_doors = parcels.doors(url)
     web = Web(
         [
             (hooks.PREFIX, parcels.hooks),
             ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price)),
+            *((prefix, parcel_doors) for prefix in ("/api/", "/uploads/")),
         ],
         lambda: _readiness(books, dispatcher, parcels),
         trusted_proxies=config.trusted_proxy,
@@ -318,6 +323,32 @@ class _Parcels:
             books, self._outbound, RENDERERS, partial(signing_key, vault), random.random, now_ms
         )
         self._nudges: set[asyncio.Task[None]] = set()
+
+    def doors(self, url: str) -> ComToHomeDoors:
+        """Where customers call us; `url` is how they reach the server."""
+        return ComToHomeDoors(
+            self._books,
+            self._desk,
+            printer=PaperPrinter(),
+            public_url=lambda: url,
+            link_key=self._vault.derive("links to labels"),
+            logo=logo,
+            limit=self._config.parcel_rate,
+            nudge=self._nudge,
+        )
+
+    def _nudge(self, consignment_id: int) -> None:
+        """Somebody asked for a parcel that its carrier was not asked about for long."""
+
+        async def ask() -> None:
+            try:
+                await self._books.write(lambda tx: jobs.put(tx, JobKind.TRACK, consignment_id, tx.now))
+            except StoreUnavailable:
+                log.warning("parcel.not_nudged", consignment_id=consignment_id)
+
+        task = asyncio.create_task(ask())
+        self._nudges.add(task)
+        task.add_done_callback(self._nudges.discard)
 
     @property
     def hooks(self) -> hooks.HookDoors:

@@ -31,7 +31,7 @@ def package(quantity: int = 1, **changed: object) -> Package:
     shirts = Item(0, "Cotton shirt", "TR", "EUR", 2, Decimal("12.50"), "610910")
     sides = (Decimal("1.5"), Decimal(10), Decimal(20), Decimal(30))
     box = Package(0, BOX, SALE, quantity, *sides, False, (shirts,))
-    return Package(**({name: getattr(box, name) for name in box.__struct_fields__} | changed))  # type: ignore[arg-type]
+    return Package(**({name: getattr(box, name) for name in box.__struct_fields__} | changed))
 
 
 def shipment(*packages: Package, to: str = "DE", method: str | None = None) -> Shipment:

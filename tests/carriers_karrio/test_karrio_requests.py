@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from tests.carriers_karrio.goods import booking, package, party, shipment
+
 from ulak.carriers.karrio.requests import (
     Rate,
     choose,

@@ -74,6 +74,8 @@ def test_ups_without_a_telling_status_code(
         ("transit", "Departed facility in Leipzig", S.IN_TRANSIT),
         ("transit", "Shipment is with delivery courier", S.OUT_FOR_DELIVERY),
         ("transit", "Shipment picked up", S.PICKED_UP),
+        ("transit", "It can be picked up at the parcel shop", S.READY_FOR_PICKUP),
+        ("transit", "The shipment will be picked up tomorrow", S.IN_TRANSIT),
         ("transit", "Clearance processing complete at Istanbul", S.IN_TRANSIT),
         ("transit", "Customs status updated", S.IN_CUSTOMS),
         ("transit", "Shipment on hold", S.ON_HOLD),

@@ -32,10 +32,14 @@ for line in sys.stdin:
         print("opened with", ask["options"]["client_secret"], file=sys.stderr, flush=True)
         say(ok={"version": "7", "abilities": ["get_tracking"]})
         continue
+    if ask["do"] == "here":
+        say(ok={})
+        continue
     what = ask["body"].get("what", "")
     if what == "end":
         sys.exit(3)
     elif what == "hang":
+        open(sys.argv[1] + ".hangs", "w").close()
         time.sleep(600)
     elif what == "garbage":
         print("Traceback (most recent call last):", flush=True)
@@ -61,6 +65,7 @@ class Rig:
         self.script = folder / "child.py"
         self.script.write_text(SCRIPT)
         self.starts = folder / "starts"
+        self.asked = folder / "starts.hangs"
         self.workers: list[Worker] = []
 
     def worker(self, limit: float = 30) -> Worker:
@@ -134,7 +139,8 @@ async def test_a_question_that_is_given_up_does_not_confuse_the_next(rig: Rig) -
     worker = rig.worker()
     await worker.ask("track", {"n": 1})
     asked = asyncio.create_task(worker.ask("track", {"what": "hang"}))
-    await asyncio.sleep(0.05)
+    while not rig.asked.exists():
+        await asyncio.sleep(0.01)
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asked

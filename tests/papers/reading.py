@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pypdfium2
+import pypdfium2  # type: ignore[import-untyped, unused-ignore]
 import zxingcpp
 
 DPI = 203

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from tests import parcel_cast as cast
 from tests.papers.reading import CODE_128, all_inside, codes_in, image_of, sizes_of, text_of
 
-from ulak.core.consignments import DOCUMENTS, GIFT, MICRO_EXPORT, Consignment, Item, PaperKind
+from ulak.core.consignments import (
+    DOCUMENTS,
+    GIFT,
+    MICRO_EXPORT,
+    Consignment,
+    Item,
+    Paper,
+    PaperKind,
+    PaperState,
+)
 from ulak.papers.customs import cn22
 from ulak.papers.goods import goods_of, totals
 from ulak.papers.layout import Text
@@ -138,6 +147,20 @@ def test_a_proforma_adds_up_each_currency() -> None:
 
 def test_the_postage_is_what_was_paid() -> None:
     assert "120.96 TRY" in lines_of(consignment(), PaperKind.CN23)
+
+
+def test_a_cn23_names_the_papers_that_came_along() -> None:
+    made = consignment()
+    alone = printed(made, PaperKind.CN23)
+    made.papers = [paper(PaperKind.CN22, "cn22.pdf")]
+    assert printed(made, PaperKind.CN23) == alone
+    made.papers.append(paper(PaperKind.INVOICE, "fatura-ş.pdf"))
+    assert "fatura-ş.pdf" in lines_of(made, PaperKind.CN23)
+
+
+def paper(kind: PaperKind, file_name: str) -> Paper:
+    """A document of the consignment."""
+    return Paper(1, 1, 1, kind, PaperState.IN_REVIEW, file_name, "application/pdf", 100, cast.NOW)
 
 
 def test_dangerous_goods_are_told() -> None:

@@ -71,6 +71,11 @@ def test_every_package_has_its_own_label() -> None:
         assert {f"Demo Kargo {place + 1} / 3", weight} <= set(text_of(content).splitlines())
 
 
+def test_a_label_too_small_for_its_parts_is_refused() -> None:
+    with pytest.raises(ValueError, match="90 × 140 mm"):
+        PaperPrinter((60.0, 40.0))
+
+
 def test_turkish_names_are_read_back_exactly() -> None:
     made = consignment(**to(name=TURKISH, attention="Iğdır'lı İsmail", address="Şükrü Sk. No:7/Ğ"))
     lines = text_of(printed(made)).splitlines()

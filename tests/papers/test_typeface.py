@@ -42,10 +42,12 @@ def test_a_part_of_the_font_draws_as_the_whole() -> None:
     assert mark.text == letters
     drawn = Image.new("L", embedded.size, 255)
     font = ImageFont.truetype(PATH, mark.size * dots, layout_engine=ImageFont.Layout.BASIC)
-    ImageDraw.Draw(drawn).text((mark.x * dots, mark.y * dots), letters, 0, font, anchor="ls")
+    for place, letter in enumerate(letters):
+        x = mark.x + typeface().width(letters[:place], mark.size)
+        ImageDraw.Draw(drawn).text((x * dots, mark.y * dots), letter, 0, font, anchor="ls")
     drawn = drawn.point(lambda grey: 255 * (grey > 127))
     ink = drawn.histogram()[0]
-    assert ImageChops.difference(embedded, drawn).histogram()[255] < ink / 10
+    assert ImageChops.difference(embedded, drawn).histogram()[255] < ink / 10, "but for its edges"
 
 
 def test_an_embedded_part_has_no_more_than_it_needs() -> None:
@@ -82,6 +84,18 @@ def test_lines_are_no_wider_than_their_place(text: str, limit: float) -> None:
     assert all(typeface().width(line, 1) <= limit + 1e-9 for line in lines)
     assert "".join(lines).replace(" ", "") == readable(text).replace(" ", "")
     assert typeface().width(shortened(readable(text), limit), 1) <= limit + 1e-9
+
+
+@given(st.text(st.sampled_from("ĞWil. "), min_size=1, max_size=40), st.floats(1.0, 200.0))
+def test_one_line_is_cut_only_where_shrinking_is_not_enough(text: str, within: float) -> None:
+    page = Page(210, 297)
+    page.text(5, 5, 4.0, text, within=within, align="right", smallest=2.0)
+    for mark in page.marks:
+        assert isinstance(mark, Text)
+        assert 2.0 <= mark.size <= 4.0
+        assert mark.x + typeface().width(mark.text, mark.size) <= 5 + within + 1e-6
+        assert mark.x >= 5 - 1e-6 or mark.text == "…"
+        assert (mark.text == readable(text)) == (typeface().width(readable(text), 2.0) <= within + 1e-6)
 
 
 @given(st.lists(st.text(max_size=120), max_size=8), st.floats(5.0, 60.0), st.floats(5.0, 60.0))

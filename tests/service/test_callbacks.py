@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 from tests import cast
@@ -16,7 +17,7 @@ from ulak.service import callbacks, endpoints, events
 from ulak.service.callbacks import Room, Step
 from ulak.store import callbacks as store
 from ulak.store import endpoints as endpoint_store
-from ulak.store.engine import Database, Tx
+from ulak.store.engine import Database, Sql, Tx
 from ulak.store.vault import Vault
 from ulak.store.writer import sync_read, sync_write
 
@@ -213,7 +214,8 @@ def _check_order(office: Office) -> None:
 def test_ten_attempts_over_75_hours(office: Office, alice: cast.Tenant, clock: FakeClock) -> None:
     endpoint = office.listen(alice)
     office.happen(alice, 1, 1)
-    began, tried = clock.now, []
+    began = clock.now
+    tried: list[int] = []
     while len(tried) < ATTEMPTS:
         (callback,) = office.claim()
         tried.append(clock.now - began)
@@ -478,15 +480,15 @@ def test_what_cannot_be_sent_again(office: Office, alice: cast.Tenant, clock: Fa
     office.listen(alice)
     office.happen(alice, 1)
     (row,) = office.listed()
-    for ids, why in (([row.id], "has not ended"), ([row.id + 1], "no callback")):
+    for one, why in ((row.id, "has not ended"), (row.id + 1, "no callback")):
         with pytest.raises(UlakError, match=why):
-            sync_write(office.database, lambda tx, ids=ids: callbacks.resend(tx, ids))
+            sync_write(office.database, partial(callbacks.resend, ids=[one]))
     office.arrive(office.claim()[0].id)
     clock.advance(KEPT)
     with pytest.raises(UlakError, match="30 days"):
         sync_write(office.database, lambda tx: callbacks.resend(tx, [row.id]))
 
 
-_EVENTS = store.Sql("SELECT count(*) FROM event")
-_ATTEMPTS = store.Sql("SELECT callback_id, at, status, took, note FROM attempt ORDER BY id")
-_DISABLED = store.Sql("SELECT account_id, subject FROM event WHERE kind = 'endpoint.disabled'")
+_EVENTS = Sql("SELECT count(*) FROM event")
+_ATTEMPTS = Sql("SELECT callback_id, at, status, took, note FROM attempt ORDER BY id")
+_DISABLED = Sql("SELECT account_id, subject FROM event WHERE kind = 'endpoint.disabled'")

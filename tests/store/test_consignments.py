@@ -90,7 +90,7 @@ def test_a_whole_consignment_comes_back_as_it_was_loaded(database: Database) -> 
     made.papers = [paper]
     assert (paper.size, paper.created) == (4, NOW)
     assert find(database, consignments.by_id, alice.id, 70001) == made
-    assert sync_read(database, lambda tx: consignments.load(tx, [70001, parent.id, 5])) == {
+    assert sync_read(database, lambda tx: consignments.load(tx, [70001, parent.id, 5, HUGE])) == {
         70001: made,
         parent.id: parent,
     }
@@ -290,4 +290,5 @@ def test_services_are_offered_until_they_are_removed(database: Database) -> None
     one = sync_write(database, lambda tx: special_services.insert(tx, "Sigorta", 1000))
     two = sync_write(database, lambda tx: special_services.insert(tx, "Kapıda ödeme", 0))
     assert [sync_write(database, lambda tx: special_services.remove(tx, one)) for _ in "ab"] == [True, False]
+    assert not sync_write(database, lambda tx: special_services.remove(tx, HUGE))
     assert sync_read(database, special_services.active) == [Service(two, "Kapıda ödeme", 0)]

@@ -64,6 +64,9 @@ WHOLE = {
     "reports._ANY_PARKED",
     "reports._PARKED",
     "special_services._ACTIVE",
+    "callbacks._ALL",
+    "callbacks._ALL_OF_ACCOUNT",
+    "callbacks._ENDED",
     # When a process starts: work that nobody ended.
     "jobs._RELEASE",
 }
@@ -94,17 +97,51 @@ TABLES = (
 )
 
 
+def plan(db: sqlite3.Connection, sql: Sql) -> list[str]:
+    """The steps in which SQLite would carry it out."""
+    names = set(re.findall(r":([a-z_]+)", sql.sqlite))
+    return [row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql.sqlite, dict.fromkeys(names, "[]"))]
+
+
 @pytest.mark.parametrize(("name", "sql"), list(statements()))
 def test_no_table_is_scanned(db: sqlite3.Connection, name: str, sql: Sql) -> None:
-    names = set(re.findall(r":([a-z_]+)", sql.sqlite))
-    plan = db.execute("EXPLAIN QUERY PLAN " + sql.sqlite, dict.fromkeys(names, "[]")).fetchall()
-    scans = [
-        row[3]
-        for row in plan
-        if re.match(rf"SCAN ({TABLES}|waiting)\b(?!.*INDEX ix_(sms_order|unsure_to)_)", row[3])
-    ]
-    assert (scans == []) or name in WHOLE, "\n".join(row[3] for row in plan)
+    steps = plan(db, sql)
+    scanned = re.compile(rf"SCAN ({TABLES}|waiting)\b(?!.*INDEX ix_(sms_order|unsure_to|callback)_)")
+    scans = [step for step in steps if scanned.match(step)]
+    assert (scans == []) or name in WHOLE, "\n".join(steps)
 
 
 def test_the_exceptions_exist() -> None:
     assert {name for name, _ in statements()} >= WHOLE
+
+
+# One row, or the few that belong together: (statement, table, what is compared in which index).
+FOUND_BY = [
+    (consignments._BY_TRACKING, "label", "INDEX ix_label_tracking (tracking_key=? AND account_id=?)"),
+    (consignments._BY_TRACKING, "consignment", "INTEGER PRIMARY KEY (rowid=?)"),
+    (consignments._BY_BARCODE, "consignment", "(barcode=?)"),
+    (consignments._BY_REFERENCE, "consignment", "ix_consignment_reference (account_id=? AND reference=?)"),
+    (consignments._BY_ID, "consignment", "INTEGER PRIMARY KEY (rowid=?)"),
+    (consignments._BY_UUID, "consignment", "(uuid=?)"),
+    (consignments._PARTS, "label", "(consignment_id=?)"),
+    (consignments._PARTS, "sighting", "(consignment_id=?)"),
+    (consignments._PARTS, "paper", "(consignment_id=?)"),
+    (consignments._PARTS_OF_MANY, "sighting", "(consignment_id=?)"),
+    (consignments._PAGE, "consignment", "ix_consignment_account (account_id=?)"),
+    (sightings._PAGE, "sighting", "(consignment_id=?)"),
+    (papers._LINK, "paper", "INTEGER PRIMARY KEY (rowid=?)"),
+    (replies._LOCKED, "reply", "(account_id=? AND scope=? AND key=?)"),
+    (jobs._DUE, "job", "ix_job_due (kind=? AND due<?)"),
+    (jobs._CLAIM, "job", "INTEGER PRIMARY KEY (rowid=?)"),
+    (callbacks._FIRST_SQLITE, "callback", "ix_callback_due (endpoint_id=? AND due<?)"),
+    (callbacks._TAKE, "callback", "INTEGER PRIMARY KEY (rowid=?)"),
+]
+
+
+@pytest.mark.parametrize(("sql", "table", "key"), FOUND_BY)
+def test_what_is_asked_most_is_found_by_its_whole_key(
+    db: sqlite3.Connection, sql: Sql, table: str, key: str
+) -> None:
+    searches = [step for step in plan(db, sql) if step.startswith(f"SEARCH {table} ")]
+    assert searches
+    assert [step for step in searches if not step.endswith(key)] == []

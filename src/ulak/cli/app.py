@@ -36,6 +36,7 @@ app.command("ulak.cli.sender:app", name="sender", help="Names that accounts may 
 app.command("ulak.cli.carrier:app", name="carrier", help="Carriers: the ways out.")
 app.command("ulak.cli.parcel:app", name="parcel", help="Parcels of all accounts.")
 app.command("ulak.cli.message:app", name="message", help="Messages that may have gone twice.")
+app.command("ulak.cli.callback:app", name="callback", help="Callbacks: what accounts are told of.")
 app.command("ulak.cli.clock:app", name="clock", help="The clock of a sandbox.")
 app.command("ulak.cli.doctor:doctor", name="doctor", help="Look whether everything is in order.")
 

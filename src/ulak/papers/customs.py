@@ -17,6 +17,7 @@ from ulak.core.consignments import (
     SALE,
     SAMPLE,
     Consignment,
+    PaperKind,
 )
 from ulak.papers.forms import A4, CAPTION, Column, Table, field, numbered, party_in_full
 from ulak.papers.goods import Good, goods_of, totals, weight_of
@@ -36,6 +37,18 @@ _CATEGORIES = {
     "Retour / Returned goods / İade": {RETURNED_GOODS},
     _OTHER: set[int](),
 }
+
+_ACCOMPANYING = frozenset(
+    (
+        PaperKind.INVOICE,
+        PaperKind.MSDS,
+        PaperKind.FDA,
+        PaperKind.TSCA,
+        PaperKind.CERTIFICATE_OF_ORIGIN,
+        PaperKind.ELECTRONIC_TRADE,
+    )
+)
+"""Papers that a CN23 names; those that we print are not among them."""
 
 _DECLARED = (
     "Je certifie que ces indications sont exactes et que l'envoi ne contient aucun objet interdit.",
@@ -177,7 +190,7 @@ def _cn23_foot(
     _totals(page, left, 217.0, width, 9.0, consignment, goods)
     _categories(page, left, 227.0, width, consignment, columns=3)
     half = width / 2
-    papers = ", ".join(f"{paper.kind.name} {paper.file_name}" for paper in consignment.papers)
+    papers = ", ".join(paper.file_name for paper in consignment.papers if paper.kind in _ACCOMPANYING)
     field(
         page,
         left,
@@ -218,7 +231,7 @@ def _categories(
         ticked = bool(purposes & ours) if caption != _OTHER else bool(purposes - known)
         x, y = left + place % columns * share, top + place // columns * line
         page.tick(x, y, 3.2, ticked)
-        page.text(x + 4.4, y + 0.3, 2.4, caption, within=share - 5.4)
+        page.text(x + 4.4, y + 0.3, 2.4, caption, within=share - 6.4)
 
 
 def _totals(

@@ -27,6 +27,8 @@ SHRINK = 0.9
 STEP = 0.125
 """Bars are whole numbers of this wide: a dot of a printer with eight dots a millimetre."""
 
+_ROUNDING = 1e-9
+
 _ASCENT = 0.8
 """From a line's top to its baseline, in sizes."""
 
@@ -118,7 +120,7 @@ def _broken(words: Iterable[str], limit: float) -> Iterable[str]:
 def shortened(text: str, limit: float) -> str:
     """The text, or as much of its beginning as leaves room for an ellipsis; `limit` in sizes."""
     width = typeface().width
-    if width(text, 1) <= limit:
+    if width(text, 1) <= limit + _ROUNDING:
         return text
     left = limit - width("…", 1)
     for length, character in enumerate(text):

@@ -15,6 +15,9 @@ ZPL = "application/zpl"
 """Not registered with anybody, but what programs that print ZPL call it."""
 PNG = "image/png"
 
+SMALLEST = (90.0, 140.0)
+"""The least that a label's parts need, in mm."""
+
 
 @dataclass(frozen=True, slots=True)
 class PaperPrinter:
@@ -22,6 +25,10 @@ class PaperPrinter:
 
     size: tuple[float, float] = (100.0, 150.0)
     dots: int = 8
+
+    def __post_init__(self) -> None:
+        if self.size[0] < SMALLEST[0] or self.size[1] < SMALLEST[1]:
+            raise ValueError(f"A label needs {SMALLEST[0]:g} × {SMALLEST[1]:g} mm at least.")
 
     def label(self, consignment: Consignment, label: Label) -> File:
         """One package's label, in the label's own format."""

@@ -15,6 +15,9 @@ from ulak.papers.layout import Area, Bars, Page, Square, Text
 DENSITIES = (6, 8, 12, 24)
 """Dots per millimetre of the printers there are: 152, 203, 300 and 600 dpi."""
 
+_MAGNIFIED = 10
+"""The widest module, in dots, that ^BY and ^BQ take on every printer."""
+
 _START = {"B": ">:", "C": ">;"}
 _SWITCH = {"B": ">6", "C": ">5"}
 _IN_BARS = str.maketrans({"^": "><", ">": ">0", "~": ">="})
@@ -47,15 +50,19 @@ def _commands(page: Page, dots: int) -> Iterator[str]:
             width, height = (max(1, round(length * dots)) for length in (mark.width, mark.height))
             yield f"^FO{x},{y}^GB{width},{height},{min(width, height)}^FS"
         elif isinstance(mark, Bars):
-            bars = f"^BY{int(mark.module * dots)}^BCN,{round(mark.height * dots)},N,N,N,N"
+            bars = f"^BY{_module(mark, dots)}^BCN,{round(mark.height * dots)},N,N,N,N"
             yield f"^FO{x},{y}{bars}^FH^FD{_invoked(mark.text).translate(_ESCAPED)}^FS"
         else:
             yield _square(mark, x, y, dots)
 
 
+def _module(mark: Bars | Square, dots: int) -> int:
+    return min(int(mark.module * dots), _MAGNIFIED)
+
+
 def _square(mark: Square, x: int, y: int, dots: int) -> str:
     """Error correction M, the mode left to the printer."""
-    return f"^FO{x},{y}^BQN,2,{int(mark.module * dots)}^FH^FDMA,{mark.text.translate(_ESCAPED)}^FS"
+    return f"^FO{x},{y}^BQN,2,{_module(mark, dots)}^FH^FDMA,{mark.text.translate(_ESCAPED)}^FS"
 
 
 def _invoked(text: str) -> str:

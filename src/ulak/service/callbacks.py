@@ -36,8 +36,8 @@ class Room:
     """For how many callbacks there is room. `busy` tells how many of an endpoint are claimed already.
 
     Of an endpoint at most `each` are claimed, of one that is failing at most one; `whole` bounds what is
-    claimed now in all, and `failing` how much of it goes to failing ones. `after` is the endpoint that had its turn
-    last: where there is not room for all, those behind it come first.
+    claimed now in all, and `failing` how much of it goes to failing ones. `after` is the endpoint that had
+    its turn last: where there is not room for all, those behind it come first.
     """
 
     each: int

@@ -81,8 +81,7 @@ _PARTS_OF_MANY = Sql(
 )
 _COUNT = Sql("SELECT count(*) FROM consignment WHERE account_id = :account")
 _PAGE = Sql(
-    f"{_SELECT} WHERE consignment.account_id = :account"
-    " ORDER BY consignment.account_id DESC, consignment.id DESC LIMIT :rows OFFSET :skip"
+    f"{_SELECT} WHERE consignment.account_id = :account ORDER BY consignment.id DESC LIMIT :rows OFFSET :skip"
 )
 _LOCK = Sql(
     "SELECT consignment.id FROM {wanted} AS wanted JOIN consignment ON consignment.id = wanted.id"
@@ -149,7 +148,8 @@ def by_uuid(tx: Tx, account_id: int, uuid: str) -> Consignment | None:
 
 def load(tx: Tx, ids: Iterable[int]) -> dict[int, Consignment]:
     """Whole consignments of any account, by id; those that do not exist are left out."""
-    found = {row[0]: _bare(row) for row in tx.all(_LOAD, wanted=sorted(set(ids)))}
+    wanted = sorted(filter(possible, set(ids)))
+    found = {row[0]: _bare(row) for row in tx.all(_LOAD, wanted=wanted)}
     if found:
         for part in tx.all(_PARTS_OF_MANY, wanted=list(found)):
             _add(found[part[1]], part)

@@ -8,9 +8,9 @@ from ulak.core.jobs import Job, JobKind
 from ulak.store.engine import Sql, Tx
 
 _PUT = Sql(
-    "INSERT INTO job (kind, subject, due, tries, claim) VALUES (:kind, :subject, :due, 0, :claim)"
-    " ON CONFLICT (kind, subject) DO UPDATE SET due = excluded.due, claim = excluded.claim"
-    " WHERE job.claim = '' AND (excluded.due < job.due OR excluded.claim <> '')"
+    "INSERT INTO job (kind, subject, due, tries, claim) VALUES (:kind, :subject, :due, 0, '')"
+    " ON CONFLICT (kind, subject) DO UPDATE SET due = excluded.due"
+    " WHERE job.claim = '' AND excluded.due < job.due"
 )
 _DUE = Sql(
     "SELECT id FROM job WHERE kind = :kind AND due <= :now ORDER BY due LIMIT :limit",
@@ -38,13 +38,10 @@ _RELEASE = Sql("UPDATE job SET due = :now, claim = '' WHERE claim <> '' AND clai
 _ANY_DUE = Sql("SELECT 1 FROM job WHERE kind = :kind AND due <= :now LIMIT 1")
 
 
-def put(tx: Tx, kind: JobKind, subject: int, due: int, *, claim: str = "") -> None:
-    """Queue a job. If there is one of the kind for the subject, the earlier time counts.
-
-    One that somebody works on stays as it is. With `claim` it is the caller's from the beginning, and `due`
-    is when that claim ends: for work that is being done already, should the process die over it.
-    """
-    tx.run(_PUT, kind=int(kind), subject=subject, due=due, claim=claim)
+def put(tx: Tx, kind: JobKind, subject: int, due: int) -> None:
+    """Queue a job. If there is one of the kind for the subject, the earlier time counts; one that somebody
+    works on stays as it is."""
+    tx.run(_PUT, kind=int(kind), subject=subject, due=due)
 
 
 def claim(tx: Tx, kind: JobKind, limit: int, lease_ms: int, claim: str) -> list[Job]:

@@ -18,9 +18,10 @@ _COLUMNS = "id, account_id, consignment_id, kind, state, file_name, mime, size, 
 _BY_ID = Sql(f"SELECT {_COLUMNS} FROM paper WHERE id = :id AND account_id = :account")
 _CONTENT = Sql("SELECT content FROM paper_file WHERE paper_id = :paper")
 _OF_CONSIGNMENT = Sql(f"SELECT {_COLUMNS} FROM paper WHERE consignment_id = :consignment ORDER BY id")
+# The coalesce keeps SQLite from looking through all documents that belong to no consignment.
 _LINK = Sql(
     "UPDATE paper SET consignment_id = :consignment WHERE id IN (SELECT id FROM {papers} AS wanted)"
-    " AND account_id = :account AND (consignment_id IS NULL OR consignment_id = :consignment)",
+    " AND account_id = :account AND coalesce(consignment_id, :consignment) = :consignment",
     papers=("id int8",),
 )
 

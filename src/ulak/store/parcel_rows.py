@@ -30,19 +30,18 @@ _FRESH = (
 _FIELDS = ", ".join(column.split()[0] for column in _FRESH[2:])
 _VALUES = ", ".join(f"fresh.{column.split()[0]}" for column in _FRESH[2:])
 # The account is the consignment's, so it cannot be another one. Ids are given in the order of the rows.
-_SOURCE = (
-    " FROM {labels} AS fresh JOIN consignment ON consignment.id = fresh.consignment_id ORDER BY fresh.nth"
-)
+_OWNER = "(SELECT consignment.account_id FROM consignment WHERE consignment.id = fresh.consignment_id)"
 _INSERT = Sql(
-    f"INSERT INTO label (account_id, {_FIELDS}) SELECT consignment.account_id, {_VALUES}{_SOURCE}"
-    " RETURNING id",
+    f"INSERT INTO label (account_id, {_FIELDS})"
+    f" SELECT {_OWNER}, {_VALUES} FROM {{labels}} AS fresh ORDER BY fresh.nth RETURNING id",
     labels=_FRESH,
 )
 _INSERT_AS = Sql(
     f"INSERT INTO label (id, account_id, {_FIELDS})"
-    f" SELECT fresh.id, consignment.account_id, {_VALUES}{_SOURCE}",
+    f" SELECT fresh.id, {_OWNER}, {_VALUES} FROM {{labels}} AS fresh",
     labels=_FRESH,
 )
+
 _ID_MAX = 2**63 - 1
 _NUL, _REPLACEMENT = "\0", "\ufffd"
 _UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")

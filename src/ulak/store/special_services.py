@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ulak.core.consignments import Service
 from ulak.store.engine import Sql, Tx
+from ulak.store.parcel_rows import possible
 
 _INSERT = Sql("INSERT INTO special_service (name, fee) VALUES (:name, :fee) RETURNING id")
 _ACTIVE = Sql("SELECT id, name, fee FROM special_service WHERE removed IS NULL ORDER BY id")
@@ -25,4 +26,4 @@ def active(tx: Tx) -> list[Service]:
 
 def remove(tx: Tx, service_id: int) -> bool:
     """Offer it no longer; whether it was offered. Consignments keep what was ordered with them."""
-    return tx.run(_REMOVE, id=service_id, now=tx.now) > 0
+    return possible(service_id) and tx.run(_REMOVE, id=service_id, now=tx.now) > 0

@@ -54,9 +54,10 @@ LEASE = 300_000
 MISSES = 3
 """Failures in a row after which what waits for an endpoint is given back, and it is tried now and then."""
 
-REST, BURST = 10.0, 10
-"""An endpoint that fails is tried once in `REST` seconds in the long run, `BURST` times without a rest. The
-schedule asks for less of a single callback; this bounds what thousands of them cost."""
+FAILING_RATE, REST_MIN, BURST = 100, 0.1, 10
+"""Attempts a second that all failing endpoints share in the long run; the rest, in seconds, that one of them
+has between two at least; and how many it may have at once before that counts. The schedule asks for less of
+a single callback: this bounds what thousands of them at thousands of dead endpoints cost."""
 
 LAST = 5.0
 """Seconds that attempts under way have to end when we stop."""
@@ -216,8 +217,9 @@ class CallbackSender:
         failing = sum(lane.claimed for lane in self._lanes.values() if lane.misses)
         room = WHOLE - sum(busy.values())
         now = asyncio.get_running_loop().time()
-        self._rested = {endpoint_id: until for endpoint_id, until in self._rested.items() if until > now}
-        busy |= {one: AHEAD for one, until in self._rested.items() if until > now + BURST * REST}
+        self._rested = {one: until for one, until in self._rested.items() if until > now}
+        latest = now + BURST * self._rest_of_one()
+        busy |= {one: AHEAD for one, until in self._rested.items() if until > latest}
         return Room(AHEAD, room, min(room, FAILING - failing), busy, self._turn)
 
     def _take(self, claimed: Sequence[Callback]) -> None:
@@ -271,11 +273,16 @@ class CallbackSender:
     def _missed(self, lane: Lane) -> None:
         """An endpoint failed: it is spared for a while, and if it did so several times, left alone."""
         now = asyncio.get_running_loop().time()
-        self._rested[lane.endpoint.id] = max(self._rested.get(lane.endpoint.id, now), now) + REST
+        one = lane.endpoint.id
+        self._rested[one] = max(self._rested.get(one, now), now) + self._rest_of_one()
         lane.misses += 1
         if lane.misses >= MISSES:
             self._returned += [waiting.id for waiting in lane.waiting]
             lane.waiting.clear()
+
+    def _rest_of_one(self) -> float:
+        """Seconds between two attempts at a failing endpoint, as many as there are now."""
+        return max(REST_MIN, len(self._rested) / FAILING_RATE)
 
     async def _attempt(self, callback: Callback, endpoint: Endpoint) -> Outcome:
         """Tell one endpoint of one event."""

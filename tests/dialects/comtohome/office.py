@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ulak.core.consignments import Consignment, Label, PaperKind, Shipment
+from tests.service.parcel_carriers import ToldCarrier, fleet_of
+
+from ulak.core.consignments import Consignment, Label, PaperKind
 from ulak.core.ledger import TRY
 from ulak.core.pricing import Rates
-from ulak.core.shipping import (
-    Abilities,
-    Booked,
-    Booking,
-    Declined,
-    File,
-    Quote,
-    Sighting,
-    Ticket,
-    Unreached,
-    Watched,
-)
+from ulak.core.shipping import File
 from ulak.dialects.comtohome.serve import Doors
 from ulak.dialects.door import Call, Reply
 from ulak.service import accounts, credits
-from ulak.service.carriers import Carrier
 from ulak.service.desk import Desk
-from ulak.service.fleet import Fleet
 from ulak.store import carriers, consignments
 from ulak.store.engine import Tx
 
@@ -58,49 +46,6 @@ class Customer:
     key: str
 
 
-@dataclass
-class TestCarrier:
-    """A carrier that does what a test told it, and remembers what it was asked."""
-
-    __test__ = False
-
-    abilities: Abilities = Abilities()
-    price: Quote | Declined | Unreached = Quote(2000, 6400)
-    refusal: Declined | Unreached | None = None
-    no_cancel: Declined | Unreached | None = None
-    news: Sequence[Sighting] | Unreached = ()
-    own_label: File | Unreached | None = None
-    booked: dict[str, Booked] = field(default_factory=dict)
-    bookings: list[Booking] = field(default_factory=list)
-    cancelled: list[int] = field(default_factory=list)
-
-    async def quote(self, shipment: Shipment) -> Quote | Declined | Unreached:
-        return self.price
-
-    async def book(self, booking: Booking) -> Booked | Declined | Unreached:
-        self.bookings.append(booking)
-        if self.refusal is not None:
-            return self.refusal
-        first = 1 + sum(len(known.tickets) for known in self.booked.values())
-        count = len(booking.shipment.packages)
-        tickets = tuple(Ticket(f"TEST{number:08}") for number in range(first, first + count))
-        return self.booked.setdefault(booking.key, Booked(tickets, f"ref-{first}"))
-
-    async def label(self, consignment: Consignment, label: Label) -> File | Unreached | None:
-        return self.own_label
-
-    async def cancel(self, consignment: Consignment) -> Declined | Unreached | None:
-        if self.no_cancel is None:
-            self.cancelled.append(consignment.id)
-        return self.no_cancel
-
-    async def track(self, labels: Sequence[Watched], now: int) -> Sequence[Sequence[Sighting] | Unreached]:
-        return [self.news for _ in labels]
-
-    async def close(self) -> None:
-        pass
-
-
 class TestPrinter:
     """Papers that say what they are."""
 
@@ -111,13 +56,14 @@ class TestPrinter:
         self.trouble = ""
 
     def label(self, consignment: Consignment, label: Label) -> File:
+        assert label in consignment.labels
         self.labels += 1
         return File(PDF + str(label.id).encode(), "application/pdf")
 
     def paper(self, consignment: Consignment, kind: PaperKind) -> File:
         if self.trouble:
             raise ValueError(self.trouble)
-        return File(b"%PDF-1.7 " + kind.name.encode(), "application/pdf")
+        return File(f"%PDF-1.7 {kind.name} {consignment.barcode}".encode(), "application/pdf")
 
 
 class Office:
@@ -125,11 +71,12 @@ class Office:
 
     def __init__(self, books: Any, **options: Any) -> None:
         self.books = books
-        self.carrier = TestCarrier()
+        self.carrier = ToldCarrier()
+        self.ways: dict[int, ToldCarrier] = {}
         self.printer = TestPrinter()
         self.nudged: list[int] = []
         self.drawn: list[str] = []
-        self.desk = Desk(books, Fleet(self._courier), Rates(), process="test")
+        self.desk = Desk(books, fleet_of(self.ways), Rates(), process="test")
         plain: dict[str, Any] = {
             "printer": self.printer,
             "public_url": lambda: URL,
@@ -138,9 +85,6 @@ class Office:
             "nudge": self.nudged.append,
         }
         self.doors = Doors(books, self.desk, **(plain | options))
-
-    def _courier(self, row: Carrier) -> TestCarrier | None:
-        return self.carrier if row.kind == "test" else None
 
     def _logo(self, name: str) -> bytes:
         self.drawn.append(name)
@@ -161,10 +105,11 @@ class Office:
         customer: Customer = await self.books.write(create)
         return customer
 
-    async def has_carrier(self, name: str = "Ptt", kind: str = "test") -> int:
-        """A configured carrier; its id."""
-        made: int | None = await self.books.write(lambda tx: carriers.insert(tx, name, kind, PLAIN))
+    async def has_carrier(self, name: str = "Ptt", way: ToldCarrier | None = None) -> int:
+        """A configured carrier, by default the one that is always there; its id."""
+        made: int | None = await self.books.write(lambda tx: carriers.insert(tx, name, "test", PLAIN))
         assert made is not None
+        self.ways[made] = way or self.carrier
         return made
 
     async def load(self, consignment: Consignment) -> int:
@@ -254,5 +199,3 @@ def messages(answer: Any) -> list[str]:
 def header(reply: Reply, name: str) -> str | None:
     """A header of an answer."""
     return next((value.decode() for key, value in reply.headers if key.decode() == name.lower()), None)
-
-

@@ -8,8 +8,8 @@ from decimal import Decimal
 import msgspec
 
 from ulak.core.consignments import (
-    SALE,
     BOX,
+    SALE,
     CarrierName,
     Consignment,
     Costs,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from tests.dialects.comtohome_client.conftest import Account, Hours
 from tests.dialects.comtohome_client.upstream import (
+    CODE,
     KEY,
+    MISSING,
     Asked,
     Cut,
     Mute,
@@ -17,57 +17,20 @@ from tests.dialects.comtohome_client.upstream import (
     Scripted,
     What,
     bad,
+    document,
     good,
+    started,
 )
-from tests.parcel_cast import consignment, item, label, package, party, recipient, shipment
+from tests.parcel_cast import item, package, party, recipient, shipment
 
 from ulak.core.consignments import TrackingKind
-from ulak.core.shipping import Booked, Booking, Declined, File, Quote, Ticket, Unreached, Watched
-from ulak.core.states import ParcelState
-from ulak.dialects.comtohome.connect import PATIENCE, check_settings, probe
+from ulak.core.shipping import Booked, Booking, Declined, Quote, Ticket, Unreached
+from ulak.dialects.comtohome.connect import PATIENCE
 
 NOW = 1_779_274_991_000
 BARCODE = "C2H00000000007"
-CODE = "RR123456785TR"
 BOOKING = Booking("account-7", BARCODE, shipment(), NOW)
 FIND = f"/consignments/find/reference_no/{BARCODE}"
-MISSING = bad("Consignment not found", status=404)
-
-
-def labels(*codes: str | None, url: str = "http://parcels.example/label") -> list[dict[str, Any]]:
-    return [
-        {"id": place, "tracking_code": code, "file_url": url, "label_type": 0, "tracking_type": 2}
-        for place, code in enumerate(codes)
-    ]
-
-
-def started(*codes: str | None) -> Raw:
-    return good(
-        {
-            "consignment": 70001,
-            "barcode": "C2H40516273849",
-            "c2hBarcode": "C2H40516273849",
-            "providerTrackingCode": codes[0],
-            "labels": labels(*codes),
-            "uuid": "0b7c2f1e-5a0d-4a57-9d55-3f2f6a1c9e10",
-        }
-    )
-
-
-def document(status: int = 1, *codes: str, details: list[Any] | None = None, **over: Any) -> Raw:
-    fields = {"id": 70001, "status": status, "labels": labels(*codes), "details": details or []}
-    return good(fields | over)
-
-
-def detail(status: int, minute: int = 0, **over: Any) -> dict[str, Any]:
-    return {
-        "status": status,
-        "message": f"event {status}",
-        "status_datetime": f"2026-05-20 14:{minute:02}:00",
-        "location": None,
-    } | over
-
-
 BOOKED = Booked((Ticket(CODE),), "70001")
 
 
@@ -345,17 +308,16 @@ async def test_the_limit_is_learned_from_every_answer(
     upstream: Scripted, account: Account, hours: Hours
 ) -> None:
     """Somebody else uses the same key, so the server has less room than we have used."""
-    upstream.on("GET", DETAILS, _limited(2, "0"), _limited(0, "40"), _limited(9, "0"))
+    upstream.on("POST", "/prices", _limited(2, "0"), _limited(0, "40"), _limited(9, "0"))
     carrier = account()
     for _ in range(3):
-        await carrier.track([watched(1)], NOW)
+        assert await carrier.quote(shipment()) == Quote(1200)
     assert hours.slept == [40]
 
 
 def _limited(left: int, reset: str) -> Raw:
-    return good(
-        {"id": 70001}, X_RateLimit_Limit="10", X_RateLimit_Remaining=str(left), X_RateLimit_Reset=reset
-    )
+    prices = [{"provider": 1, "total_cost": 12}]
+    return good(prices, X_RateLimit_Limit="10", X_RateLimit_Remaining=str(left), X_RateLimit_Reset=reset)
 
 
 # Prices
@@ -397,276 +359,3 @@ async def test_no_price(
 ) -> None:
     upstream.on("POST", "/prices", answer)
     assert await account().quote(shipment()) == outcome
-
-
-# Labels
-
-PDF = b"%PDF-1.4 a label \n%%EOF\n"
-SENT = consignment(1, carrier_reference="70001", barcode=BARCODE, uuid="u-7", labels=[label(tracking=CODE)])
-LABEL = SENT.labels[0]
-DETAILS = "/consignments/70001/details"
-
-
-@pytest.mark.parametrize(
-    ("content", "mime"),
-    [
-        (PDF, "application/pdf"),
-        (b"\x89PNG\r\n\x1a\n....IEND\xaeB`\x82", "image/png"),
-        (b"\n^XA^FO50,50^FDHi^FS^XZ\n", "application/zpl"),
-    ],
-)
-async def test_the_label_is_fetched_with_the_key_from_the_server_itself(
-    upstream: Scripted, account: Account, content: bytes, mime: str
-) -> None:
-    path = "/public-download/consignment-label/9?_hash=a%2Bb%3D"
-    url = upstream.url + "/api/v1" + path
-    upstream.on("GET", DETAILS, document(1, labels=labels("OTHER", url="x") + labels(CODE, url=url)))
-    upstream.on("GET", path.partition("?")[0], Raw(200, content))
-    assert await account().label(SENT, LABEL) == File(content, mime)
-    assert upstream.asked[-1].path == "/api/v1" + path
-    assert upstream.asked[-1].headers["apikey"] == KEY
-
-
-async def test_another_host_is_not_shown_the_key_and_must_be_public(
-    upstream: Scripted, account: Account
-) -> None:
-    other = Scripted()
-    await other.start()
-    other.on("GET", "/label", Raw(200, PDF))
-    upstream.on("GET", DETAILS, document(1, labels=labels(CODE, url=other.url + "/api/v1/label")))
-    assert isinstance(await account().label(SENT, LABEL), Unreached)
-    assert other.asked == []
-    await other.close()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Raw(200, b"<html>not found</html>"),
-        Raw(200, b""),
-        Raw(200, PDF[:12]),
-        Raw(200, PDF, cut=12),
-        Raw(200, PDF + b" " * 2 * 1024 * 1024),
-        Raw(404, PDF),
-        Raw(410, b'{"status":false,"errors":[{"message":"gone"}]}'),
-        Cut(),
-    ],
-    ids=lambda answer: str(answer)[:40],
-)
-async def test_a_file_that_is_no_whole_label_is_not_kept(
-    upstream: Scripted, account: Account, answer: What
-) -> None:
-    url = upstream.url + "/api/v1/label?_hash=secret"
-    upstream.on("GET", DETAILS, document(1, labels=labels(CODE, url=url)))
-    upstream.on("GET", "/label", answer)
-    found = await account().label(SENT, LABEL)
-    assert isinstance(found, Unreached)
-    assert "secret" not in found.why
-
-
-@pytest.mark.parametrize(
-    ("answer", "outcome"),
-    [
-        (document(1), None),
-        (document(1, labels=labels(CODE, url="")), None),
-        (MISSING, Unreached("the server does not know it")),
-        (bad("Unauthenticated.", status=401), Unreached("Unauthenticated.")),
-        (Raw(200, b"{"), Unreached("HTTP 200 with a body that is no JSON")),
-        (document(1, labels=labels(CODE, url="file:///etc/passwd")), "must be"),
-    ],
-)
-async def test_a_consignment_without_a_file(
-    upstream: Scripted, account: Account, answer: Raw, outcome: Unreached | str | None
-) -> None:
-    upstream.on("GET", DETAILS, answer)
-    found = await account().label(SENT, LABEL)
-    if isinstance(outcome, str):
-        assert isinstance(found, Unreached)
-        assert outcome in found.why
-    else:
-        assert found == outcome
-
-
-# Cancelling
-
-CANCEL = "/consignments/70001/cancel"
-
-
-async def test_a_cancellation_goes_by_the_servers_id(upstream: Scripted, account: Account) -> None:
-    upstream.on("POST", CANCEL, good({"consignment": 70001}))
-    assert await account().cancel(SENT) is None
-    assert upstream.asked[0].headers["x-idempotency-key"] == "cancel-u-7"
-
-
-async def test_without_its_id_a_consignment_is_cancelled_by_what_we_call_it(
-    upstream: Scripted, account: Account
-) -> None:
-    upstream.on("POST", f"/consignments/{BARCODE}/cancel", good({"consignment": 70001}))
-    assert await account().cancel(consignment(1, barcode=BARCODE)) is None
-
-
-@pytest.mark.parametrize(
-    ("answer", "found", "outcome"),
-    [
-        (bad("Konsinye iptal edilemedi", status=409), document(130, CODE), None),
-        (
-            bad("Consignment cancel failed: Shipment already in transit", status=409),
-            document(111, CODE),
-            Declined("Shipment already in transit"),
-        ),
-        (MISSING, MISSING, Declined("Consignment not found")),
-        (bad("no", status=200), Raw(500, b""), Declined("no")),
-        (Raw(500, b"oops"), document(130, CODE), None),
-        (Raw(500, b"oops"), document(1, CODE), Unreached("HTTP 500 with a body that is no JSON")),
-        (Cut(), document(1, CODE), Unreached("the connection was closed before an answer came")),
-    ],
-)
-async def test_a_cancellation_that_was_not_done_is_looked_up(
-    upstream: Scripted, account: Account, answer: What, found: Raw, outcome: Declined | Unreached | None
-) -> None:
-    upstream.on("POST", CANCEL, answer)
-    upstream.on("GET", DETAILS, found)
-    assert await account().cancel(SENT) == outcome
-
-
-# Tracking
-
-
-def watched(number: int, code: str = CODE, reference: str = "70001") -> Watched:
-    return Watched(number, code, reference, NOW, "TR")
-
-
-async def test_what_was_seen_comes_back_without_what_the_booking_said(
-    upstream: Scripted, account: Account
-) -> None:
-    details = [detail(1, 3), detail(110, 5), detail(99, 6), detail(120, 9, location="Adana")]
-    upstream.on("GET", DETAILS, document(120, CODE, details=details))
-    (found,) = await account().track([watched(1)], NOW)
-    assert not isinstance(found, Unreached)
-    assert [(seen.state, seen.text, seen.location, (seen.at - NOW) // 60_000) for seen in found] == [
-        (ParcelState.PICKED_UP, "event 110", None, 1),
-        (ParcelState.UNKNOWN, "event 99", None, 2),
-        (ParcelState.DELIVERED, "event 120", "Adana", 5),
-    ]
-
-
-async def test_without_the_servers_id_it_is_found_by_its_code(upstream: Scripted, account: Account) -> None:
-    code = "AB/12 ü"
-    upstream.on(
-        "GET",
-        "/consignments/find/trackingCode/AB%2F12%20%C3%BC",
-        document(111, code, details=[detail(111)]),
-    )
-    ((seen,),) = await account().track([watched(1, code, "")], NOW)  # type: ignore[misc]
-    assert seen.state is ParcelState.IN_TRANSIT
-
-
-async def test_each_label_has_its_own_answer(upstream: Scripted, account: Account) -> None:
-    upstream.on("GET", "/consignments/1/details", document(111, "A", details=[detail(111)]))
-    upstream.on("GET", "/consignments/2/details", MISSING)
-    upstream.on("GET", "/consignments/3/details", bad("Unauthenticated.", status=401))
-    upstream.on("GET", "/consignments/4/details", Raw(200, b"{]"))
-    found = await account().track([watched(n, str(n), str(n)) for n in (3, 2, 1, 4)], NOW)
-    assert found[0] == Unreached("Unauthenticated.")
-    assert found[1] == ()
-    assert not isinstance(found[2], Unreached)
-    assert [seen.state for seen in found[2]] == [ParcelState.IN_TRANSIT]
-    assert found[3] == Unreached("HTTP 200 with a body that is no JSON")
-
-
-async def test_packages_of_one_consignment_end_together(upstream: Scripted, account: Account) -> None:
-    """Nobody says which of them the first delivery is about."""
-    both, details = [watched(1, "A"), watched(2, "B")], [detail(111, 1), detail(120, 2)]
-    carrier = account()
-
-    async def states() -> list[list[ParcelState]]:
-        found = await carrier.track(both, NOW)
-        return [[seen.state for seen in each] for each in found if not isinstance(each, Unreached)]
-
-    upstream.on("GET", DETAILS, document(111, "A", "B", details=details))
-    assert await states() == [[ParcelState.IN_TRANSIT], []]
-    assert upstream.times("GET", DETAILS) == 1
-    upstream.on("GET", DETAILS, document(120, "A", "B", details=[*details, detail(120, 7)]))
-    delivered = [ParcelState.DELIVERED] * 2
-    assert await states() == [[ParcelState.IN_TRANSIT, *delivered], delivered]
-
-
-async def test_a_look_is_repeated_when_the_server_is_away(
-    upstream: Scripted, account: Account, hours: Hours
-) -> None:
-    upstream.on(
-        "GET", DETAILS, Raw(503, b""), bad("down", status=502), document(111, CODE, details=[detail(111)])
-    )
-    (found,) = await account().track([watched(1)], NOW)
-    assert not isinstance(found, Unreached)
-    assert len(found) == 1
-    assert hours.slept == [0.5, 2.0]
-
-
-async def test_at_most_four_requests_run_at_a_time(upstream: Scripted, account: Account) -> None:
-    many = [watched(number, reference=str(number)) for number in range(40)]
-    for number in range(40):
-        upstream.on("GET", f"/consignments/{number}/details", document(1, str(number)))
-    assert await account().track(many, NOW) == [[]] * 40
-    assert 1 < upstream.most_at_once <= 4
-
-
-# Settings and the try
-
-
-def test_settings_spell_an_account() -> None:
-    to = check_settings({"url": "https://parcels.example/", "apikey": KEY, "prefix": "", "priority": "1"})
-    assert (to.url, to.preference, to.provider_id) == ("https://parcels.example/api/v1", 1, None)
-    same = check_settings({"url": "https://parcels.example/api/v1", "apikey": KEY, "provider_id": "7"})
-    assert (same.url, same.preference, same.provider_id) == (to.url, 0, 7)
-    assert KEY not in repr(same)
-
-
-GOOD = {"url": "http://localhost:8025", "apikey": KEY}
-
-
-@pytest.mark.parametrize(
-    ("over", "sentence"),
-    [
-        ({"urll": "x"}, "no setting 'urll'"),
-        ({"url": ""}, "needs the setting url"),
-        ({"apikey": ""}, "needs the setting apikey"),
-        ({"apikey": "two words"}, "apikey must be"),
-        ({"apikey": "a\r\nHost: x"}, "apikey must be"),
-        ({"url": "ftp://parcels.example"}, "url must be like"),
-        ({"url": "parcels.example"}, "url must be like"),
-        ({"url": "http://parcels.example:99999"}, "url must be like"),
-        ({"url": "http://[::1"}, "url must be like"),
-        ({"url": "https://parcels.example/?key=1"}, "url must be like"),
-        ({"url": "https://me:pass@parcels.example"}, "no user and no password"),
-        ({"preference": "2"}, "preference must be 0"),
-        ({"preference": "0"}, "goes together with provider_id"),
-        ({"preference": "1", "provider_id": "7"}, "goes together with provider_id"),
-        ({"provider_id": "Ptt"}, "provider_id must be the number"),
-        ({"timeout": "0"}, "timeout must be"),
-        ({"timeout": "nan"}, "timeout must be"),
-        ({"base": "1.234"}, "base"),
-        ({"hook_secret": "short"}, "hook_secret must be"),
-        ({"hook_secret": "with/a/slash/in/it"}, "hook_secret must be"),
-        ({"hook_key": "whsec_" + "A" * 32}, "it is missing"),
-        ({"hook_secret": "x" * 20, "hook_key": "whsec_short"}, "hook_key must be"),
-    ],
-)
-def test_settings_that_cannot_be_are_refused_in_a_sentence(over: dict[str, str], sentence: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(sentence)) as refused:
-        check_settings(GOOD | over)
-    for secret in ("apikey", "hook_secret", "hook_key"):
-        assert not over.get(secret) or over[secret] not in str(refused.value)
-
-
-async def test_trying_an_account_says_what_is_there(upstream: Scripted) -> None:
-    upstream.on("GET", "/consignments", good([], meta={"page": 1, "limit": 1, "total": "42"}))
-    words = {"url": upstream.url, "apikey": KEY}
-    assert await probe(words) == "the account answers; it has 42 consignments"
-    assert upstream.asked[0].path.endswith("/consignments?limit=1")
-    upstream.on("GET", "/consignments", bad("Unauthenticated.", status=401))
-    with pytest.raises(OSError, match="Unauthenticated"):
-        await probe(words)
-    upstream.on("GET", "/consignments", Cut())
-    with pytest.raises(OSError, match="closed"):
-        await probe(words)

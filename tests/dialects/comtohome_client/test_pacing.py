@@ -32,6 +32,15 @@ def test_300_go_at_once_before_anything_is_known() -> None:
     assert sum(pacer.wait(5) == 0 for _ in range(400)) == 300
 
 
+def test_what_is_not_urgent_leaves_a_part_to_the_rest() -> None:
+    pacer = Pacer(10)
+    assert sum(pacer.wait(0, urgent=False) == 0 for _ in range(20)) == 8
+    assert pacer.wait(1, urgent=False) == WINDOW - 1
+    assert sum(pacer.wait(1) == 0 for _ in range(20)) == 2
+    assert pacer.wait(WINDOW - 1, urgent=False) == 1
+    assert Pacer(1).wait(0, urgent=False) == 0
+
+
 def test_a_larger_limit_is_used() -> None:
     pacer = Pacer(1)
     assert pacer.wait(0) == 0

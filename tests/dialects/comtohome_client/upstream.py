@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 KEY = "key-of-the-account"
+CODE = "RR123456785TR"
 
 
 @dataclass(frozen=True)
@@ -148,3 +149,43 @@ async def _answered(writer: asyncio.StreamWriter, what: Raw) -> bool:
     writer.write("\r\n".join([*lines, "", ""]).encode() + what.body[: what.cut])
     await writer.drain()
     return what.cut is not None
+
+
+# Answers about the consignment 70001, as the server knows it.
+
+
+def labels(*codes: str | None, url: str = "http://parcels.example/label") -> list[dict[str, Any]]:
+    return [
+        {"id": place, "tracking_code": code, "file_url": url, "label_type": 0, "tracking_type": 2}
+        for place, code in enumerate(codes)
+    ]
+
+
+def started(*codes: str | None) -> Raw:
+    return good(
+        {
+            "consignment": 70001,
+            "barcode": "C2H40516273849",
+            "c2hBarcode": "C2H40516273849",
+            "providerTrackingCode": codes[0],
+            "labels": labels(*codes),
+            "uuid": "0b7c2f1e-5a0d-4a57-9d55-3f2f6a1c9e10",
+        }
+    )
+
+
+def document(status: int = 1, *codes: str, details: list[Any] | None = None, **over: Any) -> Raw:
+    fields = {"id": 70001, "status": status, "labels": labels(*codes), "details": details or []}
+    return good(fields | over)
+
+
+def detail(status: int, minute: int = 0, **over: Any) -> dict[str, Any]:
+    return {
+        "status": status,
+        "message": f"event {status}",
+        "status_datetime": f"2026-05-20 14:{minute:02}:00",
+        "location": None,
+    } | over
+
+
+MISSING = bad("Consignment not found", status=404)

@@ -2,8 +2,8 @@
 
 It is run as a file by whatever interpreter has Karrio, so it uses nothing of ours and is no module of the
 server's. A question is `{"id", "do", …}`, an answer `{"id", "ok"}` or `{"id", "error"}`. `open` comes first,
-with the account; then `rate`, `ship`, `cancel` and `track`, each with the body that Karrio takes. Their
-answers hold Karrio's result and messages, and what went over the wire.
+with the account; `here` asks for nothing but an answer; `rate`, `ship`, `cancel` and `track` come with the
+body that Karrio takes, and their answers hold its result and messages, and what went over the wire.
 
 Karrio's own way out is replaced by `Wire`: it would trust any certificate, follow redirects with the
 account's token, wait for ever, and post labels to a public service in the clear to convert them.
@@ -94,7 +94,8 @@ class Wire:
         except urllib.error.HTTPError:
             raise
         except (OSError, http.client.HTTPException) as error:
-            note["error"] = str(getattr(error, "reason", "") or error) or type(error).__name__
+            why = getattr(error, "reason", None) or error
+            note["error"] = getattr(why, "strerror", None) or str(why) or type(why).__name__
             raise
 
     def _exchange(self, request: urllib.request.Request, note: dict[str, Any]) -> _Heard:
@@ -206,9 +207,14 @@ def _library() -> Any:
         ) from None
     errors = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
     log.remove()
-    log.add(errors, level="ERROR", format="{name}: {message}", backtrace=False, diagnose=False)
+    log.add(errors, level="ERROR", format=_without_traceback, backtrace=False, diagnose=False)
     os.dup2(1, 2)  # parts of answers are printed there as well
     return library
+
+
+def _without_traceback(_record: object) -> str:
+    """How a line of the log looks; what an exception says comes with the answer."""
+    return "{name}: {message}\n"
 
 
 def _message(message: Any) -> dict[str, str]:
@@ -247,6 +253,8 @@ def serve(asks: Any, answers: Any) -> None:
             if ask["do"] == "open":
                 account = Account(ask)
                 answer["ok"] = account.about()
+            elif ask["do"] == "here":
+                answer["ok"] = {}
             elif account is None:
                 answer["error"] = "no account was opened"
             else:

@@ -14,30 +14,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from ulak.core.carriers import TERMS
-
-SECRETS = frozenset(
-    {
-        "access_key",
-        "access_token",
-        "api_key",
-        "api_secret",
-        "client_secret",
-        "consumer_key",
-        "consumer_secret",
-        "secret_key",
-        "track_api_key",
-        "track_secret_key",
-        "user_key",
-        "user_token",
-    }
-)
-"""Settings of Karrio's connectors that must be encrypted where they are stored, beside `password`."""
+from ulak.core.carriers import TERMS, is_secret
 
 LABELS = ("PDF", "ZPL", "PNG")
 INCOTERMS = ("", "CIP", "CPT", "DAP", "DDP", "DDU", "EXW", "FCA", "FOB")
 
-_SECRET = re.compile(r"(^|[_.])(secret|password|passphrase|key|token|pin)($|[_.])")
 _CARRIER = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _OPTION = re.compile(r"(config\.)?[a-z][a-z0-9_]{0,60}")
 _RATE = re.compile(r"rate_([a-z]{3})")
@@ -74,11 +55,6 @@ class KarrioSettings:
         config = options.pop("config", {})
         values = {**options, **(config if isinstance(config, dict) else {})}
         return tuple(str(value) for key, value in values.items() if is_secret(key) and value)
-
-
-def is_secret(key: str) -> bool:
-    """Whether a setting of this name is nobody's business."""
-    return key in SECRETS or _SECRET.search(key) is not None
 
 
 def parse_settings(words: Mapping[str, str]) -> KarrioSettings:

@@ -27,13 +27,13 @@ WORDS: tuple[tuple[re.Pattern[str], ParcelState], ...] = tuple(
         (r"customs|clearance|clearing agency|government agency|duties and taxes", _S.IN_CUSTOMS),
         (r"\bdamage", _S.DAMAGED),
         (r"(ready|available) for (customer )?(collection|pick[- ]?up)|held for (customer )?pick[- ]?up"
-         r"|await(s|ing) (customer )?(collection|pick[- ]?up)", _S.READY_FOR_PICKUP),
+         r"|await(s|ing) (customer )?(collection|pick[- ]?up)|can be (collected|picked up)", _S.READY_FOR_PICKUP),
         (r"\b(refused|attempt(ed)?|not home|unable to deliver|could not be delivered|undeliverable)\b"
          r"|(business|receiver|recipient|customer) (was|is) (closed|not available|unavailable)",
          _S.DELIVERY_FAILED),
         (r"\bdelay|weather|\blate\b|reschedul|mechanical failure|missed", _S.DELAYED),
         (r"\b(on hold|held|hold at)\b", _S.ON_HOLD),
-        (r"\bpicked up\b|\bpickup scan\b|\bcollected\b", _S.PICKED_UP),
+        (r"(?<!be )\b(picked up|collected)\b|\bpickup scan\b", _S.PICKED_UP),
     )
 )  # fmt: skip
 """Phrases in the order in which they are looked for."""

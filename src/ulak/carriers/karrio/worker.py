@@ -28,7 +28,8 @@ OPENING = 30.0
 LINE_MAX = 96 * 1024 * 1024
 """Bytes of an answer of the child's."""
 
-_LAST = 2.0  # seconds for a child that was told to end
+_LAST = 2.0  # seconds for a child to end, and to say that it is there
+_SECRET_MIN = 4  # shorter ones are in every other word
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 log = structlog.get_logger("ulak.karrio")
@@ -103,12 +104,14 @@ class Worker:
     async def about(self) -> About:
         """What can be done. Raises NotAsked."""
         async with self._next_turn():
-            return await self._open(again=True)
+            await self._end()
+            return await self._open()
 
     async def ask(self, verb: str, body: object, pieces: int = 1) -> Answer:
         """Let the carrier be asked. Raises NotAsked and Lost."""
         async with self._next_turn():
-            await self._open()
+            if not await self._is_there():
+                await self._open()
             ok = await self._answer({"do": verb, "body": body, "pieces": pieces}, self._limit)
             try:
                 return msgspec.json.decode(ok, type=Answer)
@@ -139,14 +142,20 @@ class Worker:
         finally:
             self._turn.release()
 
-    async def _open(self, *, again: bool = False) -> About:
-        """A child that has opened the account. Raises NotAsked."""
-        process = self._process
-        if process is not None and process.returncode is not None:
-            await self._end()
-        if self._process is not None and not again:
-            return About("", [])
+    async def _is_there(self) -> bool:
+        """Whether the child is able to answer. It is asked, so that a question is lost with a child that has
+        just ended only if it ends in that very moment."""
+        if self._process is None:
+            return False
+        if self._process.returncode is None:
+            with contextlib.suppress(Lost):
+                await self._answer({"do": "here"}, _LAST)
+                return True
         await self._end()
+        return False
+
+    async def _open(self) -> About:
+        """A new child that has opened the account. Raises NotAsked."""
         try:
             await self._start()
             settings = self._settings
@@ -231,6 +240,7 @@ class Worker:
             async for line in lines:
                 text = _COLOURS.sub("", line.decode("utf-8", "replace")).strip()
                 for secret in self._settings.secrets:
-                    text = text.replace(secret, "***")
+                    if len(secret) >= _SECRET_MIN:
+                        text = text.replace(secret, "***")
                 if text:
                     log.debug("karrio says", carrier=self._settings.carrier, text=text[:300])

@@ -46,7 +46,7 @@ from ulak.dialects.comtohome.reading import (
 from ulak.dialects.comtohome.settings import Upstream
 from ulak.dialects.comtohome.settings import check_settings as check_settings
 from ulak.dialects.comtohome.writing import order_body
-from ulak.outbound import Outbound, OutboundError
+from ulak.outbound import Answer, Outbound, OutboundError
 
 PATIENCE = 50_000
 """How long one call may take with all its tries, ms; less than a booking's claim holds (`core.once`)."""
@@ -119,6 +119,18 @@ class _Silence(NamedTuple):
     why: str
     sent: bool = False
     again: bool = True
+
+
+class _Request(NamedTuple):
+    """What is asked. `own`: of the account's own server; one that is not `urgent` lets others go first."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes = b""
+    own: bool = True
+    urgent: bool = True
+    limit: int = ANSWER_MAX
 
 
 class ComToHomeCarrier:
@@ -301,9 +313,10 @@ class _Line:
         self, method: str, path: str, until: int, *, body: bytes = b"", urgent: bool = True
     ) -> _Said | _Silence:
         """A request that changes nothing, so it is repeated when there was no good answer."""
+        request = _Request(method, self._to.url + path, self._headers(), body, urgent=urgent)
         for pause in (*PAUSES, None):
             async with contextlib.nullcontext() if urgent else self._looks:
-                said = await self._send(method, path, until, body, urgent=urgent)
+                said = await self._send(request, until)
             passing = said.again if isinstance(said, _Silence) else said.status in _PASSING
             if not passing or pause is None or self._clock() + pause * 1000 >= until:
                 break
@@ -312,8 +325,9 @@ class _Line:
 
     async def post(self, path: str, until: int, body: bytes, key: str) -> _Said | _Silence:
         """A request that is done once for its key. While the server is busy with it, it is repeated."""
+        headers = self._headers() | {"X-Idempotency-Key": key}
         for _ in range(BUSY_TRIES):
-            said = await self._send("POST", path, until, body, key)
+            said = await self._send(_Request("POST", self._to.url + path, headers, body), until)
             if isinstance(said, _Silence) or said.status != 409 or "retry-after" not in said.headers:
                 return said
             pause = min(whole(said.headers["retry-after"]) or 1, BUSY_PAUSE_MAX)
@@ -324,61 +338,56 @@ class _Line:
 
     async def download(self, url: str, until: int) -> File | Unreached:
         """A label's file. Only the server itself is shown the key, and only it may be a private address."""
-        own = _origin(url) == self._origin and self._origin is not None
-        answer = await self._exchange("GET", url, self._headers() if own else {}, b"", until, own, LABEL_MAX)
+        own = _origin(url) == self._origin
+        headers = self._headers() if own else {}
+        answer = await self._exchange(_Request("GET", url, headers, own=own, limit=LABEL_MAX), until)
         if isinstance(answer, _Silence):
             return Unreached(answer.why)
-        status, _, content = answer
-        if status != 200:
-            return Unreached(f"HTTP {status} instead of the label")
+        if answer.status != 200:
+            return Unreached(f"HTTP {answer.status} instead of the label")
         for start, end, mime in _FILES:
-            if content.lstrip()[:16].startswith(start) and end in content[-1024:]:
-                return File(content, mime)
+            if answer.body.lstrip()[:16].startswith(start) and end in answer.body[-1024:]:
+                return File(answer.body, mime)
         return Unreached("what came instead of the label is no PDF, PNG or ZPL")
 
-    async def _send(self, method: str, path: str, until: int, body: bytes, key: str = "") -> _Said | _Silence:
+    async def _send(self, request: _Request, until: int) -> _Said | _Silence:
         """One request; sent again when there were too many in the last minute."""
-        headers = self._headers() | ({"X-Idempotency-Key": key} if key else {})
-        url = self._to.url + path
         for _ in range(LIMITED_TRIES):
-            answer = await self._exchange(method, url, headers, body, until, True, ANSWER_MAX)
+            answer = await self._exchange(request, until)
             if isinstance(answer, _Silence):
                 return answer
-            status, found, content = answer
-            if status != 429:
-                return _Said(status, found, read_answer(status, content))
-            self._pacer.refused(found, self._clock())
+            if answer.status != 429:
+                return _Said(answer.status, answer.headers, read_answer(answer.status, answer.body))
+            self._pacer.refused(answer.headers, self._clock())
         return _Silence("there were too many requests to the account", again=False)
 
-    async def _exchange(
-        self, method: str, url: str, headers: dict[str, str], body: bytes, until: int, own: bool, limit: int
-    ) -> tuple[int, Mapping[str, str], bytes] | _Silence:
-        """Send one request when its turn has come. `own`: to the account's own server."""
+    async def _exchange(self, request: _Request, until: int) -> Answer | _Silence:
+        """Send one request when its turn has come."""
         async with self._slots:
-            if own and not await self._turn(until):
+            if request.own and not await self._turn(until, request.urgent):
                 return _Silence("the account's requests of this minute are used up", again=False)
             left = (until - self._clock()) / 1000
             if left <= 0:
                 return _Silence("it took too long", again=False)
             try:
                 answer = await self._outbound.request(
-                    method,
-                    url,
-                    headers=headers,
-                    body=body or None,
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    body=request.body or None,
                     timeout=min(self._to.timeout, left),
-                    limit=limit,
-                    guard=not own,
+                    limit=request.limit,
+                    guard=not request.own,
                 )
             except OutboundError as error:
                 return _Silence(str(error), sent=error.sent)
-        if own:
+        if request.own:
             self._pacer.learn(answer.headers, self._clock())
-        return answer.status, answer.headers, answer.body
+        return answer
 
-    async def _turn(self, until: int) -> bool:
+    async def _turn(self, until: int, urgent: bool) -> bool:
         """Wait for a place in the minute; False if none comes in time."""
-        while pause := self._pacer.wait(self._clock()):
+        while pause := self._pacer.wait(self._clock(), urgent=urgent):
             if self._clock() + pause > until:
                 return False
             await self._sleep(pause / 1000)

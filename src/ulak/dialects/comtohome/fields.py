@@ -286,12 +286,12 @@ def number_in(value: object) -> Decimal | None:
 
 def _bounded(value: Decimal) -> Decimal | None:
     """The number, if its digits can be written down: neither 1e400 nor 1e-400."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int):
+        return None
     if value == 0:
         return Decimal(0)
-    exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or value.adjusted() > _DIGITS or exponent < -_DIGITS:
-        return None
-    return value
+    return value if value.adjusted() <= _DIGITS and exponent >= -_DIGITS else None
 
 
 def _trimmed(value: Any) -> Any:

@@ -206,7 +206,7 @@ class _Form:
     def _packages(self, abroad: bool, many: bool | None) -> tuple[Package, ...]:
         """All packages; those with problems are left out."""
         readers = self._reader.children("packages", PACKAGES_MAX, required=True)
-        self._check_count(len(readers), many)
+        self._check_count(many)
         found = [self._package(reader, abroad, many is not False) for reader in readers]
         if many is not False:
             self._check_alike(found)
@@ -214,15 +214,15 @@ class _Form:
         self._check_totals(packages)
         return packages
 
-    def _check_count(self, count: int, many: bool | None) -> None:
-        given = self._reader.has("packages") and isinstance(self._reader.plain.get("packages"), list)
-        if not given or self._reader.partial:
+    def _check_count(self, many: bool | None) -> None:
+        given = self._reader.plain.get("packages")
+        if not isinstance(given, list) or len(given) > PACKAGES_MAX or self._reader.partial:
             return
-        if many and count < 2:
+        if many and len(given) < 2:
             self._reader.wrong("packages", Text.TOO_FEW, min=2)
-        elif many is None and not count:
+        elif many is None and not given:
             self._reader.wrong("packages", Text.TOO_FEW, min=1)
-        elif many is False and count != 1:
+        elif many is False and len(given) != 1:
             self._reader.wrong("packages", Text.EXACTLY_ONE)
 
     def _check_alike(self, packages: Sequence[Package | None]) -> None:

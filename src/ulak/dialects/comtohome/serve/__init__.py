@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from ulak.core.errors import StoreUnavailable
 from ulak.core.shipping import Printer
+from ulak.dialects.comtohome.serve.booking import Booking
+from ulak.dialects.comtohome.serve.documents import Documents
 from ulak.dialects.comtohome.serve.finding import Finding
+from ulak.dialects.comtohome.serve.tariffs import Tariffs
 from ulak.dialects.comtohome.serve.visit import DIALECT, RETRY_AFTER, Gate, Refused, Visit, with_rate
 from ulak.dialects.comtohome.shown import Show
 from ulak.dialects.comtohome.texts import Text
@@ -57,15 +60,10 @@ class Doors:
         gate = Gate(books, self._window)
         show = Show(public_url, link_key)
         finding = Finding(gate, show, nudge)
-        self._routes = [
-            _route("/consignments/find/trackingCode/(.+)", GET=finding.by_tracking),
-            _route("/consignments/find/barcode/(.+)", GET=finding.by_barcode),
-            _route("/consignments/find/reference_no/(.+)", GET=finding.by_reference),
-            _route("/consignments/find/uuid/(.+)", GET=finding.by_uuid),
-            _route("/consignments/([^/]+)/details", GET=finding.details),
-            _route("/consignments/([^/]+)/events", GET=finding.events),
-            _route("/consignments()", GET=finding.listing),
-        ]
+        booking = Booking(gate, desk, show)
+        documents = Documents(gate, desk, show, printer, logo)
+        tariffs = Tariffs(gate, desk, show)
+        self._routes = _routes(finding, booking, documents, tariffs)
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
@@ -108,5 +106,38 @@ _TROUBLES = {
 }
 
 
+def _routes(finding: Finding, booking: Booking, documents: Documents, tariffs: Tariffs) -> list[Route]:
+    """All paths; of several that fit the first counts."""
+    return [
+        _route("/consignments/find/trackingCode/(.+)", GET=finding.by_tracking),
+        _route("/consignments/find/barcode/(.+)", GET=finding.by_barcode),
+        _route("/consignments/find/reference_no/(.+)", GET=finding.by_reference),
+        _route("/consignments/find/uuid/(.+)", GET=finding.by_uuid),
+        _route("/consignments/draft()", POST=booking.create_draft),
+        _route("/consignments/draft/([^/]+)", PUT=booking.update_draft, DELETE=booking.delete_draft),
+        _route("/consignments/draft/([^/]+)/start-process", POST=booking.start),
+        _route("/consignments/multi-package()", POST=booking.create_many),
+        _route("/consignments()", GET=finding.listing, POST=booking.create),
+        _route("/consignments/([^/]+)/details", GET=finding.details),
+        _route("/consignments/([^/]+)/events", GET=finding.events),
+        _route("/consignments/([^/]+)/documents", GET=documents.of_consignment),
+        _route("/consignments/([^/]+)/proforma", POST=documents.proforma),
+        _route("/consignments/([^/]+)/cn22", POST=documents.cn22),
+        _route("/consignments/([^/]+)/cn23", POST=documents.cn23),
+        _route("/consignments/([^/]+)/send-to-provider", POST=booking.resend),
+        _route("/consignments/([^/]+)/recheck", POST=booking.recheck),
+        _route("/consignments/(.+)/cancel", POST=booking.cancel),
+        _route("/consignment-documents()", POST=documents.upload),
+        _route("/consignment-documents/([^/]+)", GET=documents.document),
+        _route("/consignment-documents/([^/]+)/download", GET=documents.download),
+        _route("/public-download/consignment-label/([^/]+)", GET=documents.label),
+        _route("/providers()", GET=tariffs.providers),
+        _route("/special-services()", GET=tariffs.services),
+        _route("/prices()", POST=tariffs.prices),
+        _route("/uploads/provider_logos/([a-z0-9-]{1,80})[.]png", "", GET=documents.logo),
+    ]
+
+
 def _route(path: str, base: str = BASE, **methods: Door) -> Route:
-    return Route(re.compile(re.escape(base) + path + "/?" * (not path.endswith("(.+)")), re.DOTALL), methods)
+    ending = "" if path.endswith("(.+)") else "/?"
+    return Route(re.compile(base + path + ending, re.DOTALL), methods)

@@ -63,6 +63,10 @@ class Visit:
         """Who asks, as services want to know it."""
         return Who(DIALECT, self.key, "", self.call.address)
 
+    def say(self, text: Text, **values: object) -> str:
+        """A sentence in the caller's language."""
+        return say(text, self.language, **values)
+
     def header(self, name: bytes) -> str:
         """The first header of a name, empty if there is none."""
         for key, value in self.call.headers:
@@ -79,11 +83,11 @@ class Visit:
         self, status: int, text: Text, headers: tuple[tuple[bytes, bytes], ...] = (), **values: object
     ) -> Refused:
         """A failure in the caller's language."""
-        return Refused(status, say(text, self.language, **values), headers=headers)
+        return Refused(status, self.say(text, **values), headers=headers)
 
     def invalid(self, path: str, text: Text, **values: object) -> Refused:
         """A field is not what it should be."""
-        return Refused(422, f"{path}: {say(text, self.language, **values)}")
+        return Refused(422, f"{path}: {self.say(text, **values)}")
 
     def body(self, *, optional: bool = False) -> Fields:
         """The object in the body; with `optional` an empty body is an empty object."""
@@ -96,9 +100,14 @@ class Visit:
         except TooLarge:
             raise self.refused(413, Text.TOO_LARGE) from None
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the call is to happen once."""
+        return any(name == b"x-idempotency-key" for name, _ in self.call.headers)
+
     def once(self, content: object) -> Once | None:
         """The key that makes this call happen once, if it has one."""
-        if not any(name == b"x-idempotency-key" for name, _ in self.call.headers):
+        if not self.has_key:
             return None
         key = self.header(b"x-idempotency-key")
         if not 1 <= len(key) <= _KEY_MAX or not all("!" <= letter <= "~" for letter in key):
@@ -116,7 +125,7 @@ class Visit:
             if not text:
                 numbers.append(default)
             elif number < 1 or (most is not None and number > most):
-                problems.append(f"{name}: {say(Text.NOT_A_PAGE, self.language)}")
+                problems.append(f"{name}: {self.say(Text.NOT_A_PAGE)}")
             else:
                 numbers.append(number)
         if problems:
@@ -166,6 +175,10 @@ class Gate:
     async def look(self, question: Callable[[Any], Result]) -> Result:
         """Ask the store for a visitor who was let in."""
         return await self._books.read(question)
+
+    async def keep(self, change: Callable[[Any], Result]) -> Result:
+        """Keep something that was made of what is there."""
+        return await self._books.write(change)
 
     async def change(self, visit: Visit, change: Callable[[Any, Account], Result | Refused]) -> Result:
         """Change something for a visitor who was let in; access may have been taken in between.
