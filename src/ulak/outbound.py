@@ -44,7 +44,7 @@ LIMIT = 64 * 1024
 URL_MAX = 2_000
 """Characters of an address."""
 
-KEEP = 60.0
+KEEP, KEEP_NAME = 15, 60
 """Seconds that a connection is kept for the next request, and a name's addresses for the next connection."""
 
 _LOOKUPS = 32
@@ -300,7 +300,7 @@ class Outbound:
 
             connector = aiohttp.TCPConnector(
                 resolver=_resolver(self._filtered if guard else self._resolve),
-                ttl_dns_cache=int(KEEP),
+                ttl_dns_cache=KEEP_NAME,
                 limit=0,
                 keepalive_timeout=KEEP,
                 ssl=self._tls or True,

@@ -27,7 +27,8 @@ WORDS: tuple[tuple[re.Pattern[str], ParcelState], ...] = tuple(
         (r"customs|clearance|clearing agency|government agency|duties and taxes", _S.IN_CUSTOMS),
         (r"\bdamage", _S.DAMAGED),
         (r"(ready|available) for (customer )?(collection|pick[- ]?up)|held for (customer )?pick[- ]?up"
-         r"|await(s|ing) (customer )?(collection|pick[- ]?up)|can be (collected|picked up)", _S.READY_FOR_PICKUP),
+         r"|await(s|ing) (customer )?(collection|pick[- ]?up)|can be (collected|picked up)",
+         _S.READY_FOR_PICKUP),
         (r"\b(refused|attempt(ed)?|not home|unable to deliver|could not be delivered|undeliverable)\b"
          r"|(business|receiver|recipient|customer) (was|is) (closed|not available|unavailable)",
          _S.DELIVERY_FAILED),
