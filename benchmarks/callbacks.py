@@ -1,7 +1,7 @@
 """Callbacks: how many a second arrive at a sink, and how long a live endpoint waits beside dead ones.
 
-`run` starts this file three more times, each a process of its own: the sink that is told, the sender at work on
-a database, and bare posts of the same bodies with the same library, which are the ceiling.
+`run` starts this file as programs of their own: the sink that is told, the sender at work on a database, and
+bare posts of the same bodies with the same library, which are the ceiling.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -221,13 +222,22 @@ async def posts(port: str) -> None:
         await _serve(work)
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What a sink was sent: when it last was, how late it came, and how much nobody answered."""
+
+    begun: float = 0.0
+    last: float = 0.0
+    delays: list[float] = field(default_factory=list)
+    dead: int = 0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class _Sink(asyncio.Protocol):
     """Takes posts and answers 200, or never; bodies come with a length."""
 
-    taken: dict[str, Any] = {}
-    arrived = asyncio.Event()
-
-    def __init__(self, answers: bool) -> None:
+    def __init__(self, tally: _Tally, answers: bool) -> None:
+        self._tally = tally
         self._answers = answers
         self._buffer = bytearray()
 
@@ -247,34 +257,35 @@ class _Sink(asyncio.Protocol):
             self._take(body)
 
     def _take(self, body: bytes) -> None:
-        taken = _Sink.taken
+        tally = self._tally
         if not self._answers:
-            taken["dead"] += 1
+            tally.dead += 1
             return
         self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        taken["last"] = time.monotonic()
-        taken["delays"].append(taken["last"] - msgspec.json.decode(body)["at"])
-        _Sink.arrived.set()
+        tally.last = time.monotonic()
+        tally.delays.append(tally.last - msgspec.json.decode(body)["at"])
+        tally.arrived.set()
 
 
 async def sink() -> None:
     """Two ports: one that answers, one that is dead."""
     loop = asyncio.get_running_loop()
-    _Sink.taken = {"dead": 0, "delays": [], "last": 0.0, "begun": 0.0}
+    tally = _Tally()
     servers = [
-        await loop.create_server(partial(_Sink, answers), HOST, 0, backlog=4096) for answers in (True, False)
+        await loop.create_server(partial(_Sink, tally, answers), HOST, 0, backlog=4096)
+        for answers in (True, False)
     ]
     live, dead = (server.sockets[0].getsockname()[1] for server in servers)
 
     async def work(task: dict[str, Any]) -> dict[str, Any]:
-        taken = _Sink.taken
         if task["task"] == "begin":
-            taken |= {"delays": [], "begun": time.monotonic()}
-            return {"dead": taken["dead"]}
-        while len(taken["delays"]) < task["count"]:
-            _Sink.arrived.clear()
-            await asyncio.wait_for(_Sink.arrived.wait(), 60)
-        return taken | {"delays": sorted(taken["delays"])}
+            tally.delays.clear()
+            tally.begun = time.monotonic()
+            return {"dead": tally.dead}
+        while len(tally.delays) < task["count"]:
+            tally.arrived.clear()
+            await asyncio.wait_for(tally.arrived.wait(), 60)
+        return {"begun": tally.begun, "last": tally.last, "delays": sorted(tally.delays)}
 
     await _serve(work, live=live, dead=dead)
 

@@ -94,8 +94,7 @@ def _http_ceiling(bench: Bench, load_seconds: float) -> None:
     with Helper("ceilings", "http") as door, Helper("load") as load:
         port = door.answer()["port"]
         meter = Meter(door=door.pid)
-        body = '{"serial":%d,"number":%d}'
-        body = body.replace("%d", "%010d")
+        body = '{"serial":"%08d","number":"%010d"}'
         sent = load.ask(port=port, path="/", body=body, connections=CONNECTIONS, seconds=load_seconds)
         usage = meter.read()
     rate = sent["accepted"] / usage.cpu["door"]

@@ -21,6 +21,9 @@ BODY_MAX = 16 * 1024 * 1024
 BODY_SECONDS = 30.0
 """A body has to be here in this time. The server itself would wait for ever."""
 
+# Who sends none of these sends no body (RFC 9112, section 6.3).
+_BODY_HEADERS = frozenset((b"content-length", b"transfer-encoding"))
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
@@ -110,6 +113,8 @@ class Web:
 
 async def _body(scope: dict[str, Any], receive: Receive) -> tuple[bytes, Trouble | None]:
     """The whole body, or why there is none. A body that is too large is read no further."""
+    if scope["method"] == "GET" and not any(name in _BODY_HEADERS for name, _ in scope["headers"]):
+        return b"", None
     try:
         async with asyncio.timeout(BODY_SECONDS):
             event = await receive()

@@ -202,6 +202,7 @@ def add_carrier(server: Server, name: str, kind: str, **words: str) -> None:
 
 async def test_parcels_go_through_two_servers(shop: Reached, hub: Reached) -> None:
     await asyncio.gather(shop.server.start(), hub.server.start())
+    await understood(hub)
     await booked_labelled_and_delivered(shop, hub)
     await cancelled(shop, hub)
     await looked_after_without_being_called(shop, hub)
@@ -310,8 +311,7 @@ def watched(booked: Booked) -> list[Watched]:
     ]
 
 
-async def test_our_client_understands_our_server(hub: Reached) -> None:
-    await hub.server.start()
+async def understood(hub: Reached) -> None:
     words = {"url": hub.url, "apikey": hub.key}
     carrier = ComToHomeCarrier(words, hub.outbound, now_ms)
 
@@ -364,7 +364,7 @@ async def test_our_client_understands_our_server(hub: Reached) -> None:
 
 
 async def test_a_booking_survives_the_server(sqlite_server: Server, outbound: Outbound) -> None:
-    """The carrier took it and its answer came to nobody: after the start it is asked again, with the same key."""
+    """The carrier took it, and its answer came to nobody: it is asked again, with the same key."""
     upstream = Scripted()
     await upstream.start()
     upstream.on("POST", "/consignments", Mute(), started(CODE))

@@ -67,7 +67,8 @@ def happen(database: Database, who: cast.Tenant, *subjects: int) -> None:
 
 def answered(database: Database, *statuses: int) -> None:
     """What is due is tried, and answered this."""
-    claimed = sync_write(database, lambda tx: callbacks.claim(tx, Room(100, 100, 100), 300_000))
+    room = Room(100, 100, 100, good=range(1, 100))
+    claimed = sync_write(database, lambda tx: callbacks.claim(tx, room, 300_000, lambda: 0.0))
     outcomes = [
         Outcome(callback.id, database.clock(), status, 5)
         for callback, status in zip(claimed, statuses, strict=True)

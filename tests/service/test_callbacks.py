@@ -402,30 +402,24 @@ def test_where_there_is_not_room_for_all_they_take_turns(
     ids = [office.listen(one) for one in who]
     for one in who:
         office.happen(one, 1, 2, 3)
-    order, after = [], 0
-    for _ in range(3):
-        claimed = [callback.endpoint.id for callback in office.claim(whole=2, after=after)]
-        assert len(set(claimed)) == 2
-        order += sorted(claimed, key=lambda one: (one <= after, one))
-        after = order[-1]
-    assert order == [*ids, ids[0]]
+    first = [callback.endpoint.id for callback in office.claim(whole=2, start=0.4)]
+    assert sorted(first) == ids[2:4]
+    second = [callback.endpoint.id for callback in office.claim(whole=2, start=0.9)]
+    assert sorted(second) == [ids[0], ids[4]]
 
 
-def test_a_failing_endpoint_has_one_try_at_a_time_and_not_all_the_room(
+def test_one_that_is_not_known_to_be_good_has_one_try_at_a_time_and_not_all_the_room(
     office: Office, alice: cast.Tenant, database: Database
 ) -> None:
-    bob, carol = cast.bob(database), cast.tenant(database, "carol")
-    for who in (alice, bob, carol):
-        office.listen(who)
-        office.happen(who, *range(5))
-    for callback in office.claim(each=1):
-        if callback.endpoint.account_id != carol.id:
-            office.fail(callback.id)
-        else:
-            office.arrive(callback.id)
-    taken = [callback.endpoint.account_id for callback in office.claim(failing=1)]
-    assert sorted(taken) == [alice.id, *[carol.id] * 4]
-    assert [callback.endpoint.account_id for callback in office.claim(failing=5)] == [alice.id, bob.id]
+    who = [alice, cast.bob(database), cast.tenant(database, "carol")]
+    ids = [office.listen(one) for one in who]
+    for one in who:
+        office.happen(one, *range(5))
+    room = Room(4, 1000, 1, good={ids[2]}, busy={ids[0]: 1, ids[2]: 1})
+    taken = sync_write(database, lambda tx: callbacks.claim(tx, room, LEASE, lambda: 0.0))
+    assert sorted(callback.endpoint.id for callback in taken) == [ids[1], *[ids[2]] * 3]
+    assert len(office.claim(doubtful=0, good=())) == 0
+    assert len(office.claim(doubtful=2, good=())) == 2
 
 
 # Sending again.

@@ -25,7 +25,7 @@ from tests.service.parcel_desk import (
 from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.core.jobs import JobKind
 from ulak.core.once import CLAIM, KEPT, Once
-from ulak.core.shipping import Quote, Unreached
+from ulak.core.shipping import Declined, Quote, Unreached
 from ulak.core.states import ParcelState
 from ulak.service.desk import Denied, Done
 from ulak.store import carriers as carrier_store
@@ -147,6 +147,26 @@ async def test_200_callers_with_keys_of_their_own_get_one_each(rig: Rig) -> None
     done = [answer.consignment.id for answer in answers if isinstance(answer, Done)]
     assert len(set(done)) == 200
     assert rig.money == (CREDIT - 200 * 144, 0, 200 * 144)
+
+
+async def test_callers_of_two_processes_get_one_consignment(rig: Rig, clock: FakeClock) -> None:
+    """Two servers over one database, each with its own writer."""
+    others = ClockedBooks(rig.database, {})
+    others.clock = clock
+    desks = [rig.desk, rig.another_desk(others)]
+    calls = [
+        desk.create(rig.who, rig.order(), once=once(f"{n % 5}"), render=render)
+        for n in range(40)
+        for desk in desks
+    ]
+    answers = await asyncio.gather(*calls)
+    await others.close()
+    done = [answer for answer in answers if isinstance(answer, Done)]
+    assert {refusal(answer) for answer in answers} <= {None, Refusal.IN_PROGRESS}
+    assert len({answer.consignment.id for answer in done}) == len(rig.all()) == 5
+    assert len({answer.body for answer in done}) == 5
+    assert set(rig.first.booked.values()) == {1}
+    assert rig.money == (CREDIT - 5 * PRICE, 0, 5 * PRICE)
 
 
 # A key whose request failed.
@@ -339,13 +359,19 @@ async def test_two_at_once_conclude_once(rig: Rig, two: tuple[asyncio.Task[Any],
     assert_booked_once(rig, waiting)
 
 
-async def test_the_second_answers_what_the_first_wrote(rig: Rig, two: tuple[asyncio.Task[Any], int]) -> None:
+@pytest.mark.parametrize(
+    ("booking", "why"),
+    [(DECLINED, Refusal.CARRIER_DECLINED), (Unreached("down"), Refusal.CARRIER_UNREACHED)],
+)
+async def test_the_second_answers_what_the_first_wrote(
+    rig: Rig, two: tuple[asyncio.Task[Any], int], booking: Declined | Unreached, why: Refusal
+) -> None:
     slow, waiting = two
-    rig.first.booking = DECLINED
+    rig.first.booking = booking
     rig.first.open.set()
     await rig.desk.go_on(rig.claim(JobKind.BOOK))
     denied = await slow
-    assert denied == Denied(Refusal.CARRIER_DECLINED, DECLINED.why, waiting)
+    assert denied == Denied(why, booking.why, waiting)
     assert rig.money == (CREDIT, 0, 0)
     earlier = rig.read(lambda tx: replies.find(tx, rig.alice.id, "create", "k"))
     assert earlier is not None

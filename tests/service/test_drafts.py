@@ -234,5 +234,5 @@ def test_forms_that_are_made_are_called_after_their_kind(
         PaperState.IN_REVIEW,
         "application/pdf",
     )
-    assert draft.papers == [made] == stored(database, draft.id).papers
+    assert stored(database, draft.id).papers == [made]
     assert [row[0] for row in sync_read(database, lambda tx: tx.all(_EVENTS))] == ["document.created"]

@@ -243,6 +243,39 @@ async def test_questions_that_wait_are_answered_together_and_one_failure_is_its_
     assert len({id(tx) for tx in views}) < 11
 
 
+async def test_changes_that_wait_share_a_commit_and_one_failure_is_its_own(database: Database) -> None:
+    """The one that fails leaves nothing, the others are there, and the calls say which was which."""
+    txs: list[Tx] = []
+
+    def note(name: str) -> Callable[[Tx], str]:
+        def change(tx: Tx) -> str:
+            txs.append(tx)
+            settings.put(tx, name, "there")
+            if name == "bad":
+                raise ValueError(name)
+            return name
+
+        return change
+
+    async with opened(database, Notes()) as books:
+        release = await hold_writer(books)
+        good = [asyncio.create_task(books.write(note(f"n{n}"))) for n in range(10)]
+        await asyncio.sleep(0.05)
+        release.set()
+        assert await asyncio.gather(*good) == [f"n{n}" for n in range(10)]
+        assert len({id(tx) for tx in txs}) == 1
+
+        release = await hold_writer(books)
+        mixed = [asyncio.create_task(books.write(note(name))) for name in ("a", "bad", "b")]
+        await asyncio.sleep(0.05)
+        release.set()
+        results = await asyncio.gather(*mixed, return_exceptions=True)
+        assert [str(result) for result in results] == ["a", "bad", "b"]
+        assert isinstance(results[1], ValueError)
+        assert await books.read(lambda tx: settings.get(tx, "bad")) is None
+        assert await books.read(lambda tx: settings.get(tx, "b")) == "there"
+
+
 async def test_who_asks_after_a_change_sees_it(database: Database) -> None:
     async with opened(database, Notes()) as books:
 

@@ -287,7 +287,10 @@ async def test_what_a_process_left_behind_is_told_by_the_next(office: Office) ->
     async with sink() as there:
         await office.happen(await office.listen(there.url()), 1, 1)
         room = callback_service.Room(10, 10, 10)
-        assert len(await office.books.write(lambda tx: callback_service.claim(tx, room, 300_000))) == 1
+        assert (
+            len(await office.books.write(lambda tx: callback_service.claim(tx, room, 300_000, lambda: 0.0)))
+            == 1
+        )
         async with office.sending():
             await office.until([ARRIVED, ARRIVED])
 

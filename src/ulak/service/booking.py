@@ -37,7 +37,7 @@ from ulak.service import carriers, events, parcel_papers, sightings
 from ulak.service.carriers import Carrier
 from ulak.service.marks import Marks, numbered
 from ulak.service.parcels import STRANGER, Denied, Done, Order, Render, Who
-from ulak.service.payments import move, short_of
+from ulak.service.payments import Purse, can_pay, move, purse
 from ulak.store import bookings, consignments, jobs, labels, replies, special_services
 from ulak.store.engine import Tx
 
@@ -210,14 +210,16 @@ def _begin(
         parent = Original(original.id, original.uuid, original.barcode)
     wanted, own_id = request.order.paper_ids, again.id if again else None
     refusal = parcel_papers.foreign(tx, account.id, wanted, own_id)
-    refusal = refusal or short_of(tx, account.id, offer.costs.total)
     if refusal is not None:
         return refusal
+    money = purse(tx, account.id)
+    if not can_pay(money, offer.costs.total):
+        return Denied(Refusal.NO_CREDIT)
     consignment = _waiting(tx, request, account, again, offer, parent, marks)
     parcel_papers.link(tx, consignment, wanted)
     if request.once is not None:
         replies.attach(tx, account.id, request.once, consignment.id)
-    _hold(tx, consignment, process)
+    _hold(tx, consignment, money, process)
     return Attempt(consignment, account, request.once, request.render)
 
 
@@ -263,9 +265,9 @@ def _waiting(
     return consignment
 
 
-def _hold(tx: Tx, consignment: Consignment, process: str) -> None:
+def _hold(tx: Tx, consignment: Consignment, money: Purse, process: str) -> None:
     """Reserve the price, and say whose the booking is."""
-    move(tx, consignment, Move.HOLD, consignment.held)
+    move(tx, consignment, Move.HOLD, consignment.held, money)
     bookings.take(tx, consignment.id, tx.now + CLAIM, process)
 
 
@@ -281,12 +283,12 @@ def again(tx: Tx, who: Who, consignment_id: int, render: Render | None, process:
         return Attempt(stored, account, render=render, resumed=True)
     if stored.state is not ParcelState.REJECTED:
         return Denied(Refusal.WRONG_STATE)
-    refusal = short_of(tx, account.id, stored.costs.total)
-    if refusal is not None:
-        return refusal
+    money = purse(tx, account.id)
+    if not can_pay(money, stored.costs.total):
+        return Denied(Refusal.NO_CREDIT)
     stored.state, stored.state_at, stored.held = ParcelState.WAITING, tx.now, stored.costs.total
     consignments.save(tx, stored)
-    _hold(tx, stored, process)
+    _hold(tx, stored, money, process)
     return Attempt(stored, account, render=render)
 
 
@@ -371,12 +373,13 @@ def conclude(
     Whoever comes second answers what the first wrote. `tracked`: the carrier can be asked about it later.
     """
     tried = attempt.consignment
-    consignments.lock(tx, [tried.id])
-    stored = consignments.load(tx, [tried.id]).get(tried.id)
-    if stored is None:
-        return Denied(Refusal.NOT_FOUND)
-    if _mark(stored) != _mark(tried):
-        return _standing(tx, attempt, stored)
+    carrier = tried.carrier
+    mark = (int(tried.state), tried.state_at, carrier.id if carrier else None)
+    if bookings.standing(tx, tried.id) != mark:
+        found = consignments.load(tx, [tried.id])
+        return _standing(tx, attempt, found[tried.id]) if found else Denied(Refusal.NOT_FOUND)
+    # Nobody else changes what waits. A copy: a transaction that loses against another one is done again.
+    stored = msgspec.structs.replace(tried, labels=[], seen=[*tried.seen])
     jobs.remove(tx, JobKind.BOOK, [stored.id])
     others = [] if not attempt.resumed else replies.running(tx, stored.account_id, stored.id)
     if isinstance(outcome, Booked):
@@ -394,12 +397,6 @@ def conclude(
     for once in others if attempt.once is None else [*others, attempt.once]:
         replies.fail(tx, stored.account_id, once, stored.id)
     return Denied(why, outcome.why, stored.id)
-
-
-def _mark(consignment: Consignment) -> tuple[ParcelState, int, int | None]:
-    """What tells one attempt to book a consignment from another."""
-    carrier = consignment.carrier
-    return consignment.state, consignment.state_at, carrier.id if carrier else None
 
 
 def _book(tx: Tx, consignment: Consignment, booked: Booked, marks: Marks) -> list[Event]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -35,16 +35,15 @@ Luck = Callable[[], float]
 class Room:
     """For how many callbacks there is room. `busy` tells how many of an endpoint are claimed already.
 
-    Of an endpoint at most `each` are claimed, of one that is failing at most one; `whole` bounds what is
-    claimed now in all, and `failing` how much of it goes to failing ones. `after` is the endpoint that had
-    its turn last: where there is not room for all, those behind it come first.
+    Of an endpoint that is known to be `good` at most `each` are claimed, of any other at most one: nobody knows
+    how long that takes. `whole` bounds what is claimed now in all, `doubtful` how much of it goes to the others.
     """
 
     each: int
     whole: int
-    failing: int
+    doubtful: int
     busy: Mapping[int, int] = field(default_factory=dict)
-    after: int = 0
+    good: Container[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +69,15 @@ def step(
     disabled = finish(tx, outcomes, luck) if outcomes else []
     if returned:
         give_back(tx, returned)
-    return Step(claim(tx, room, lease), disabled)
+    return Step(claim(tx, room, lease, luck), disabled)
 
 
-def claim(tx: Tx, room: Room, lease: int) -> list[Callback]:
-    """Claim callbacks that are due, fairly: no endpoint has a second one before each has one."""
-    rooms = _shares(store.queues(tx), room)
+def claim(tx: Tx, room: Room, lease: int, luck: Luck) -> list[Callback]:
+    """Claim callbacks that are due, fairly: no endpoint has a second one before each has one.
+
+    Where there is not room for all endpoints, luck says which come first.
+    """
+    rooms = _shares(store.queues(tx), room, luck())
     taken = store.take(tx, rooms, tx.now + lease) if rooms else []
     known = endpoints.in_use(tx, {endpoint_id for _, endpoint_id, _ in taken}) if taken else {}
     return [
@@ -85,14 +87,14 @@ def claim(tx: Tx, room: Room, lease: int) -> list[Callback]:
     ]
 
 
-def _shares(queues: Sequence[tuple[int, bool]], room: Room) -> dict[int, int]:
+def _shares(queues: Sequence[int], room: Room, start: float) -> dict[int, int]:
     """How many to claim of each endpoint."""
-    turn = sorted(queues, key=lambda queue: (queue[0] <= room.after, queue[0]))
-    failing = [one for one, is_failing in turn if is_failing and room.busy.get(one, 0) < 1]
-    shares = dict.fromkeys(failing[: max(0, room.failing)], 1)
-    good = [one for one, is_failing in turn if not is_failing and room.busy.get(one, 0) < room.each]
+    first = int(start * len(queues))
+    turn = [*queues[first:], *queues[:first]]
+    doubtful = [one for one in turn if one not in room.good and not room.busy.get(one, 0)]
+    shares = dict.fromkeys(doubtful[: max(0, min(room.doubtful, room.whole))], 1)
     whole = max(0, room.whole - len(shares))
-    good = good[:whole]
+    good = [one for one in turn if one in room.good and room.busy.get(one, 0) < room.each][:whole]
     if good:
         share, rest = divmod(whole, len(good))
         for place, one in enumerate(good):

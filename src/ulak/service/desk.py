@@ -62,6 +62,9 @@ Answer = TypeVar("Answer")
 GOING_ON = 16
 """Left bookings that are gone on with at the same time."""
 
+ROUNDS = 3
+"""How often a request looks again when another one with its key fails just then."""
+
 NONE: Mapping[int, Courier] = {}
 
 log = structlog.get_logger("ulak.parcels")
@@ -123,17 +126,16 @@ class Desk:
         return attempt if isinstance(attempt, Denied) else await self._carry_out(attempt)
 
     async def _book(self, request: Request) -> Done | Denied:
-        result: Done | Denied | None = None
-        while result is None:
+        for _ in range(ROUNDS):
             basis = await self._books.read(partial(booking.basis, request=request))
-            if isinstance(basis, Begun):
-                begun = await self._books.write(
-                    partial(booking.going, request=request, process=self._process)
-                )
-                result = await self._carry_out(begun) if isinstance(begun, Attempt) else begun
-            else:
-                result = await self._begin(request, basis) if isinstance(basis, Basis) else basis
-        return result
+            if isinstance(basis, Basis):
+                return await self._begin(request, basis)
+            if not isinstance(basis, Begun):
+                return basis
+            begun = await self._books.write(partial(booking.going, request=request, process=self._process))
+            if begun is not None:
+                return await self._carry_out(begun) if isinstance(begun, Attempt) else begun
+        return Denied(Refusal.IN_PROGRESS)
 
     async def _begin(self, request: Request, basis: Basis) -> Done | Denied:
         couriers = await self._fleet.of(basis.carriers)

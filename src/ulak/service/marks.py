@@ -35,13 +35,12 @@ class Marks:
     prefix: str = "C2H"
 
     def names(self, tx: Tx) -> Names:
-        """A UUID and a barcode that no consignment has."""
+        """A UUID, of which there are too many to meet one twice, and a barcode that no consignment has."""
         while True:
-            name = str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
             digits = self.rng.randrange(10**BARCODE_DIGITS)
             barcode = f"{self.prefix}{digits:0{BARCODE_DIGITS}}"
-            if not bookings.is_taken(tx, name, barcode):
-                return Names(name, barcode)
+            if not bookings.is_taken(tx, barcode):
+                return Names(str(uuid.UUID(int=self.rng.getrandbits(128), version=4)), barcode)
 
     def file_name(self, ending: str) -> str:
         """What a label's file is called."""

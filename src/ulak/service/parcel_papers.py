@@ -53,7 +53,6 @@ def made(tx: Tx, account: Account, consignment: Consignment, kind: PaperKind, fi
     size = len(file.content)
     paper = Paper(0, account.id, consignment.id, kind, PaperState.IN_REVIEW, name, file.mime, size, tx.now)
     kept = papers.insert(tx, paper, file.content, None, None)
-    consignment.papers.append(kept)
     _tell(tx, consignment, kept)
     return kept
 

@@ -12,7 +12,8 @@ _TAKE = Sql(
     " ON CONFLICT (kind, subject) DO UPDATE SET due = excluded.due, claim = excluded.claim"
     " WHERE job.claim = '' OR job.due <= :now"
 )
-_TAKEN = Sql("SELECT 1 FROM consignment WHERE barcode = :barcode OR uuid = :uuid LIMIT 1")
+_STANDING = Sql("SELECT state, state_at, carrier_id FROM consignment WHERE id = :id", lock="FOR UPDATE")
+_TAKEN = Sql("SELECT 1 FROM consignment WHERE barcode = :barcode")
 _DELETE = Sql("DELETE FROM consignment WHERE id = :id")
 _DELETE_SEEN = Sql("DELETE FROM sighting WHERE consignment_id = :id")
 _LOOKED = Sql(
@@ -37,9 +38,15 @@ def take(tx: Tx, consignment_id: int, until: int, claim: str) -> bool:
     return tx.run(_TAKE, kind=kind, subject=consignment_id, until=until, claim=claim, now=tx.now) > 0
 
 
-def is_taken(tx: Tx, uuid: str, barcode: str) -> bool:
-    """Whether a consignment of any account has this UUID or this barcode."""
-    return tx.one(_TAKEN, uuid=uuid, barcode=barcode) is not None
+def standing(tx: Tx, consignment_id: int) -> tuple[int, int, int | None] | None:
+    """The state of a consignment, since when, and its carrier's id. It stays locked until the commit."""
+    row = tx.one(_STANDING, id=consignment_id)
+    return (row[0], row[1], row[2]) if row else None
+
+
+def is_taken(tx: Tx, barcode: str) -> bool:
+    """Whether a consignment of any account has this barcode."""
+    return tx.one(_TAKEN, barcode=barcode) is not None
 
 
 def delete(tx: Tx, consignment_id: int) -> None:

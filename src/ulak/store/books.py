@@ -36,7 +36,7 @@ class Books:
         return await ticket
 
     async def write(self, change: Callable[[Tx], Result]) -> Result:
-        """Change within one transaction of its own; returns after it is on disk."""
+        """Change within one transaction; returns after it is on disk. If `change` raises, nothing is."""
         ticket: asyncio.Future[Result] = self._loop.create_future()
         self._writer.change(change, ticket)
         return await ticket

@@ -3,7 +3,8 @@
 An answer to a request may only leave after its change is on disk, and a disk syncs a few thousand times a
 second at best. So changes that come often (orders, outcomes, reports, claims) are not transactions of their
 own: they are *gathered*, decided in order on one working copy, written with one statement a table, and share
-one sync. Everything else is a transaction of its own on the same connection.
+one sync. Everything else is a function of its own on the same connection; those that wait share a transaction
+too, one after the other, unless one of them fails: then each is done alone.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ PENDING_MAX = 50_000
 """Items waiting at most; beyond it new ones are refused before anything is promised."""
 
 TOGETHER_MAX = 16
-"""Questions that one transaction answers at most; beginning and ending it costs more than most of them."""
+"""Questions, or changes, that share one transaction at most; beginning and ending it costs more than most."""
 
 _TRIES = 5
 
@@ -97,7 +98,10 @@ class Writer:
             self._wake.notify()
 
     def change(self, change: Callable[[Tx], Any], ticket: Any) -> None:
-        """Give a transaction of its own; its result is delivered with `ticket`."""
+        """Give a change of its own; its result is delivered with `ticket`.
+
+        It is called again when its transaction dies, so apart from `tx` it must change nothing.
+        """
         with self._wake:
             self._admit()
             self._changes.append((change, ticket))
@@ -128,8 +132,8 @@ class Writer:
             else:
                 if groups:
                     self._deliver(self._commit_group(connection, groups))
-                for change, ticket in changes:
-                    self._deliver([(ticket, self._commit(connection, change))])
+                for first in range(0, len(changes), TOGETHER_MAX):
+                    self._deliver(self._commit_changes(connection, changes[first : first + TOGETHER_MAX]))
             with self._wake:
                 self._pending -= finished
         if connection is not None:
@@ -173,6 +177,18 @@ class Writer:
             for name, item, ticket in singles
             for pair in self._commit_group(connection, {name: ([item], [ticket])})
         ]
+
+    def _commit_changes(
+        self, connection: Connection, changes: Sequence[tuple[Callable[[Tx], Any], Any]]
+    ) -> list[tuple[Any, Any]]:
+        """Commit these changes in one transaction. If one of them fails, each is committed alone."""
+        if len(changes) > 1:
+            results = self._commit(connection, lambda tx: [change(tx) for change, _ in changes])
+            if isinstance(results, StoreUnavailable):
+                return [(ticket, results) for _, ticket in changes]
+            if not isinstance(results, BaseException):
+                return [(ticket, result) for (_, ticket), result in zip(changes, results, strict=True)]
+        return [(ticket, self._commit(connection, change)) for change, ticket in changes]
 
     def _ids_for(self, groups: dict[str, tuple[list[Any], list[Any]]]) -> int:
         return sum(

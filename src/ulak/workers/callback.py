@@ -2,9 +2,11 @@
 
 What is due is claimed in the commit that also writes down what came of earlier attempts, so however fast
 endpoints answer, a group of them costs one commit. A claim takes more of an endpoint than is tried at once:
-its lane then always has something to go on with while the next commit is under way. An endpoint that fails is
-tried with one callback at a time, and if that goes on, its lane is emptied and it is tried more rarely: the
-dead ones cost the others little.
+its lane then always has something to go on with while the next commit is under way.
+
+An endpoint is good from a success on until it fails. Any other is tried with one callback at a time, all of
+them together never take all the room, and one that goes on failing is tried more rarely: the dead ones cost
+the others little.
 
 Everything here runs on the event loop's thread.
 """
@@ -37,16 +39,16 @@ TIMEOUT = 15.0
 """Seconds that an endpoint has for its answer."""
 
 ABREAST = 8
-"""Callbacks that are tried at once at one endpoint; one where the last attempt failed."""
+"""Callbacks that are tried at once at a good endpoint; one at any other."""
 
 AHEAD = 128
-"""Callbacks of one endpoint that are claimed at most."""
+"""Callbacks of a good endpoint that are claimed at most."""
 
 WHOLE = 2_000
 """Callbacks that are claimed in all at most."""
 
-FAILING = 1_000
-"""Of these, the most of endpoints that are failing: dead ones never take all the room."""
+DOUBTFUL = 1_000
+"""Of these, the most for endpoints that are not known to be good."""
 
 LEASE = 300_000
 """How long a claim holds, ms: longer than the slowest endpoint takes for all that is claimed of it."""
@@ -82,11 +84,12 @@ class Books(Protocol):
 class Lane:
     """What is claimed of one endpoint: some of it under way, the rest waiting.
 
-    `misses` counts the failures since the last success, as far as we know.
+    `misses` counts the failures in a row.
     """
 
     endpoint: Endpoint
-    misses: int
+    good: bool
+    misses: int = 0
     waiting: deque[Callback] = field(default_factory=deque)
     under_way: int = 0
 
@@ -122,11 +125,11 @@ class CallbackSender:
         self._outcomes: list[Outcome] = []
         self._returned: list[int] = []
         self._keys: dict[int, tuple[str, bytes]] = {}
+        self._good: set[int] = set()
         self._rested: dict[int, float] = {}
         self._awake = asyncio.Event()
         self._asked = False
         self._stopping = False
-        self._turn = 0
 
     def wake(self) -> None:
         """There is something to tell."""
@@ -214,13 +217,13 @@ class CallbackSender:
         if self._stopping:
             return Room(0, 0, 0)
         busy = {endpoint_id: lane.claimed for endpoint_id, lane in self._lanes.items()}
-        failing = sum(lane.claimed for lane in self._lanes.values() if lane.misses)
+        doubtful = sum(lane.claimed for lane in self._lanes.values() if not lane.good)
         room = WHOLE - sum(busy.values())
         now = asyncio.get_running_loop().time()
         self._rested = {one: until for one, until in self._rested.items() if until > now}
         latest = now + BURST * self._rest_of_one()
         busy |= {one: AHEAD for one, until in self._rested.items() if until > latest}
-        return Room(AHEAD, room, min(room, FAILING - failing), busy, self._turn)
+        return Room(AHEAD, room, DOUBTFUL - doubtful, busy, frozenset(self._good))
 
     def _take(self, claimed: Sequence[Callback]) -> None:
         """Put what was claimed into the lanes of its endpoints."""
@@ -231,19 +234,17 @@ class CallbackSender:
             endpoint = callback.endpoint
             lane = self._lanes.get(endpoint.id)
             if lane is None:
-                lane = self._lanes[endpoint.id] = Lane(endpoint, misses=int(endpoint.failing is not None))
+                lane = self._lanes[endpoint.id] = Lane(endpoint, endpoint.id in self._good)
             lane.endpoint = endpoint
             lane.waiting.append(callback)
             self._held.add(callback.id)
             touched[endpoint.id] = lane
-        if touched:
-            self._turn = max(touched)
         for lane in touched.values():
             self._go_on(lane)
 
     def _go_on(self, lane: Lane) -> None:
         """Try as many of an endpoint's as may be tried at once."""
-        while lane.waiting and lane.under_way < (1 if lane.misses else ABREAST) and not self._stopping:
+        while lane.waiting and lane.under_way < (ABREAST if lane.good else 1) and not self._stopping:
             callback = lane.waiting.popleft()
             lane.under_way += 1
             task = asyncio.create_task(self._try(lane, callback))
@@ -263,7 +264,8 @@ class CallbackSender:
         lane.under_way -= 1
         self._outcomes.append(outcome)
         if outcome.arrived:
-            lane.misses = 0
+            lane.good, lane.misses = True, 0
+            self._good.add(lane.endpoint.id)
             self._rested.pop(lane.endpoint.id, None)
         else:
             self._missed(lane)
@@ -275,7 +277,8 @@ class CallbackSender:
         now = asyncio.get_running_loop().time()
         one = lane.endpoint.id
         self._rested[one] = max(self._rested.get(one, now), now) + self._rest_of_one()
-        lane.misses += 1
+        self._good.discard(one)
+        lane.good, lane.misses = False, lane.misses + 1
         if lane.misses >= MISSES:
             self._returned += [waiting.id for waiting in lane.waiting]
             lane.waiting.clear()

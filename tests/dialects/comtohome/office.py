@@ -199,3 +199,22 @@ def messages(answer: Any) -> list[str]:
 def header(reply: Reply, name: str) -> str | None:
     """A header of an answer."""
     return next((value.decode() for key, value in reply.headers if key.decode() == name.lower()), None)
+
+
+BOUNDARY = "----ours7MA4YWxkTrZu0gW"
+
+
+def form(parts: dict[str, str]) -> tuple[str, bytes]:
+    """A form as multipart/form-data: its content type and its body.
+
+    A part is a text; one whose name has a file name behind a colon is a file, written in latin-1.
+    """
+    body = b""
+    for name, value in parts.items():
+        field, _, file_name = name.partition(":")
+        disposition = f'Content-Disposition: form-data; name="{field}"'
+        if file_name:
+            disposition += f'; filename="{file_name}"\r\nContent-Type: application/octet-stream'
+        content = value.encode("latin-1") if file_name else value.encode()
+        body += f"--{BOUNDARY}\r\n{disposition}\r\n\r\n".encode() + content + b"\r\n"
+    return f"multipart/form-data; boundary={BOUNDARY}", body + f"--{BOUNDARY}--\r\n".encode()

@@ -79,6 +79,7 @@ _FILES = (
     (b"^XA", b"^XZ", "application/zpl"),
 )
 _PASSING = (502, 503, 504)
+_LATER = (408, 425)
 _NOT_BOOKED = (ParcelState.WAITING, ParcelState.REJECTED, ParcelState.CANCELLED, ParcelState.DRAFT)
 _TOLD_AT_BOOKING = (ParcelState.DRAFT, ParcelState.WAITING, ParcelState.REJECTED, ParcelState.BOOKED)
 
@@ -105,12 +106,13 @@ class _Said(NamedTuple):
     @property
     def refused(self) -> bool:
         """Whether it is a plain no. A failure of the server's own may or may not be one."""
-        return isinstance(self.read, Failure) and self.status < 500
+        return isinstance(self.read, Failure) and self.status < 500 and self.status not in _LATER
 
     @property
     def again(self) -> bool:
-        """Whether another try may help."""
-        return self.status >= 500
+        """Whether another try may help: the server failed, or what it did cannot be read."""
+        unread = 200 <= self.status < 300 and not isinstance(self.read, Failure)
+        return unread or self.status >= 500 or self.status in _LATER
 
 
 class _Silence(NamedTuple):

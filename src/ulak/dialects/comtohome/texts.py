@@ -92,7 +92,7 @@ class Text(Enum):
     NO_PHONE = ("geçerli bir telefon numarası değil", "is not a phone number")
     NO_TARIFF_CODE = ("6 ile 12 arası rakamdan oluşmalı", "must be 6 to 12 digits")
     NO_TIME = ("ISO-8601 biçiminde bir zaman olmalı", "must be an ISO-8601 time")
-    TOO_FEW = ("en az {min} öğe içermeli", "must have at least {min} entries")
+    TOO_FEW = ("en az {min} öğe içermeli", "must have {min} or more entries")
     TOO_MANY_ENTRIES = ("en fazla {max} öğe içerebilir", "must have at most {max} entries")
     EXACTLY_ONE = (
         "tam olarak 1 koli içermeli; birden fazlası için multi-package kullanın",

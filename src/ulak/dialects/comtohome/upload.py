@@ -130,7 +130,7 @@ def _part(segment: bytes) -> tuple[str, Part]:
     if headers.get("content-transfer-encoding", "binary").lower() not in ("7bit", "8bit", "binary"):
         raise Unreadable("a part is encoded")
     told = {
-        key.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain
+        key.lower(): re.sub(r'\\(["\\])', r"\1", quoted) or plain
         for key, quoted, plain in _PARAMETER.findall(disposition)
     }
     if not told.get("name"):

@@ -19,13 +19,18 @@ _BY_STATUS = STATES | {2: ParcelState.BOOKED, 3: ParcelState.BOOKED}
 _BY_NAME = {status.name: state for state, status in STATUSES.items()}
 
 _NEGATED = re.compile(
-    r"\b(NOT|NO|NEVER|CANNOT|COULDNT|FAIL\w*|UN(?!DER|TIL|IT|LOAD|PACK)\w+|EDILEMEDI|EDILMEDI|BULUNAMADI|BASARISIZ)\b"
+    r"\b(NOT|NEVER|CANNOT|COULDNT|FAIL\w*|UN(?!DER|TIL|IT|LOAD|PACK)\w+|EDILEMEDI|EDILMEDI|BULUNAMADI|BASARISIZ)\b"
 )
 _TO_DOOR = re.compile(r"DELIVER|DISTRIBUT|TESLIM|DAGITI|ATTEMPT|ADDRESS|ADRES|RECIPIENT|CONSIGNEE|HOME|ALICI")
 _BACK = re.compile(r"\b(RETURN|IADE)")
 
-# The first that is found counts. A parcel that is said to be delivered somewhere else than to the person it
-# is for has only gone a part of its way.
+# A parcel that is said to be delivered to one of these, or in part, has only gone a part of its way.
+_ON_THE_WAY = (
+    r"PARTIAL\w* DELIVERED|DELIVERED TO (\w+ ){0,3}(BRANCH|CARRIER|CARGO|PROVIDER|COURIER|PARTNER"
+    r"|AGENT|HUB|DEPOT|WAREHOUSE|CENT(ER|RE)|STATION|FACILITY|AIRPORT|CUSTOMS|POST OFFICE)\b"
+)
+
+# The first that is found counts.
 _WORDS = tuple(
     (re.compile(pattern), state)
     for pattern, state in (
@@ -40,10 +45,8 @@ _WORDS = tuple(
         (r"PROVIDER (ERROR|REJECT|REFUS)", ParcelState.REJECTED),
         (r"\bDRAFT\b|\bTASLAK\b", ParcelState.DRAFT),
         (r"\bATTEMPT", ParcelState.DELIVERY_FAILED),
-        (
-            r"DELIVERED TO (A |THE )?(?!RECIPIENT|CONSIGNEE|CUSTOMER|RECEIVER|ADDRESS|NEIGHBO|DOOR)",
-            ParcelState.IN_TRANSIT,
-        ),
+        (_ON_THE_WAY, ParcelState.IN_TRANSIT),
+        (r"\bBE(ING)? DELIVERED", ParcelState.OUT_FOR_DELIVERY),
         (r"\bDELIVERED\b|DELIVERY (IS )?COMPLETE|TESLIM EDILDI", ParcelState.DELIVERED),
         (r"(READY|AVAILABLE|WAITING) FOR (PICKUP|PICK UP|COLLECTION)", ParcelState.READY_FOR_PICKUP),
         (r"DELIVER|DISTRIBUT|DAGITI|KURYEDE", ParcelState.OUT_FOR_DELIVERY),
