@@ -52,10 +52,16 @@ class Office:
         sync_write(self.database, lambda tx: events.record(tx, news))
 
     def claim(
-        self, each: int = 100, whole: int = 1000, failing: int = 1000, after: int = 0
+        self,
+        each: int = 100,
+        whole: int = 1000,
+        doubtful: int = 1000,
+        *,
+        good: Container[int] = range(1, 1000),
+        start: float = 0,
     ) -> list[Callback]:
-        room = Room(each, whole, failing, after=after)
-        return sync_write(self.database, lambda tx: callbacks.claim(tx, room, LEASE))
+        room = Room(each, whole, doubtful, good=good)
+        return sync_write(self.database, lambda tx: callbacks.claim(tx, room, LEASE, lambda: start))
 
     def step(self, outcomes: Sequence[Outcome] = (), returned: Sequence[int] = ()) -> Step:
         return sync_write(

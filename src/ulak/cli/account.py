@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from cyclopts import App
 
+from ulak.cli.callback import set_callback
 from ulak.cli.common import DEFAULTS, Common, note, pairs
 from ulak.cli.errors import UsageError
 from ulak.core.accounts import SETTINGS, Account
@@ -70,6 +71,16 @@ def set_(account: str, /, *changes: str, common: Common = DEFAULTS) -> None:
 def api_access(state: Literal["on", "off"], account: str, /, *, common: Common = DEFAULTS) -> None:
     """Let an account in, or lock it out; shows the account."""
     common.show(common.write(lambda tx: _shown(tx, accounts.set_access(tx, account, state == "on"))))
+
+
+@app.command
+def callback(account: str, url: str, /, *, dialect: str = "iletimerkezi", common: Common = DEFAULTS) -> None:
+    """Tell an account of events at this address, in the words of a dialect; or no more, with `off`.
+
+    Shows {"account", "dialect", "url", "secret"}: the only time the secret, which signs what is told, is shown;
+    for `off` {"account", "dialect", "url": null}.
+    """
+    set_callback(account, url, dialect, common)
 
 
 def _shown(tx: Tx, account: Account) -> dict[str, Any]:

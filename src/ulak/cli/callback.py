@@ -69,7 +69,7 @@ def resend(
     common.show({"ids": common.write(again)})
 
 
-def set_callback(account: str, url: str, dialect: str | None, common: Common) -> None:
+def set_callback(account: str, url: str, dialect: str, common: Common) -> None:
     """Tell an account of events at this address, or no more (`off`), in the words of a dialect.
 
     Shows {"account", "dialect", "url", "secret"}, the only time the secret is shown; {"account", "dialect",
@@ -77,22 +77,22 @@ def set_callback(account: str, url: str, dialect: str | None, common: Common) ->
     """
     from ulak.wiring import RENDERERS
 
-    known = ", ".join(RENDERERS)
-    chosen = dialect if dialect is not None else next(iter(RENDERERS))
-    if chosen not in RENDERERS:
-        raise UsageError(f"there are no callbacks in the words of {chosen!r}; there are in those of {known}")
     config = common.options()
+    if url != "off":
+        asyncio.run(_check(url, config))
+    if dialect not in RENDERERS:
+        known = ", ".join(RENDERERS)
+        raise UsageError(f"there are no callbacks in the words of {dialect!r}; there are in those of {known}")
     if url == "off":
-        common.show(common.write(lambda tx: _off(tx, account, chosen)))
+        common.show(common.write(lambda tx: _off(tx, account, dialect)))
         return
-    asyncio.run(_check(url, config))
     vault = Vault(config.data, config.key)
-    families = RENDERERS[chosen].families
+    families = RENDERERS[dialect].families
 
     def change(tx: Tx) -> dict[str, Any]:
         owner = accounts.named(tx, account)
-        made = endpoints.set_endpoint(tx, owner.id, chosen, families, url, vault)
-        return {"account": owner.name, "dialect": chosen, "url": url, "secret": made.secret}
+        made = endpoints.set_endpoint(tx, owner.id, dialect, families, url, vault)
+        return {"account": owner.name, "dialect": dialect, "url": url, "secret": made.secret}
 
     common.show(common.write(change))
     note("Keep the secret: callbacks are signed with it, and it is not shown again.")

@@ -35,8 +35,9 @@ Luck = Callable[[], float]
 class Room:
     """For how many callbacks there is room. `busy` tells how many of an endpoint are claimed already.
 
-    Of an endpoint that is known to be `good` at most `each` are claimed, of any other at most one: nobody knows
-    how long that takes. `whole` bounds what is claimed now in all, `doubtful` how much of it goes to the others.
+    Of an endpoint that is known to be `good` at most `each` are claimed, of any other at most one: nobody
+    knows how long that takes. `whole` bounds what is claimed now in all, `doubtful` how much of it goes to
+    the others.
     """
 
     each: int

@@ -56,6 +56,8 @@ RECIPIENT = Party(
     phone="905386416672",
     email="consignee@example.com",
 )
+KEPT = Party("Depo", "Ali", "TR", "İzmir", "Bornova", "Liman Cd. 4", "35040", "902320000000")
+"""Somebody whom an account keeps."""
 
 
 def of_the_page(account_id: int = 1) -> Consignment:

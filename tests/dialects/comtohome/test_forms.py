@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.dialects.comtohome.bodies import ABROAD, DOMESTIC, SEVERAL, spoiled
+from tests.dialects.comtohome.samples import KEPT
 
-from ulak.core.consignments import Party, Preference, Route, SavedAs, Shape
+from ulak.core.consignments import Preference, Route, SavedAs, Shape
 from ulak.dialects.comtohome import forms
 from ulak.dialects.comtohome.fields import integer_in, number_in, phone
 from ulak.dialects.comtohome.forms import Invalid, Wanted
@@ -130,9 +131,6 @@ def test_barcodes_that_were_brought_along() -> None:
 def test_a_carrier_counts_only_where_the_customer_picks() -> None:
     assert read(DOMESTIC | {"preference": 0, "provider_id": 7}).carrier_id == 7
     assert read(DOMESTIC | {"preference": 1, "provider_id": 7}).carrier_id is None
-
-
-KEPT = Party("Depo", "Ali", "TR", "İzmir", "Bornova", "Liman Cd. 4", "35040", "902320000000")
 
 
 def test_saved_parties_stand_in_for_what_is_not_sent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from decimal import Decimal
 from typing import Any
@@ -74,13 +75,19 @@ def test_brackets_in_texts_are_not_deep() -> None:
     assert object_in(json.dumps({"a": text, text: "b"}).encode()) == {"a": text, text: "b"}
 
 
-@pytest.mark.parametrize(
-    "body", [b'"' + rb"\"" * 300_000, b'{"a":' * 150_000, b'["' * 300_000, b"[]" * 400_000]
-)
-def test_spite_is_refused_soon(body: bytes) -> None:
+SPITE = {
+    "quotes": b'"' + rb"\"" * 300_000,
+    "objects": b'{"a":' * 150_000,
+    "texts in lists": b'["' * 300_000,
+    "lists": b"[]" * 400_000,
+}
+
+
+@pytest.mark.parametrize("name", SPITE)
+def test_spite_is_refused_soon(name: str) -> None:
     """No pattern here takes time that grows with the square of the length."""
     with pytest.raises(Unreadable):
-        object_in(body)
+        object_in(SPITE[name])
 
 
 def test_size() -> None:
@@ -118,10 +125,8 @@ def test_what_json_writes_is_read(content: dict[str, Any]) -> None:
 
 @given(st.binary(max_size=200))
 def test_bytes_are_read_or_refused(body: bytes) -> None:
-    try:
+    with contextlib.suppress(Unreadable):
         assert isinstance(object_in(body), dict)
-    except Unreadable:
-        pass
 
 
 def test_a_digest_is_of_the_content() -> None:
