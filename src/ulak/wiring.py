@@ -172,6 +172,14 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
     ),
 }
 
+
+def carries_messages(carrier: Carrier) -> bool:
+    """Whether a configured carrier takes messages."""
+    if carrier.kind == "simulator":
+        return carrier.shown.get("carries", "sms") == "sms"
+    return carrier.kind == "smpp"
+
+
 RENDERERS: dict[str, Renderer] = {"comtohome": COMTOHOME_CALLBACKS}
 """The dialects that tell of events, and how."""
 

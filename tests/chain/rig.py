@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -62,6 +63,20 @@ class Gone(ConnectionError):
     """The connection ended before the whole answer was there: nobody knows what became of the request."""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An answer over HTTP. Names of headers are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """What the body holds."""
+        return json.loads(self.body)
+
+
 class Http:
     """One kept connection, opened when it is needed."""
 
@@ -69,8 +84,10 @@ class Http:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
-        """The status and the JSON of an answer.
+    async def ask(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Answer:
+        """A whole answer.
 
         Raises:
             ConnectionRefusedError: nobody listens, so nothing was asked.
@@ -81,21 +98,24 @@ class Http:
         if self._streams is None:
             self._streams = await asyncio.open_connection(HOST, self._port)
         reader, writer = self._streams
-        head = f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {len(body)}\r\n\r\n"
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}:{self._port}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
         try:
-            writer.write(head.encode() + body)
+            writer.write("\r\n".join([*lines, "", ""]).encode() + body)
             await writer.drain()
-            answer = await reader.readuntil(b"\r\n\r\n")
-            length = next(
-                int(line.split(b":")[1])
-                for line in answer.lower().split(b"\r\n")
-                if line.startswith(b"content-length")
-            )
-            content = await reader.readexactly(length)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            pairs = (line.partition(":") for line in head[1:] if line)
+            found = {name.lower(): value.strip() for name, _, value in pairs}
+            content = await reader.readexactly(int(found["content-length"]))
         except (OSError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise Gone(str(error)) from error
-        return int(answer.split(b" ", 2)[1]), json.loads(content)
+        return Answer(int(head[0].split(" ", 2)[1]), found, content)
+
+    async def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+        """The status and the JSON of an answer; raises what `ask` raises."""
+        answer = await self.ask(method, path, body)
+        return answer.status, answer.json
 
     async def close(self) -> None:
         """Hang up."""
@@ -195,7 +215,7 @@ class Server:
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._customers: list[Customer] = []
+        self._open: list[Customer | Http] = []
 
     # What is set up before, straight in the database
 
@@ -301,13 +321,17 @@ class Server:
     def customer(self, keys: Keys) -> Customer:
         """A new customer's program."""
         customer = Customer(self.port, keys)
-        self._customers.append(customer)
+        self.closes(customer)
         return customer
+
+    def closes(self, connection: Customer | Http) -> None:
+        """Hang up here when this is closed."""
+        self._open.append(connection)
 
     async def close(self) -> None:
         """End everything that was begun here."""
-        for customer in self._customers:
-            await customer.close()
+        for connection in self._open:
+            await connection.close()
         if self._process is not None:
             self.kill()
 

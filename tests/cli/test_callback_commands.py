@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from tests import cast
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, Ended
 from tests.conftest import FakeClock
 
 from ulak import wiring
-from ulak.cli.callback import set_callback
-from ulak.cli.common import Common, now_ms
-from ulak.cli.errors import UsageError
+from ulak.cli.common import now_ms
 from ulak.core.callbacks import EventRow, Outcome, RenderedCallback, Renderer, write_secret
-from ulak.core.errors import UlakError
 from ulak.core.events import Event, EventKind
 from ulak.service import callbacks, endpoints, events
 from ulak.service.callbacks import Room
@@ -43,19 +38,15 @@ def alice(database: Database) -> cast.Tenant:
     return cast.alice(database)
 
 
-Tell = Callable[..., dict[str, Any]]
+Tell = Callable[..., Ended]
 
 
 @pytest.fixture
-def tell(database: Database, capfd: pytest.CaptureFixture[str]) -> Tell:
+def tell(ulak: Command) -> Tell:
     """Set or remove the endpoint of an account."""
 
-    def call(account: str, url: str, dialect: str | None = None) -> dict[str, Any]:
-        set_callback(
-            account, url, dialect, Common(data=str(database.directory), database=database.url, json=True)
-        )
-        shown: dict[str, Any] = json.loads(capfd.readouterr().out)
-        return shown
+    def call(account: str, url: str, dialect: str = "comtohome") -> Ended:
+        return ulak("account", "callback", account, url, "--dialect", dialect)
 
     return call
 
@@ -67,7 +58,7 @@ def happen(database: Database, who: cast.Tenant, *subjects: int) -> None:
 
 def answered(database: Database, *statuses: int) -> None:
     """What is due is tried, and answered this."""
-    room = Room(100, 100, 100, good=range(1, 100))
+    room = Room(100, 100, 100, 100, good=range(1, 100))
     claimed = sync_write(database, lambda tx: callbacks.claim(tx, room, 300_000, lambda: 0.0))
     outcomes = [
         Outcome(callback.id, database.clock(), status, 5)
@@ -79,7 +70,7 @@ def answered(database: Database, *statuses: int) -> None:
 def test_an_endpoint_is_set_shown_once_and_removed(
     database: Database, alice: cast.Tenant, tell: Tell
 ) -> None:
-    made = tell("alice", URL)
+    made = tell("alice", URL).value
     assert list(made) == ["account", "dialect", "url", "secret"]
     assert (made["account"], made["dialect"], made["url"]) == ("alice", "comtohome", URL)
     (endpoint,) = sync_read(database, lambda tx: store.of_account(tx, alice.id))
@@ -87,10 +78,10 @@ def test_an_endpoint_is_set_shown_once_and_removed(
     key = endpoints.signing_key(Vault(database.directory), endpoint)
     assert made["secret"] == write_secret(key)
     assert made["secret"] not in endpoint.secret
-    again = tell(str(alice.id), URL, "comtohome")
+    again = tell(str(alice.id), URL).value
     assert again["secret"] != made["secret"]
     for _ in range(2):
-        assert tell("alice", "off") == {"account": "alice", "dialect": "comtohome", "url": None}
+        assert tell("alice", "off").value == {"account": "alice", "dialect": "comtohome", "url": None}
     assert sync_read(database, lambda tx: store.of_account(tx, alice.id)) == []
 
 
@@ -111,25 +102,25 @@ def test_an_endpoint_is_set_shown_once_and_removed(
 def test_an_address_that_callbacks_must_not_go_to_is_not_saved(
     database: Database, alice: cast.Tenant, tell: Tell, url: str
 ) -> None:
-    with pytest.raises(UlakError, match="callbacks may not go to this address") as told:
-        tell("alice", url)
-    assert "geheim12" not in str(told.value)
+    ended = tell("alice", url)
+    assert (ended.code, ended.out) == (1, "")
+    assert "callbacks may not go to this address" in ended.err
+    assert "geheim12" not in ended.err
     assert sync_read(database, lambda tx: store.of_account(tx, alice.id)) == []
 
 
 def test_the_operator_may_allow_it(alice: cast.Tenant, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ULAK_CALLBACK_ALLOW", "hooks.internal,127.0.0.1")
-    assert tell(alice.name, "http://127.0.0.1:9000/x")["url"] == "http://127.0.0.1:9000/x"
-    with pytest.raises(UlakError, match="begin with https"):
-        tell(alice.name, "http://example.com/")
+    assert tell(alice.name, "http://127.0.0.1:9000/x").value["url"] == "http://127.0.0.1:9000/x"
+    assert tell(alice.name, "http://example.com/").code == 1
 
 
 def test_who_and_what_must_be_there(alice: cast.Tenant, tell: Tell) -> None:
-    with pytest.raises(UsageError, match="there are in those of comtohome"):
-        tell(alice.name, URL, "pigeons")
     for url in (URL, "off"):
-        with pytest.raises(UlakError, match="nobody"):
-            tell("nobody", url)
+        ended = tell(alice.name, url, "pigeons")
+        assert (ended.code, ended.out) == (2, "")
+        assert "there are in those of comtohome" in ended.err
+        assert tell("nobody", url).code == 1
 
 
 def test_callbacks_are_listed_the_newest_first(

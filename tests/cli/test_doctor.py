@@ -19,6 +19,10 @@ HEALTHY = {
     "unsure_held": 0,
     "no_carrier": [],
     "stranded_orders": 0,
+    "parcels_open": 0,
+    "try_held": "0.00",
+    "callbacks_open": 0,
+    "endpoints_disabled": [],
 }
 
 
@@ -42,6 +46,13 @@ def test_what_stands_open_is_told_and_is_no_failure(ulak: Command, database: Dat
     assert len(ulak("doctor").value["no_carrier"]) == 2
     ulak("carrier", "add", "sim", "--kind", "simulator", "--set", "prefix=9053")
     assert ulak("doctor").value["no_carrier"] == []
+
+
+def test_a_carrier_of_parcels_takes_no_messages(ulak: Command, database: Database) -> None:
+    cast.place(database, cast.alice(database))
+    ulak("carrier", "add", "courier", "--kind", "manual")
+    ulak("carrier", "add", "parcels", "--kind", "simulator", "--set", "carries=parcels")
+    assert len(ulak("doctor").value["no_carrier"]) == 1
 
 
 def test_orders_of_a_removed_carrier_are_told(ulak: Command, database: Database) -> None:

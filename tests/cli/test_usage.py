@@ -86,7 +86,8 @@ def test_people_see_lines(command: Command, tmp_path: Path) -> None:
         ["1", "alice", "yes"],
         ["2", "bob", "yes"],
     ]
-    assert "balances.SMS.available     0" in command("account", "show", "bob", *where).out.splitlines()
+    shown = [line.split() for line in command("account", "show", "bob", *where).out.splitlines()]
+    assert ["balances.SMS.available", "0"] in shown
     assert "host=h system_id=u password=***" in command("carrier", "list", *where).out
     assert command("message", "unsure", "list", *where).err == "none\n"
 
@@ -100,14 +101,18 @@ def test_help_and_version(command: Command) -> None:
 
 def test_every_command_takes_data_database_and_json(command: Command) -> None:
     groups = {
-        "account": ["create", "list", "show", "set", "api-access"],
+        "account": ["create", "list", "show", "set", "api-access", "callback"],
         "credit": ["grant"],
         "sender": ["approve"],
         "carrier": ["add", "list", "remove", "test"],
         "clock": ["advance"],
+        "callback": ["list", "resend"],
+        "parcel": ["list", "show", "move"],
     }
     lines = [[group, name] for group, names in groups.items() for name in names]
     lines += [["message", "unsure", name] for name in ("list", "resend", "fail")]
+    lines += [["parcel", "service", name] for name in ("add", "list", "remove")]
+    lines += [["parcel", "address", name] for name in ("add", "list", "remove")]
     lines += [["serve"], ["sandbox"], ["smsc"], ["doctor"]]
     for line in lines:
         shown = command(*line, "--help").out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 import pytest
@@ -56,18 +56,19 @@ class Office:
         each: int = 100,
         whole: int = 1000,
         doubtful: int = 1000,
+        failing: int = 1000,
         *,
         good: Container[int] = range(1, 1000),
         start: float = 0,
     ) -> list[Callback]:
-        room = Room(each, whole, doubtful, good=good)
+        room = Room(each, whole, doubtful, failing, good=good)
         return sync_write(self.database, lambda tx: callbacks.claim(tx, room, LEASE, lambda: start))
 
     def step(self, outcomes: Sequence[Outcome] = (), returned: Sequence[int] = ()) -> Step:
         return sync_write(
             self.database,
             lambda tx: callbacks.step(
-                tx, outcomes, returned, Room(0, 0, 0), lease=LEASE, luck=lambda: self.luck()
+                tx, outcomes, returned, Room(0, 0, 0, 0), lease=LEASE, luck=lambda: self.luck()
             ),
         )
 
@@ -421,11 +422,25 @@ def test_one_that_is_not_known_to_be_good_has_one_try_at_a_time_and_not_all_the_
     ids = [office.listen(one) for one in who]
     for one in who:
         office.happen(one, *range(5))
-    room = Room(4, 1000, 1, good={ids[2]}, busy={ids[0]: 1, ids[2]: 1})
+    room = Room(4, 1000, 1, 1, good={ids[2]}, busy={ids[0]: 1, ids[2]: 1})
     taken = sync_write(database, lambda tx: callbacks.claim(tx, room, LEASE, lambda: 0.0))
     assert sorted(callback.endpoint.id for callback in taken) == [ids[1], *[ids[2]] * 3]
-    assert len(office.claim(doubtful=0, good=())) == 0
+    assert office.claim(doubtful=0, good=()) == []
     assert len(office.claim(doubtful=2, good=())) == 2
+
+
+def test_failing_ones_leave_room_for_those_that_nobody_knows(
+    office: Office, alice: cast.Tenant, database: Database
+) -> None:
+    who = [alice, cast.bob(database), cast.tenant(database, "carol")]
+    ids = [office.listen(one) for one in who]
+    for one in who[:2]:
+        office.happen(one, *range(5))
+    office.fail(*(callback.id for callback in office.claim(each=1)))
+    office.happen(who[2], 1, 2)
+    assert [callback.endpoint.id for callback in office.claim(doubtful=1, good=())] == [ids[2]]
+    taken = office.claim(doubtful=5, failing=1, good=())
+    assert sorted(callback.endpoint.id for callback in taken) == [ids[0], ids[2]]
 
 
 # Sending again.

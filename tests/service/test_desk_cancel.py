@@ -200,6 +200,21 @@ async def test_what_was_delivered_while_the_carrier_thought_is_not_cancelled(rig
     assert rig.money == (CREDIT - PRICE, 0, PRICE)
 
 
+async def test_a_carrier_that_declines_too_late_is_not_heard(rig: Rig) -> None:
+    found = await rig.booked()
+    rig.first.open.clear()
+    rig.first.arrived.clear()
+    slow = asyncio.create_task(rig.cancel(found.id))
+    await rig.first.arrived.wait()
+    slow_way, rig.first.open = rig.first.open, asyncio.Event()
+    rig.first.open.set()
+    assert isinstance(await rig.cancel(found.id), Done)
+    rig.first.cancelling = Declined("not any more")
+    slow_way.set()
+    assert await slow == Denied(Refusal.WRONG_STATE, ALREADY_CANCELLED, found.id)
+    assert_refunded(rig, found.id)
+
+
 async def test_news_of_a_cancelled_parcel_are_kept_and_move_nothing(rig: Rig) -> None:
     found = await rig.booked()
     await rig.cancel(found.id)

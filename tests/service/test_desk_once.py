@@ -24,9 +24,10 @@ from tests.service.parcel_desk import (
 
 from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.core.jobs import JobKind
-from ulak.core.once import CLAIM, KEPT, Once
+from ulak.core.once import CLAIM, KEPT, Once, ReplyState
 from ulak.core.shipping import Declined, Quote, Unreached
 from ulak.core.states import ParcelState
+from ulak.service import accounts
 from ulak.service.desk import Denied, Done
 from ulak.store import carriers as carrier_store
 from ulak.store import replies
@@ -237,6 +238,9 @@ async def test_the_worker_of_the_next_process_goes_on(rig: Rig) -> None:
     await rig.desk.go_on(jobs)
     assert_booked_once(rig, left)
     assert list(rig.first.booked.values()) == [2]
+    earlier = rig.read(lambda tx: replies.find(tx, rig.alice.id, "create", "k"))
+    assert earlier is not None
+    assert (earlier.state, earlier.body) == (ReplyState.DONE, None)
     done = await rig.create(once=once(), render=render)
     assert isinstance(done, Done)
     assert (done.consignment.id, done.replayed, done.body != b"") == (left, True, True)
@@ -376,6 +380,27 @@ async def test_the_second_answers_what_the_first_wrote(
     earlier = rig.read(lambda tx: replies.find(tx, rig.alice.id, "create", "k"))
     assert earlier is not None
     assert earlier.consignment_id == waiting
+
+
+async def test_and_the_same_bytes_whatever_happened_meanwhile(
+    rig: Rig, two: tuple[asyncio.Task[Any], int]
+) -> None:
+    slow, waiting = two
+    slow_way, rig.first.open = rig.first.open, asyncio.Event()
+    rig.first.open.set()
+    first = await rig.create(once=once(), render=render)
+    assert isinstance(first, Done)
+    await rig.cancel(waiting)
+    slow_way.set()
+    second = await slow
+    assert isinstance(second, Done)
+    assert (second.body, second.consignment.state) == (first.body, S.CANCELLED)
+    assert second.body != render_now(rig, waiting)
+
+
+def render_now(rig: Rig, consignment_id: int) -> bytes:
+    account = rig.read(lambda tx: accounts.named(tx, "alice"))
+    return render(account, rig.stored(consignment_id))
 
 
 async def test_an_old_attempt_concludes_no_newer_one(rig: Rig, two: tuple[asyncio.Task[Any], int]) -> None:

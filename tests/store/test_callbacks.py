@@ -79,7 +79,7 @@ def test_the_longest_due_are_taken_and_no_more_than_there_is_room(database: Data
     assert len(found) == 2
     assert oldest + 3 in found
     assert sum(one == other for _, one, _ in taken) == 5
-    assert sync_read(database, callbacks.queues) == [endpoint]
+    assert sync_read(database, callbacks.queues) == {endpoint: False}
     assert sync_read(database, callbacks.any_due)
 
 

@@ -262,7 +262,7 @@ async def test_one_is_tried_at_an_endpoint_that_nobody_knows(office: Office) -> 
 
 
 async def test_one_is_tried_at_a_time_at_an_endpoint_that_fails(office: Office) -> None:
-    """The eight that are under way fail together; what waited behind them is given back, and goes one by one."""
+    """The eight that are under way fail together; what waited behind them is given back."""
     gate = Gate()
     async with sink(gate) as there, office.sending():
         alice = await office.proven(there.url())
@@ -312,7 +312,7 @@ async def test_dead_endpoints_do_not_hold_up_a_live_one(
 async def test_what_a_process_left_behind_is_told_by_the_next(office: Office) -> None:
     async with sink() as there:
         await office.happen(await office.listen(there.url()), 1, 1)
-        room = callback_service.Room(10, 10, 10)
+        room = callback_service.Room(10, 10, 10, 10)
         assert (
             len(await office.books.write(lambda tx: callback_service.claim(tx, room, 300_000, lambda: 0.0)))
             == 1

@@ -77,8 +77,8 @@ def api_access(state: Literal["on", "off"], account: str, /, *, common: Common =
 def callback(account: str, url: str, /, *, dialect: str = "iletimerkezi", common: Common = DEFAULTS) -> None:
     """Tell an account of events at this address, in the words of a dialect; or no more, with `off`.
 
-    Shows {"account", "dialect", "url", "secret"}: the only time the secret, which signs what is told, is shown;
-    for `off` {"account", "dialect", "url": null}.
+    Shows {"account", "dialect", "url", "secret"}, the only time the secret is shown, which signs what is
+    told; for `off` {"account", "dialect", "url": null}.
     """
     set_callback(account, url, dialect, common)
 

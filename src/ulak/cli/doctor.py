@@ -8,6 +8,8 @@ from cyclopts import Parameter
 
 from ulak.cli.common import DEFAULTS, Common, note
 from ulak.cli.errors import Failed
+from ulak.core.ledger import TRY
+from ulak.core.money import main_units
 from ulak.service import audit, carriers
 from ulak.store import doubts, overview
 from ulak.store.engine import Tx
@@ -23,8 +25,9 @@ def doctor(
     """Look for broken invariants, and at what stands open. Only the former make it fail.
 
     Shows {"ok", "broken": [sentence, ...], "orders_open", "messages_waiting", "credits_held", "unsure_held",
-    "no_carrier": [{"prefix", "orders"}, ...], "stranded_orders"}. `no_carrier` are orders that are due and
-    that no configured carrier takes, `stranded_orders` those whose carrier was removed at work on them.
+    "no_carrier": [{"prefix", "orders"}, ...], "stranded_orders", "parcels_open", "try_held",
+    "callbacks_open", "endpoints_disabled": [{"account", "dialect"}, ...]}. `no_carrier` are orders that are
+    due and that no configured carrier takes, `stranded_orders` those whose carrier was removed at work.
     """
     found = common.read(_examine)
     common.show(found)
@@ -39,6 +42,7 @@ def doctor(
 def _examine(tx: Tx) -> dict[str, Any]:
     broken = audit.check(tx)
     stands = overview.open_orders(tx)
+    parcels, kurus = overview.open_parcels(tx)
     return {
         "ok": not broken,
         "broken": broken,
@@ -48,11 +52,19 @@ def _examine(tx: Tx) -> dict[str, Any]:
         "unsure_held": len(doubts.held(tx)),
         "no_carrier": _without_carrier(tx),
         "stranded_orders": overview.stranded_orders(tx),
+        "parcels_open": parcels,
+        "try_held": main_units(kurus, TRY),
+        "callbacks_open": overview.open_callbacks(tx),
+        "endpoints_disabled": [
+            {"account": account, "dialect": dialect} for account, dialect in overview.disabled_endpoints(tx)
+        ],
     }
 
 
 def _without_carrier(tx: Tx) -> list[dict[str, Any]]:
-    prefixes = tuple(carrier.terms.prefix for carrier in carriers.active(tx))
+    from ulak.wiring import carries_messages
+
+    prefixes = tuple(carrier.terms.prefix for carrier in carriers.active(tx) if carries_messages(carrier))
     return [
         {"prefix": prefix, "orders": count}
         for prefix, count in overview.due_orders(tx).items()

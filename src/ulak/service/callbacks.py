@@ -37,12 +37,13 @@ class Room:
 
     Of an endpoint that is known to be `good` at most `each` are claimed, of any other at most one: nobody
     knows how long that takes. `whole` bounds what is claimed now in all, `doubtful` how much of it goes to
-    the others.
+    the others, and `failing` how much of that to those that are failing.
     """
 
     each: int
     whole: int
     doubtful: int
+    failing: int
     busy: Mapping[int, int] = field(default_factory=dict)
     good: Container[int] = ()
 
@@ -88,12 +89,15 @@ def claim(tx: Tx, room: Room, lease: int, luck: Luck) -> list[Callback]:
     ]
 
 
-def _shares(queues: Sequence[int], room: Room, start: float) -> dict[int, int]:
+def _shares(queues: Mapping[int, bool], room: Room, start: float) -> dict[int, int]:
     """How many to claim of each endpoint."""
-    first = int(start * len(queues))
-    turn = [*queues[first:], *queues[:first]]
+    order = list(queues)
+    first = int(start * len(order))
+    turn = [*order[first:], *order[:first]]
     doubtful = [one for one in turn if one not in room.good and not room.busy.get(one, 0)]
-    shares = dict.fromkeys(doubtful[: max(0, min(room.doubtful, room.whole))], 1)
+    fresh = [one for one in doubtful if not queues[one]]
+    failing = [one for one in doubtful if queues[one]][: max(0, room.failing)]
+    shares = dict.fromkeys([*fresh, *failing][: max(0, min(room.doubtful, room.whole))], 1)
     whole = max(0, room.whole - len(shares))
     good = [one for one in turn if one in room.good and room.busy.get(one, 0) < room.each][:whole]
     if good:

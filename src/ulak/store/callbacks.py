@@ -31,7 +31,7 @@ _QUEUES = (
     "SELECT min(endpoint_id) FROM callback WHERE state IN (2, 3) UNION ALL"
     " SELECT (SELECT min(endpoint_id) FROM callback WHERE state IN (2, 3) AND endpoint_id > queue.id)"
     " FROM queue WHERE queue.id IS NOT NULL)"
-    " SELECT endpoint.id FROM queue JOIN endpoint ON endpoint.id = queue.id"
+    " SELECT endpoint.id, endpoint.failing FROM queue JOIN endpoint ON endpoint.id = queue.id"
     " WHERE endpoint.disabled IS NULL AND endpoint.removed IS NULL AND EXISTS (SELECT 1 FROM callback"
     " WHERE callback.endpoint_id = queue.id AND callback.state IN (2, 3) AND callback.due <= :now)"
 )
@@ -170,9 +170,9 @@ def any_due(tx: Tx) -> bool:
     return tx.one(_ANY_DUE, now=tx.now) is not None
 
 
-def queues(tx: Tx) -> list[int]:
-    """The endpoints in use with something to be tried now."""
-    return [row[0] for row in tx.all(_WITH_DUE, now=tx.now)]
+def queues(tx: Tx) -> dict[int, bool]:
+    """The endpoints in use with something to be tried now, and whether they are failing."""
+    return {row[0]: row[1] is not None for row in tx.all(_WITH_DUE, now=tx.now)}
 
 
 def take(tx: Tx, rooms: Mapping[int, int], until: int) -> list[tuple[int, int, EventRow]]:

@@ -20,6 +20,17 @@ _WAITING = Sql(
 )
 
 
+_PARCELS = Sql(
+    "SELECT count(*), coalesce(sum(held), 0) FROM consignment"
+    " WHERE state IN (31, 33, 34, 35, 36, 37, 38, 39, 40, 41, 44, 47)"
+)
+_CALLBACKS = Sql("SELECT count(*) FROM callback WHERE state IN (2, 3, 4)")
+_DISABLED = Sql(
+    "SELECT account.name, endpoint.dialect FROM endpoint JOIN account ON account.id = endpoint.account_id"
+    " WHERE endpoint.disabled IS NOT NULL AND endpoint.removed IS NULL ORDER BY endpoint.id"
+)
+
+
 class OpenOrders(NamedTuple):
     """Orders that are not final: how many, their messages without a final state, the credits they hold."""
 
@@ -45,3 +56,22 @@ def stranded_orders(tx: Tx) -> int:
 def due_orders(tx: Tx) -> dict[str, int]:
     """Orders that are due and that no link has taken: common prefix of their numbers -> how many."""
     return {row[0]: int(row[1]) for row in tx.all(_WAITING, now=tx.now)}
+
+
+def open_parcels(tx: Tx) -> tuple[int, int]:
+    """Consignments that are under way or wait for their carrier, and the kuruş they hold."""
+    row = tx.one(_PARCELS)
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def open_callbacks(tx: Tx) -> int:
+    """Callbacks that have still to be told."""
+    row = tx.one(_CALLBACKS)
+    assert row is not None
+    return int(row[0])
+
+
+def disabled_endpoints(tx: Tx) -> list[tuple[str, str]]:
+    """Account and dialect of endpoints that are not told any more, because nothing got through for days."""
+    return [(row[0], row[1]) for row in tx.all(_DISABLED)]

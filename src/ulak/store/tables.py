@@ -431,6 +431,8 @@ reply = Table(
     Index("ix_reply_at", "at"),
 )
 
+# Ids of jobs, events and callbacks are not used again when the newest row is deleted: others remember them.
+
 # Work to do later, queued in the commit of the change that needs it. One of a kind for a subject.
 job = Table(
     "job",
@@ -446,6 +448,7 @@ job = Table(
     Column("claim", Text, nullable=False),
     UniqueConstraint("kind", "subject"),
     Index("ix_job_due", "kind", "due"),
+    sqlite_autoincrement=True,
 )
 
 event = Table(
@@ -458,6 +461,7 @@ event = Table(
     Column("data", LargeBinary, nullable=False),
     Column("at", BigInteger, nullable=False),
     Index("ix_event_at", "at"),
+    sqlite_autoincrement=True,
 )
 
 # Where an account is told of events.
@@ -522,6 +526,7 @@ callback = Table(
     ),
     Index("ix_callback_created", "created"),
     postgresql_with={"fillfactor": "80"},
+    sqlite_autoincrement=True,
 )
 
 # The log of attempts.

@@ -47,8 +47,8 @@ AHEAD = 128
 WHOLE = 2_000
 """Callbacks that are claimed in all at most."""
 
-DOUBTFUL = 1_000
-"""Of these, the most for endpoints that are not known to be good."""
+DOUBTFUL, FAILING = 1_500, 1_000
+"""Of these, the most for endpoints that are not known to be good, and for those that are failing."""
 
 LEASE = 300_000
 """How long a claim holds, ms: longer than the slowest endpoint takes for all that is claimed of it."""
@@ -97,6 +97,11 @@ class Lane:
     def claimed(self) -> int:
         """How many callbacks of the endpoint we hold."""
         return len(self.waiting) + self.under_way
+
+    @property
+    def failing(self) -> bool:
+        """Whether it failed when it was last tried, by us or by a process before us."""
+        return self.misses > 0 or self.endpoint.failing is not None
 
 
 class CallbackSender:
@@ -215,15 +220,17 @@ class CallbackSender:
 
     def _room(self) -> Room:
         if self._stopping:
-            return Room(0, 0, 0)
+            return Room(0, 0, 0, 0)
         busy = {endpoint_id: lane.claimed for endpoint_id, lane in self._lanes.items()}
-        doubtful = sum(lane.claimed for lane in self._lanes.values() if not lane.good)
+        doubtful = [lane for lane in self._lanes.values() if not lane.good]
+        failing = sum(lane.claimed for lane in doubtful if lane.failing)
         room = WHOLE - sum(busy.values())
         now = asyncio.get_running_loop().time()
         self._rested = {one: until for one, until in self._rested.items() if until > now}
         latest = now + BURST * self._rest_of_one()
         busy |= {one: AHEAD for one, until in self._rested.items() if until > latest}
-        return Room(AHEAD, room, DOUBTFUL - doubtful, busy, frozenset(self._good))
+        left = DOUBTFUL - sum(lane.claimed for lane in doubtful)
+        return Room(AHEAD, room, left, FAILING - failing, busy, frozenset(self._good))
 
     def _take(self, claimed: Sequence[Callback]) -> None:
         """Put what was claimed into the lanes of its endpoints."""

@@ -414,6 +414,52 @@ async def test_one_key_and_many_callers(books: Any) -> None:
     assert (await office.ask(customer, "/consignments"))["meta"]["total"] == 2
 
 
+async def test_a_key_whose_request_is_under_way(lite: Any) -> None:
+    office, customer = await opened(lite)
+    office.carrier.open.clear()
+    keyed = {"X-Idempotency-Key": "k", "Accept-Language": "en"}
+    body = json.dumps(DOMESTIC).encode()
+    first = asyncio.create_task(office.call("/consignments", body, key=customer.key, headers=keyed))
+    await office.carrier.arrived.wait()
+    second = await office.call("/consignments", body, key=customer.key, headers=keyed)
+    assert (second.status, header(second, "Retry-After")) == (409, "1")
+    assert messages(envelope(second)) == ["A request with this X-Idempotency-Key is still being processed"]
+    found = (await office.ask(customer, "/consignments/find/reference_no/SO-1001"))["data"]
+    assert (found["status"], found["status_message"]) == (100, "Waiting to be sent to provider")
+    refused = await office.ask(customer, f"/consignments/{found['id']}/cancel", method="POST", status=409)
+    assert messages(refused) == ["Consignment cancel failed: Shipment is being processed"]
+    office.carrier.open.set()
+    assert (await first).status == 200
+
+
+async def test_two_changes_of_a_draft_at_once(books: Any) -> None:
+    office, customer = await opened(books)
+    draft = (await office.ask(customer, "/consignments/draft", DRAFT))["data"]
+    changes = [{"reference_no": "A"}, {"invoice_number": "B"}, {"consignee": {"city": "Kozan"}}]
+    path = f"/consignments/draft/{draft['id']}"
+    await asyncio.gather(*[office.ask(customer, path, change, method="PUT") for change in changes])
+    after = (await office.ask(customer, path, {}, method="PUT"))["data"]
+    assert (after["reference_no"], after["invoice_number"]) == ("A", "B")
+    assert after["consignee"] == draft["consignee"] | {"city": "Kozan"}
+    assert (await office.stored(draft["id"])).shipment.recipient.city == "Kozan"
+
+
+async def test_a_change_that_does_not_go_with_one_just_made(lite: Any) -> None:
+    office, customer = await opened(lite)
+    kept = await lite.write(lambda tx: parties.insert(tx, customer.id, SavedAs.WAREHOUSE, KEPT))
+    body = {"warehouse_id": kept, "consignee": DRAFT["consignee"]}
+    path = f"/consignments/draft/{(await office.ask(customer, '/consignments/draft', body))['data']['id']}"
+    party = {"consignor": {"name": "x"}}
+    replies = await asyncio.gather(
+        office.call(
+            path, json.dumps({"warehouse_id": None} | DRAFT).encode(), method="PUT", key=customer.key
+        ),
+        office.call(path, json.dumps(party).encode(), method="PUT", key=customer.key),
+    )
+    assert sorted(reply.status for reply in replies) == [200, 422]
+    assert all(envelope(reply) for reply in replies)
+
+
 async def test_an_account_whose_access_was_taken(lite: Any) -> None:
     office, customer = await opened(lite)
     await office.ask(customer, "/consignments/draft", DRAFT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -45,7 +45,15 @@ class Mute:
     """Nothing is answered at all."""
 
 
-What: TypeAlias = Raw | Cut | Mute
+@dataclass(frozen=True)
+class Held:
+    """An answer that is given only after something has happened."""
+
+    answer: Raw
+    until: Callable[[], Awaitable[object]]
+
+
+What: TypeAlias = Raw | Cut | Mute | Held
 Script: TypeAlias = What | Callable[[Asked], What]
 
 
@@ -109,6 +117,9 @@ class Scripted:
                 self.most_at_once = max(self.most_at_once, self._at_once)
                 await asyncio.sleep(0)
                 what = self._what(asked)
+                if isinstance(what, Held):
+                    await what.until()
+                    what = what.answer
                 self._at_once -= 1
                 if isinstance(what, Mute):
                     await reader.read()

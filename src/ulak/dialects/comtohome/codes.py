@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ulak.core.consignments import Consignment, LabelFormat, PaperKind, Route, Shape
+from ulak.core.consignments import Consignment, PaperKind, Route, Shape
 from ulak.core.states import ParcelState
 
 
@@ -56,20 +56,12 @@ DRAFT = "DRAFT"
 
 DOMESTIC, INTERNATIONAL, RETURN = 0, 1, 2
 
-MIMES: dict[int, bytes] = {
-    LabelFormat.PDF: b"application/pdf",
-    LabelFormat.ZPL: b"text/plain; charset=utf-8",
-    LabelFormat.PNG: b"image/png",
-}
-"""Content types of label files."""
-
 
 class Form(NamedTuple):
-    """A paper that we make: its kind, the right it needs, its file's name, and what is said when done."""
+    """A paper that we make: its kind, the right it needs, and what is said when it is done."""
 
     kind: PaperKind
     right: str
-    file_name: str
     done: str
 
 
@@ -77,11 +69,10 @@ FORMS: dict[str, Form] = {
     "proforma": Form(
         PaperKind.PROFORMA,
         "can_create_proforma_invoice",
-        "proforma.pdf",
         "Proforma invoice created successfully",
     ),
-    "cn22": Form(PaperKind.CN22, "can_create_cn22", "cn22.pdf", "CN22 created successfully"),
-    "cn23": Form(PaperKind.CN23, "can_create_cn23", "cn23.pdf", "CN23 created successfully"),
+    "cn22": Form(PaperKind.CN22, "can_create_cn22", "CN22 created successfully"),
+    "cn23": Form(PaperKind.CN23, "can_create_cn23", "CN23 created successfully"),
 }
 """By the last part of the path."""
 

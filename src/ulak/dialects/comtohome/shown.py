@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -263,11 +263,6 @@ def document(paper: Paper) -> wire.Document:
         mimeType=paper.mime,
         status=int(paper.state),
     )
-
-
-def documents(papers: Sequence[Paper]) -> list[wire.Document]:
-    """Documents in a list."""
-    return [document(paper) for paper in papers]
 
 
 def whose(account: Account) -> Whose:

@@ -25,7 +25,6 @@ class Text(Enum):
     )
     LABEL_NOT_FOUND = ("Etiket bulunamadı", "Label not found")
     LABEL_GONE = ("Etiket artık geçerli değil", "The label is no longer valid")
-    LOGO_NOT_FOUND = ("Logo bulunamadı", "Logo not found")
     NO_SUCH_PATH = ("Adres bulunamadı", "No such path")
     NO_SUCH_METHOD = (
         "Bu adres {method} isteğini kabul etmiyor",
@@ -118,11 +117,6 @@ class Text(Enum):
     NOT_MULTIPART = ("multipart/form-data bekleniyor", "must be multipart/form-data")
     FILE_TOO_LARGE = ("en fazla 4 MB olabilir", "must be at most 4 MB")
     WRONG_FILE = ("PDF, JPEG ya da PNG olmalı", "must be a PDF, JPEG or PNG file")
-
-    @property
-    def in_english(self) -> str:
-        """The sentence as clients read it."""
-        return self.value[1]
 
 
 DONE_CREATED = "Consignment created successfully"

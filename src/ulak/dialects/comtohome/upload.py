@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ulak.core.consignments import PaperKind, PaperState
 from ulak.core.times import ISTANBUL
@@ -23,6 +23,8 @@ _PARTS_MAX = 20
 _HEADERS_MAX = 4096
 _TEXT_MAX = 4096
 _NAME_MAX = 255
+_YEARS = range(1900, 3000)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _BOUNDARY = re.compile(r'multipart/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.I)
 _PARAMETER = re.compile(r';\s*([a-z*]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))', re.I)
@@ -159,13 +161,11 @@ def _kind_of(file: Part | None, problems: Problems) -> tuple[str, str] | None:
 
 def _moment(value: object) -> int:
     """The moment of an ISO-8601 text, in Istanbul where it has no offset."""
-    text = fields.text(value, 40)
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=ISTANBUL)
-        return (moment - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, OverflowError):
+        moment = datetime.fromisoformat(fields.text(value, 40))
+    except ValueError:
         raise fields.Wrong(Text.NO_TIME) from None
-
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    if moment.year not in _YEARS:
+        raise fields.Wrong(Text.NO_TIME)
+    whole = moment if moment.tzinfo else moment.replace(tzinfo=ISTANBUL)
+    return (whole - _EPOCH) // timedelta(milliseconds=1)

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("ended", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_callback")),
         postgresql_with={"fillfactor": "80"},
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_callback_created", "callback", ["created"], unique=False)
     op.create_index(
@@ -130,6 +131,7 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_event_at", "event", ["at"], unique=False)
     op.create_table(
@@ -144,6 +146,7 @@ def upgrade() -> None:
         sa.Column("claim", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
         sa.UniqueConstraint("kind", "subject", name=op.f("uq_job_kind_subject")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_job_due", "job", ["kind", "due"], unique=False)
     op.create_table(
