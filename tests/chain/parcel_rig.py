@@ -1,4 +1,4 @@
-"""Parcels through sockets: a customer's program, what it sends, and a carrier upstream that a test holds back."""
+"""Parcels through sockets: a customer's program, what it sends, and a carrier that a test holds back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -84,8 +85,8 @@ def add_carrier(server: Server, name: str, kind: str, **words: str) -> None:
 
 
 def kurus(lira: Any) -> int:
-    """An amount of an answer, whole."""
-    return round(lira * 100)
+    """An amount as an answer or a command shows it."""
+    return int(Decimal(str(lira)) * 100)
 
 
 async def balance(server: Server, name: str) -> dict[str, int]:

@@ -12,21 +12,23 @@ from functools import partial
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from standardwebhooks.webhooks import Webhook
 from tests import cast
-from tests.conftest import ClockedBooks
+from tests.conftest import ClockedBooks, FakeClock
 from tests.workers.sinks import HERE, OK, Sink, answer, silence, sink
 
 from ulak.core.callbacks import WAITS, CallbackState, EventRow, RenderedCallback, Renderer
 from ulak.core.errors import StoreUnavailable
 from ulak.core.events import Event, EventKind
 from ulak.outbound import Outbound
+from ulak.service import audit, endpoints, events
 from ulak.service import callbacks as callback_service
-from ulak.service import endpoints, events
 from ulak.store import callbacks as store
 from ulak.store.callbacks import ListedCallback
-from ulak.store.engine import Sql, Tx
+from ulak.store.engine import Database, Sql, Tx
 from ulak.store.vault import Vault
+from ulak.store.writer import sync_read
 from ulak.workers import callback as worker
 from ulak.workers.callback import CallbackSender
 
@@ -139,22 +141,33 @@ async def until(done: Callable[[], Any], what: str) -> None:
 
 
 @pytest.fixture
-def office(books: ClockedBooks) -> Office:
+def both(books: ClockedBooks) -> Office:
+    """On either database, where it matters what is stored."""
     return Office(books)
 
 
-async def test_an_endpoint_is_told_and_can_check_who_tells_it(office: Office) -> None:
-    async with sink() as there, office.sending():
-        alice = await office.listen(there.url())
-        await office.happen(alice, 7)
-        await office.until([ARRIVED])
+@pytest_asyncio.fixture
+async def office(sqlite_database: Database, clock: FakeClock) -> AsyncIterator[Office]:
+    """On one database, where it matters what is sent."""
+    books = ClockedBooks(sqlite_database, {})
+    books.clock = clock
+    yield Office(books)
+    await books.close()
+    assert sync_read(sqlite_database, audit.check) == []
+
+
+async def test_an_endpoint_is_told_and_can_check_who_tells_it(both: Office) -> None:
+    async with sink() as there, both.sending():
+        alice = await both.listen(there.url())
+        await both.happen(alice, 7)
+        await both.until([ARRIVED])
     (request,) = there.requests
-    assert Webhook(office.secrets["alice"]).verify(request.body, request.headers)["about"] == 7
-    (row,) = await office.listed()
+    assert Webhook(both.secrets["alice"]).verify(request.body, request.headers)["about"] == 7
+    (row,) = await both.listed()
     assert request.headers["webhook-id"] == f"msg_{row.id}"
     assert request.headers["content-type"] == "application/json"
     assert request.headers["x-dialect"] == DIALECT
-    assert (row.tries, row.status, await office.notes()) == (1, 200, [(200, "")])
+    assert (row.tries, row.status, await both.notes()) == (1, 200, [(200, "")])
 
 
 async def test_it_is_told_again_under_the_same_id_and_a_new_time(office: Office) -> None:
@@ -192,7 +205,7 @@ async def test_a_redirect_leads_nowhere(office: Office) -> None:
         assert inside.requests == []
 
 
-async def test_of_one_subject_all_arrive_in_order_whatever_fails(office: Office) -> None:
+async def test_of_one_subject_all_arrive_in_order_whatever_fails(both: Office) -> None:
     rng = random.Random(3)
 
     async def behave(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -203,13 +216,13 @@ async def test_of_one_subject_all_arrive_in_order_whatever_fails(office: Office)
         writer.write(OK if good else answer(503))
 
     taken: list[dict[str, int]] = []
-    async with sink(behave) as there, office.sending():
-        alice = await office.listen(there.url())
-        await office.happen(alice, *(rng.randrange(5) for _ in range(40)))
+    async with sink(behave) as there, both.sending():
+        alice = await both.listen(there.url())
+        await both.happen(alice, *(rng.randrange(5) for _ in range(40)))
 
         async def all_arrived() -> bool:
-            office.later(WAITS[1])
-            return set(await office.states()) == {ARRIVED}
+            both.later(WAITS[1])
+            return set(await both.states()) == {ARRIVED}
 
         await until(all_arrived, "all have arrived")
     for subject in range(5):
@@ -309,42 +322,42 @@ async def test_dead_endpoints_do_not_hold_up_a_live_one(
         await until(lambda: live.requests, "the live one is told meanwhile")
 
 
-async def test_what_a_process_left_behind_is_told_by_the_next(office: Office) -> None:
+async def test_what_a_process_left_behind_is_told_by_the_next(both: Office) -> None:
     async with sink() as there:
-        await office.happen(await office.listen(there.url()), 1, 1)
+        await both.happen(await both.listen(there.url()), 1, 1)
         room = callback_service.Room(10, 10, 10, 10)
         assert (
-            len(await office.books.write(lambda tx: callback_service.claim(tx, room, 300_000, lambda: 0.0)))
+            len(await both.books.write(lambda tx: callback_service.claim(tx, room, 300_000, lambda: 0.0)))
             == 1
         )
-        async with office.sending():
-            await office.until([ARRIVED, ARRIVED])
+        async with both.sending():
+            await both.until([ARRIVED, ARRIVED])
 
 
-async def test_a_claim_that_ran_out_while_we_try_is_not_tried_twice(office: Office) -> None:
+async def test_a_claim_that_ran_out_while_we_try_is_not_tried_twice(both: Office) -> None:
     gate = Gate(opened=False)
-    async with sink(gate) as there, office.sending():
-        await office.happen(await office.listen(there.url()), 1)
+    async with sink(gate) as there, both.sending():
+        await both.happen(await both.listen(there.url()), 1)
         await until(lambda: gate.waiting == 1, "it is tried")
-        office.later(worker.LEASE)
-        await office.happen(await office.listen(there.url(), "bob"), 1)
+        both.later(worker.LEASE)
+        await both.happen(await both.listen(there.url(), "bob"), 1)
         await until(lambda: gate.waiting == 2, "another is tried")
         gate.open.set()
-        await office.until([ARRIVED, ARRIVED])
+        await both.until([ARRIVED, ARRIVED])
     assert len(there.requests) == 2
 
 
-async def test_what_is_under_way_when_we_stop_is_ended(office: Office) -> None:
+async def test_what_is_under_way_when_we_stop_is_ended(both: Office) -> None:
     gate = Gate()
     async with sink(gate) as there:
-        async with office.sending():
-            alice = await office.proven(there.url())
+        async with both.sending():
+            alice = await both.proven(there.url())
             gate.open.clear()
-            await office.happen(alice, *range(20))
+            await both.happen(alice, *range(20))
             await until(lambda: gate.waiting == 8, "some are under way")
             asyncio.get_running_loop().call_later(0.05, gate.open.set)
         assert len(there.requests) == 9
-        assert sorted(await office.states()) == [DUE] * 12 + [ARRIVED] * 9
+        assert sorted(await both.states()) == [DUE] * 12 + [ARRIVED] * 9
 
 
 async def test_what_does_not_end_is_given_back(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,10 +438,10 @@ async def test_what_cannot_be_rendered_or_signed_is_a_failed_attempt(office: Off
         ]
 
 
-async def test_an_endpoint_that_is_gone_is_disabled(office: Office) -> None:
-    async with sink(answer(410)) as there, office.sending():
-        await office.happen(await office.listen(there.url()), 1, 1)
-        await office.until([GIVEN_UP, GIVEN_UP])
+async def test_an_endpoint_that_is_gone_is_disabled(both: Office) -> None:
+    async with sink(answer(410)) as there, both.sending():
+        await both.happen(await both.listen(there.url()), 1, 1)
+        await both.until([GIVEN_UP, GIVEN_UP])
     assert len(there.requests) == 1
 
 
@@ -439,13 +452,32 @@ class Moody:
         self._books = books
         self._fails = fails
         self._writes = 0
+        self.done = 0
         self.read = books.read
 
     async def write(self, change: Callable[[Tx], Any]) -> Any:
         self._writes += 1
         if self._writes in self._fails:
             raise StoreUnavailable("disk full")
-        return await self._books.write(change)
+        result = await self._books.write(change)
+        self.done += 1
+        return result
+
+
+async def test_an_endpoint_that_is_removed_is_told_no_more_of_what_is_claimed(office: Office) -> None:
+    gate, books = Gate(), Moody(office.books, ())
+    async with sink(gate) as there, office.sending(books) as sender:
+        alice = await office.proven(there.url())
+        gate.open.clear()
+        await office.happen(alice, *range(20))
+        await until(lambda: gate.waiting == 8, "eight are under way")
+        await office.books.write(lambda tx: endpoints.remove(tx, alice, DIALECT))
+        before = books.done
+        sender.wake()
+        await until(lambda: books.done > before, "the sender has looked")
+        gate.open.set()
+        await office.until([ARRIVED] * 9 + [GIVEN_UP] * 12)
+    assert len(there.requests) == 9
 
 
 async def test_a_store_that_fails_costs_nothing_but_time(

@@ -165,7 +165,9 @@ def _replayed(tx: Tx, account: Account, request: Request, earlier: Earlier) -> D
 # The first transaction.
 
 
-def begin(tx: Tx, request: Request, offer: Offer, marks: Marks, process: str) -> Attempt | Done | Denied:
+def begin(
+    tx: Tx, request: Request, offer: Offer, marks: Marks, process: str
+) -> Attempt | Begun | Done | Denied:
     """Write down that a consignment is to be booked, and hold its price.
 
     With a key that failed before it is the same consignment as then, with what is wanted now.
@@ -177,7 +179,8 @@ def begin(tx: Tx, request: Request, offer: Offer, marks: Marks, process: str) ->
     if once is not None:
         won, earlier = replies.claim(tx, account.id, once, until=tx.now + CLAIM)
         if not won:
-            return _going(tx, request, account, process) or Denied(Refusal.IN_PROGRESS)
+            # Not looked at here: whoever concludes it locks the consignment first and the key after it.
+            return Begun()
         stored = _locked(tx, account, earlier.consignment_id) if earlier else None
         if stored is not None and stored.state not in _FREE:
             return _went_on(tx, request, account, stored, process)

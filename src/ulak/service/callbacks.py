@@ -50,10 +50,12 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a step did: what is claimed now, and which endpoints it disabled."""
+    """What a step did: what is claimed now, which endpoints it disabled, and how those stand that were asked
+    for; the ones that are not to be told any more are missing."""
 
     claimed: Sequence[Callback]
     disabled: Sequence[Endpoint]
+    asked: Mapping[int, Endpoint]
 
 
 def any_due(tx: Tx) -> bool:
@@ -62,16 +64,25 @@ def any_due(tx: Tx) -> bool:
 
 
 def step(
-    tx: Tx, outcomes: Sequence[Outcome], returned: Collection[int], room: Room, *, lease: int, luck: Luck
+    tx: Tx,
+    outcomes: Sequence[Outcome],
+    returned: Collection[int],
+    room: Room,
+    *,
+    ask: Collection[int] = (),
+    lease: int,
+    luck: Luck,
 ) -> Step:
     """Write down what came of attempts, give back what was claimed and not tried, and claim what is due.
 
-    One commit serves all three. `returned` are ids of callbacks; `lease` is how long a claim holds, ms.
+    One commit serves all three. `returned` are ids of callbacks; `ask` are endpoints with callbacks that are
+    claimed and not tried yet; `lease` is how long a claim holds, ms.
     """
     disabled = finish(tx, outcomes, luck) if outcomes else []
     if returned:
         give_back(tx, returned)
-    return Step(claim(tx, room, lease, luck), disabled)
+    asked = endpoints.in_use(tx, ask) if ask else {}
+    return Step(claim(tx, room, lease, luck), disabled, asked)
 
 
 def claim(tx: Tx, room: Room, lease: int, luck: Luck) -> list[Callback]:

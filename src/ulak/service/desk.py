@@ -128,16 +128,13 @@ class Desk:
     async def _book(self, request: Request) -> Done | Denied:
         for _ in range(ROUNDS):
             basis = await self._books.read(partial(booking.basis, request=request))
-            if isinstance(basis, Basis):
-                return await self._begin(request, basis)
-            if not isinstance(basis, Begun):
-                return basis
-            begun = await self._books.write(partial(booking.going, request=request, process=self._process))
-            if begun is not None:
-                return await self._carry_out(begun) if isinstance(begun, Attempt) else begun
+            begun = await self._begin(request, basis) if isinstance(basis, Basis) else basis
+            result = await self._go_along(request) if isinstance(begun, Begun) else begun
+            if result is not None:
+                return result
         return Denied(Refusal.IN_PROGRESS)
 
-    async def _begin(self, request: Request, basis: Basis) -> Done | Denied:
+    async def _begin(self, request: Request, basis: Basis) -> Begun | Done | Denied:
         couriers = await self._fleet.of(basis.carriers)
         offer = await self._offer(request.order, couriers.values(), basis.services)
         if isinstance(offer, Denied):
@@ -146,6 +143,11 @@ class Desk:
             lambda tx: booking.begin(tx, request, offer, self._marks, self._process)
         )
         return await self._carry_out(begun, couriers) if isinstance(begun, Attempt) else begun
+
+    async def _go_along(self, request: Request) -> Done | Denied | None:
+        """Somebody began this request already. None: that failed, so it may be begun again."""
+        begun = await self._books.write(partial(booking.going, request=request, process=self._process))
+        return await self._carry_out(begun) if isinstance(begun, Attempt) else begun
 
     async def _carry_out(self, attempt: Attempt, couriers: Mapping[int, Courier] = NONE) -> Done | Denied:
         """Ask the carrier to take it, and write down what it says. `couriers` are those in use, if known."""

@@ -22,12 +22,12 @@ from typing import Any, Protocol
 
 import structlog
 
-from ulak.core.callbacks import Callback, Endpoint, Outcome, Renderer, signed
+from ulak.core.callbacks import GONE, Callback, Endpoint, Outcome, Renderer, signed
 from ulak.core.errors import UlakError
 from ulak.core.times import Clock
 from ulak.outbound import Outbound, OutboundError, TooLarge
 from ulak.service import callbacks
-from ulak.service.callbacks import Luck, Room, Step, shown_url
+from ulak.service.callbacks import Luck, Room, Step
 
 POLL = 0.5
 """Seconds between looks for what has become due and for what other processes have written."""
@@ -193,11 +193,13 @@ class CallbackSender:
         outcomes, self._outcomes = self._outcomes, []
         returned, self._returned = self._returned, []
         self._asked = False
+        waiting = [endpoint_id for endpoint_id, lane in self._lanes.items() if lane.waiting]
         step = partial(
             callbacks.step,
             outcomes=outcomes,
             returned=returned,
             room=self._room(),
+            ask=waiting,
             lease=LEASE,
             luck=self._luck,
         )
@@ -210,13 +212,25 @@ class CallbackSender:
         self._held.difference_update(outcome.callback_id for outcome in outcomes)
         self._held.difference_update(returned)
         for endpoint in done.disabled:
-            log.warning(
-                "endpoint.disabled",
-                account_id=endpoint.account_id,
-                dialect=endpoint.dialect,
-                url=shown_url(endpoint.url),
-            )
+            log.warning("endpoint.disabled", account_id=endpoint.account_id, dialect=endpoint.dialect)
+        for endpoint_id in waiting:
+            self._changed(endpoint_id, done.asked.get(endpoint_id))
         self._take(done.claimed)
+
+    def _changed(self, endpoint_id: int, endpoint: Endpoint | None) -> None:
+        """Another address or secret of an endpoint holds from now on; one that is gone is told no more."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is None:
+            return
+        if endpoint is None:
+            self._empty(lane)
+        else:
+            lane.endpoint = endpoint
+
+    def _empty(self, lane: Lane) -> None:
+        """Give back what waits in a lane."""
+        self._returned += [callback.id for callback in lane.waiting]
+        lane.waiting.clear()
 
     def _room(self) -> Room:
         if self._stopping:
@@ -275,20 +289,19 @@ class CallbackSender:
             self._good.add(lane.endpoint.id)
             self._rested.pop(lane.endpoint.id, None)
         else:
-            self._missed(lane)
+            self._missed(lane, outcome)
         self._go_on(lane)
         self._awake.set()
 
-    def _missed(self, lane: Lane) -> None:
+    def _missed(self, lane: Lane, outcome: Outcome) -> None:
         """An endpoint failed: it is spared for a while, and if it did so several times, left alone."""
         now = asyncio.get_running_loop().time()
         one = lane.endpoint.id
         self._rested[one] = max(self._rested.get(one, now), now) + self._rest_of_one()
         self._good.discard(one)
         lane.good, lane.misses = False, lane.misses + 1
-        if lane.misses >= MISSES:
-            self._returned += [waiting.id for waiting in lane.waiting]
-            lane.waiting.clear()
+        if lane.misses >= MISSES or outcome.status == GONE:
+            self._empty(lane)
 
     def _rest_of_one(self) -> float:
         """Seconds between two attempts at a failing endpoint, as many as there are now."""
@@ -338,8 +351,7 @@ class CallbackSender:
         """Let attempts under way end, for a while; give back what is left, and write it all down."""
         self._stopping = True
         for lane in self._lanes.values():
-            self._returned += [waiting.id for waiting in lane.waiting]
-            lane.waiting.clear()
+            self._empty(lane)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LAST)
         for task in self._tasks:

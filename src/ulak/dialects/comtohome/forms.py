@@ -69,6 +69,11 @@ def saved_ids(body: dict[str, Any]) -> dict[SavedAs, int]:
     return {saved_as: number for saved_as, number in found.items() if number is not None}
 
 
+def paper_ids(body: dict[str, Any]) -> tuple[int, ...]:
+    """The documents that a request names, as far as they can be read."""
+    return Reader(body, "", Problems("en")).ids("documents", IDS_MAX)
+
+
 def order(body: dict[str, Any], saved: Saved, language: str, *, many: bool | None = False) -> Wanted:
     """A request to send one package, or `many`; None lets the number of packages decide.
 

@@ -15,7 +15,13 @@ from ulak.dialects.comtohome.fields import identifier
 from ulak.dialects.comtohome.forms import Invalid
 from ulak.dialects.comtohome.serve.denials import not_cancelled, refused
 from ulak.dialects.comtohome.serve.finding import by_id
-from ulak.dialects.comtohome.serve.requests import checked, order_of, read_body, saved_parties
+from ulak.dialects.comtohome.serve.requests import (
+    checked,
+    order_of,
+    parties_in,
+    read_body,
+    saved_parties,
+)
 from ulak.dialects.comtohome.serve.visit import Gate, Refused, Visit, answered, succeeded
 from ulak.dialects.comtohome.shown import Show
 from ulak.dialects.comtohome.texts import (
@@ -118,23 +124,17 @@ class Booking:
 
     async def update_draft(self, visit: Visit, text: str) -> Reply:
         """PUT /consignments/draft/{draft_consignment_id}"""
-        found = await self._gate.ask(visit, by_account(by_id(text)))
-        body = await read_body(visit)
-        account, draft = _own_draft(visit, found)
-        fields = drafts.merged(drafts.load(draft.draft), body)
-        saved = await saved_parties(self._gate, account, fields)
-        wanted = await checked(visit, lambda: forms.draft(fields, saved, visit.language))
-
-        def read(stored: Consignment) -> tuple[str, Shipment, Shape, Route]:
-            # Another change may have come in between: then that one is the basis.
-            if stored.draft == draft.draft:
-                return drafts.dump(fields), wanted.shipment, wanted.shape, wanted.route
-            newer = drafts.merged(drafts.load(stored.draft), body)
-            again = forms.draft(newer, saved, visit.language)
-            return drafts.dump(newer), again.shipment, again.shape, again.route
+        await self._gate.enter(visit)
+        number, body = _number(visit, text, Text.DRAFT_NOT_FOUND), await read_body(visit)
+        language = visit.language
 
         def change(tx: Any, account: Account) -> Consignment | Denied:
-            return service.update(tx, account, draft.id, read, wanted.paper_ids)
+            def read(stored: Consignment) -> tuple[str, Shipment, Shape, Route]:
+                fields = drafts.merged(drafts.load(stored.draft), body)
+                wanted = forms.draft(fields, parties_in(tx, account.id, fields), language)
+                return drafts.dump(fields), wanted.shipment, wanted.shape, wanted.route
+
+            return service.update(tx, account, number, read, forms.paper_ids(body))
 
         try:
             changed: Consignment | Denied = await self._gate.change(visit, change)

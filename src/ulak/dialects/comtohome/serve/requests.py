@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ulak.core.accounts import Account
-from ulak.core.consignments import Party, SavedAs
 from ulak.dialects.comtohome import forms
 from ulak.dialects.comtohome.forms import Invalid, Saved, Wanted
 from ulak.dialects.comtohome.jsonbody import Fields
@@ -52,11 +51,12 @@ async def checked(visit: Visit, check: Callable[[], Result]) -> Result:
 
 async def saved_parties(gate: Gate, account: Account, body: Fields) -> Saved:
     """The parties that a request refers to by their ids."""
-    ids = forms.saved_ids(body)
-    if not ids:
+    if not forms.saved_ids(body):
         return {}
+    return await gate.look(lambda tx: parties_in(tx, account.id, body))
 
-    def question(tx: Any) -> dict[SavedAs, Party | None]:
-        return {saved_as: parties.by_id(tx, account.id, saved_as, number) for saved_as, number in ids.items()}
 
-    return await gate.look(question)
+def parties_in(tx: Any, account_id: int, body: Fields) -> Saved:
+    """The same, within a transaction."""
+    ids = forms.saved_ids(body)
+    return {saved_as: parties.by_id(tx, account_id, saved_as, number) for saved_as, number in ids.items()}
