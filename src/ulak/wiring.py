@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import random
+import resource
 import secrets
 import socket
 import time
@@ -257,6 +258,7 @@ async def run_server(
     config: Config, stop: asyncio.Event, ready: Callable[[Running], None] = lambda _running: None
 ) -> None:
     """Serve until `stop` is set, then finish what was begun. `ready` is called once requests are answered."""
+    _more_files()
     database = open_database(config)
     listener = _listen(config.host, config.port)
     port = listener.getsockname()[1]
@@ -411,6 +413,18 @@ def _way(vault: Vault, outside: Outside, carrier: Carrier) -> ParcelCarrier | No
     except (UlakError, ValueError) as error:
         log.error("carrier.cannot_start", carrier=carrier.name, error=str(error))
         return None
+
+
+FILES = 16_384
+"""Open files that a server may want: every connection is one, and a thousand callbacks may be on their way."""
+
+
+def _more_files() -> None:
+    """Let this process open as many files as it may without asking for rights."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _calm_collector() -> None:

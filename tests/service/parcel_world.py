@@ -60,6 +60,8 @@ class WorldCarrier:
     """Keys of which an answer was lost, or never came."""
     verdicts: dict[tuple[str, int], Declined] = field(default_factory=dict)
     seen: dict[str, list[Sighting]] = field(default_factory=dict)
+    strangers: list[str] = field(default_factory=list)
+    """Keys that it was asked to cancel and never booked."""
     given: int = 0
 
     @property
@@ -87,7 +89,9 @@ class WorldCarrier:
             await self.pause()
             SAID.set(("book", *attempt, NO))
             return NO
-        answer = self.journeys.setdefault(booking.key, self._journey(booking)).booked
+        if booking.key not in self.journeys:
+            self.journeys[booking.key] = self._journey(booking)
+        answer = self.journeys[booking.key].booked
         if self._whim(0.6):
             self.unheard.add(booking.key)
         await self.pause()
@@ -106,9 +110,7 @@ class WorldCarrier:
             numbers = range(self.given, self.given + packages)
             tickets = [Ticket(f"{self.name}{number % self.codes}") for number in numbers]
         self.given += packages
-        return Journey(
-            Booked(tuple(tickets), f"ref {self.given}"), booking.shipment.reference, packages
-        )
+        return Journey(Booked(tuple(tickets), f"ref {self.given}"), booking.shipment.reference, packages)
 
     async def label(self, consignment: Consignment, label: Label) -> None:  # noqa: ARG002
         return None
@@ -121,6 +123,9 @@ class WorldCarrier:
         await self.pause()
         if self._whim():
             SAID.set(("cancel", key, NO))
+            return NO
+        if key not in self.journeys:
+            self.strangers.append(key)
             return NO
         self.journeys[key].cancelled = True
         if self._whim(0.5):

@@ -154,20 +154,18 @@ async def test_callers_of_two_processes_get_one_consignment(rig: Rig, clock: Fak
     """Two servers over one database, each with its own writer."""
     others = ClockedBooks(rig.database, {})
     others.clock = clock
-    desks = [rig.desk, rig.another_desk(others)]
-    calls = [
-        desk.create(rig.who, rig.order(), once=once(f"{n % 5}"), render=render)
-        for n in range(40)
-        for desk in desks
-    ]
-    answers = await asyncio.gather(*calls)
+    desks = [rig.desk, rig.another_desk(others)] * 10
+    for n in range(3):
+        key = once(f"{n}")
+        calls = [desk.create(rig.who, rig.order(), once=key, render=render) for desk in desks]
+        answers = await asyncio.gather(*calls)
+        done = [answer for answer in answers if isinstance(answer, Done)]
+        assert {refusal(answer) for answer in answers} <= {None, Refusal.IN_PROGRESS}
+        assert len({(answer.consignment.id, answer.body) for answer in done}) == 1
+        assert len(rig.all()) == n + 1
     await others.close()
-    done = [answer for answer in answers if isinstance(answer, Done)]
-    assert {refusal(answer) for answer in answers} <= {None, Refusal.IN_PROGRESS}
-    assert len({answer.consignment.id for answer in done}) == len(rig.all()) == 5
-    assert len({answer.body for answer in done}) == 5
     assert set(rig.first.booked.values()) == {1}
-    assert rig.money == (CREDIT - 5 * PRICE, 0, 5 * PRICE)
+    assert rig.money == (CREDIT - 3 * PRICE, 0, 3 * PRICE)
 
 
 # A key whose request failed.

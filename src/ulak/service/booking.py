@@ -114,7 +114,7 @@ def basis(tx: Tx, request: Request) -> Basis | Begun | Done | Denied:
         return STRANGER
     once = request.once
     earlier = replies.find(tx, account.id, once.scope, once.key) if once else None
-    if earlier is not None and earlier.state is not ReplyState.FAILED:
+    if earlier is not None and _is_begun(tx, earlier):
         return _replayed(tx, account, request, earlier) or Begun()
     known = earlier.consignment_id if earlier else None
     subject = request.draft_id if known is None else known
@@ -129,6 +129,13 @@ def basis(tx: Tx, request: Request) -> Basis | Begun | Done | Denied:
         return wanted
     refusal = parcel_papers.foreign(tx, account.id, request.order.paper_ids, stored.id if stored else None)
     return refusal or Basis(carriers.active(tx), wanted)
+
+
+def _is_begun(tx: Tx, earlier: Earlier) -> bool:
+    """Whether a request with this key is on its way, or was carried out."""
+    if earlier.state is ReplyState.FAILED:
+        return False
+    return earlier.consignment_id is not None or earlier.until > tx.now
 
 
 def _no_draft(request: Request, stored: Consignment | None) -> Denied | None:
@@ -177,9 +184,12 @@ def begin(
         return STRANGER
     once, stored = request.once, None
     if once is not None:
+        # Looked at without a lock first: whoever concludes it locks the consignment, and the key after it.
+        earlier = replies.find(tx, account.id, once.scope, once.key)
+        if earlier is not None and _is_begun(tx, earlier):
+            return Begun()
         won, earlier = replies.claim(tx, account.id, once, until=tx.now + CLAIM)
         if not won:
-            # Not looked at here: whoever concludes it locks the consignment first and the key after it.
             return Begun()
         stored = _locked(tx, account, earlier.consignment_id) if earlier else None
         if stored is not None and stored.state not in _FREE:

@@ -46,6 +46,7 @@ from ulak.store.engine import Tx
 __all__ = [
     "ALREADY_CANCELLED",
     "ALREADY_DELIVERED",
+    "BROKEN",
     "IN_TRANSIT",
     "Books",
     "Denied",
@@ -64,6 +65,9 @@ GOING_ON = 16
 
 ROUNDS = 3
 """How often a request looks again when another one with its key fails just then."""
+
+BROKEN = "its answer could not be read"
+"""What customers are told of a carrier that raised; the log knows more."""
 
 NONE: Mapping[int, Courier] = {}
 
@@ -360,4 +364,4 @@ async def _asked(courier: Courier, what: str, answer: Awaitable[Answer]) -> Answ
         return await answer
     except Exception as error:
         log.error("carrier.broke", carrier=courier.row.name, call=what, exc_info=error)
-        return Unreached(f"{type(error).__name__}: {error}")
+        return Unreached(BROKEN)

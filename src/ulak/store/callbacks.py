@@ -32,8 +32,8 @@ _QUEUES = (
     " SELECT (SELECT min(endpoint_id) FROM callback WHERE state IN (2, 3) AND endpoint_id > queue.id)"
     " FROM queue WHERE queue.id IS NOT NULL)"
     " SELECT endpoint.id, endpoint.failing FROM queue JOIN endpoint ON endpoint.id = queue.id"
-    " WHERE endpoint.disabled IS NULL AND endpoint.removed IS NULL AND EXISTS (SELECT 1 FROM callback"
-    " WHERE callback.endpoint_id = queue.id AND callback.state IN (2, 3) AND callback.due <= :now)"
+    " WHERE endpoint.disabled IS NULL AND endpoint.removed IS NULL AND (SELECT min(due) FROM callback"
+    " WHERE callback.endpoint_id = queue.id AND callback.state IN (2, 3)) <= :now"
 )
 _WITH_DUE = Sql(_QUEUES)
 _ANY_DUE = Sql(_QUEUES + " LIMIT 1")

@@ -169,6 +169,30 @@ class Office:
         return envelope(reply)
 
 
+async def opened(books: Any, **options: Any) -> tuple[Office, Customer]:
+    """An office with a customer, a carrier and the consignment of the vendor's page."""
+    office = Office(books, **options)
+    customer = await office.customer("owner")
+    await office.has_carrier()
+    await office.load(of_the_page(customer.id))
+    return office, customer
+
+
+def rates(reply: Reply) -> list[str | None]:
+    """The three headers."""
+    return [header(reply, f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset")]
+
+
+class Away:
+    """Books that cannot be opened."""
+
+    def __getattr__(self, name: str) -> Any:
+        async def away(_work: Any) -> Any:
+            raise StoreUnavailable("away")
+
+        return away
+
+
 PLAIN = '{"plain":{},"sealed":{}}'
 """The settings of a carrier that was told nothing."""
 

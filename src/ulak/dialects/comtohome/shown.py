@@ -96,7 +96,7 @@ class Show:
         )
 
     def row(self, account: Account, found: Consignment) -> wire.Row:
-        """The consignment in a list."""
+        """The consignment in a list; only its labels, documents and parts of the price are not looked at."""
         status, owner = STATUSES[found.state], whose(account)
         return wire.Row(
             id=found.id,
@@ -105,7 +105,7 @@ class Show:
             reference_no=found.shipment.reference,
             consignmentType=consignment_type(found),
             status=status.code,
-            status_message=status.text,
+            status_message=_last_words(found) or status.text,
             consignee=party(found.shipment.recipient),
             consignor=party(found.shipment.sender),
             created_at=to_local_text(found.created),

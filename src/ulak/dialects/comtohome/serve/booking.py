@@ -124,17 +124,21 @@ class Booking:
 
     async def update_draft(self, visit: Visit, text: str) -> Reply:
         """PUT /consignments/draft/{draft_consignment_id}"""
-        await self._gate.enter(visit)
-        number, body = _number(visit, text, Text.DRAFT_NOT_FOUND), await read_body(visit)
-        language = visit.language
+        found = await self._gate.ask(visit, by_account(by_id(text)))
+        body, language = await read_body(visit), visit.language
+        account, draft = _own_draft(visit, found)
+        fields = drafts.merged(drafts.load(draft.draft), body)
+        saved = await saved_parties(self._gate, account, fields)
+        await checked(visit, lambda: forms.draft(fields, saved, language))
 
+        # Checked once more where it is written: another change may have come in between.
         def change(tx: Any, account: Account) -> Consignment | Denied:
             def read(stored: Consignment) -> tuple[str, Shipment, Shape, Route]:
                 fields = drafts.merged(drafts.load(stored.draft), body)
                 wanted = forms.draft(fields, parties_in(tx, account.id, fields), language)
                 return drafts.dump(fields), wanted.shipment, wanted.shape, wanted.route
 
-            return service.update(tx, account, number, read, forms.paper_ids(body))
+            return service.update(tx, account, draft.id, read, forms.paper_ids(body))
 
         try:
             changed: Consignment | Denied = await self._gate.change(visit, change)

@@ -76,7 +76,9 @@ class Finding:
             return meta
         skip = (meta.page - 1) * meta.limit
         meta.total, found = consignments.page(tx, account.id, skip, meta.limit)
-        return Reply(200, wire.page([self._show.row(account, each) for each in found], meta))
+        # What a row says of its status is what was seen last.
+        whole = consignments.load(tx, [each.id for each in found])
+        return Reply(200, wire.page([self._show.row(account, whole[each.id]) for each in found], meta))
 
     async def events(self, visit: Visit, text: str) -> Reply:
         """GET /consignments/{consignment_id}/events"""
