@@ -78,7 +78,7 @@ GROUP_KINDS: dict[str, GroupKind] = {
 
 
 class Outside(NamedTuple):
-    """What ways to parcel carriers are made with; in `directory` a carrier keeps what it has to remember."""
+    """What the way to a parcel carrier is made with; in `directory` it keeps what it has to remember."""
 
     outbound: Outbound
     clock: Callable[[], int]
@@ -125,7 +125,7 @@ def _simulated_parcels(settings: Mapping[str, str], _outside: Outside) -> Parcel
 
 
 def _karrio(settings: Mapping[str, str], outside: Outside) -> ParcelCarrier:
-    return KarrioCarrier(parse_karrio(settings), journal=outside.directory / "karrio")
+    return KarrioCarrier(parse_karrio(settings), journal=outside.directory)
 
 
 @contextlib.asynccontextmanager
@@ -409,14 +409,15 @@ def _way(vault: Vault, outside: Outside, carrier: Carrier) -> ParcelCarrier | No
         log.error("carrier.unknown_kind", carrier=carrier.name, kind=carrier.kind)
         return None
     try:
-        return kind.parcels(carrier.settings(vault), outside)
+        own = outside._replace(directory=outside.directory / "carriers" / str(carrier.id))
+        return kind.parcels(carrier.settings(vault), own)
     except (UlakError, ValueError) as error:
         log.error("carrier.cannot_start", carrier=carrier.name, error=str(error))
         return None
 
 
 FILES = 16_384
-"""Open files that a server may want: every connection is one, and a thousand callbacks may be on their way."""
+"""Open files that a server may want: a connection is one, and a thousand callbacks may be on their way."""
 
 
 def _more_files() -> None:

@@ -111,9 +111,9 @@ class Shop:
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
         """An answer as it comes. A body of bytes is sent as it is."""
-        sent = {"APIKEY": self._key, "Accept-Language": "en", "Content-Type": "application/json"} | headers
+        own = {"APIKEY": self._key, "Accept-Language": "en", "Content-Type": "application/json"}
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        return await self.http.ask(method, BASE + path, content, sent)
+        return await self.http.ask(method, BASE + path, content, {**own, **headers})
 
     async def data(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
         """What was asked for; with another status what is said instead."""
@@ -153,6 +153,7 @@ class Upstream:
         """`delay` is between how many seconds an answer takes."""
         self.server = Scripted()
         self.bookings: dict[str, list[Asked]] = {}
+        self.cancelled: list[str] = []
         self._delay = delay
         self._random = random.Random(seed)
         self._free = asyncio.Event()
@@ -186,8 +187,13 @@ class Upstream:
         self.bookings.setdefault(key, []).append(asked)
         code = self.code(key)
         number = 70_000 + list(self.bookings).index(key)
+        self.server.on("POST", f"/consignments/{number}/cancel", self._cancel)
         answer = {"consignment": number, "providerTrackingCode": code, "labels": labels(code)}
         return Held(good(answer), self._wait)
+
+    def _cancel(self, asked: Asked) -> Held:
+        self.cancelled.append(asked.path)
+        return Held(good({"consignment": int(asked.path.split("/")[-2])}), self._wait)
 
     async def _wait(self) -> None:
         await asyncio.sleep(self._random.uniform(*self._delay))

@@ -16,9 +16,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 from tests.chain import rig
+from tests.chain.parcel_rig import account, add_carrier, order
 from tests.chain.rig import HOST, Server, until
 from tests.conftest import Postgres
-from tests.dialects.comtohome_client.upstream import CODE, Asked, Mute, Scripted, started
 from tests.parcel_cast import consignment, item, package, shipment
 
 from ulak.core.consignments import Consignment, Label
@@ -27,26 +27,16 @@ from ulak.core.shipping import Booked, Booking, Declined, File, Quote, Sighting,
 from ulak.core.states import ParcelState
 from ulak.dialects.comtohome.callbacks import RENDERER
 from ulak.dialects.comtohome.connect import ComToHomeCarrier, probe
-from ulak.outbound import Answer, Outbound, OutboundError
-from ulak.service import accounts, audit, carriers, credits, endpoints, sandbox
+from ulak.outbound import Answer, Outbound
+from ulak.service import accounts, audit, endpoints, sandbox
 from ulak.store import ledger, schema, settings
 from ulak.store.engine import Database, Tx
 from ulak.store.vault import Vault
-from ulak.wiring import CARRIER_KINDS, now_ms
+from ulak.wiring import now_ms
 
 HOUR = 60 * 60 * 1000
 NAME = "hub of ours"
 SECRET = "chain-secret-of-the-hook"
-CREDIT = 1_000_000
-PARTY = {
-    "name": "Kuzey Depo",
-    "country": "TR",
-    "state": "İzmir",
-    "city": "Bornova",
-    "postal_code": "35040",
-    "address": "Liman Cd. 4",
-    "phone_number": "+90 232 000 00 00",
-}
 
 
 @dataclass(frozen=True)
@@ -98,29 +88,6 @@ class Reached:
 
         found: tuple[int, int, int] = self.server.read(look)
         return found
-
-
-def order(**over: Any) -> dict[str, Any]:
-    """A request to send one box to Adana."""
-    goods = {"description": "Kupa", "currency_code": "TRY", "quantity": 2, "unit_price": 150.5}
-    box = {
-        "package_type": 1,
-        "post_type": 4,
-        "quantity": 1,
-        "weight": 2.5,
-        "length": 15,
-        "width": 15,
-        "height": 15,
-        "items": [goods],
-    }
-    fields = {
-        "preference": 1,
-        "reference_no": "SO-1001",
-        "consignor": PARTY,
-        "consignee": PARTY | {"name": "Ece Su", "state": "Adana", "city": "Seyhan"},
-        "packages": [box],
-    }
-    return fields | over
 
 
 @pytest.fixture(autouse=True)
@@ -181,23 +148,6 @@ async def shop(server: Server, hub: Reached, outbound: Outbound) -> Reached:
     found = Reached(server, "customer", account(server, "customer"), outbound)
     add_carrier(server, NAME, "comtohome", **words)
     return found
-
-
-def account(server: Server, name: str) -> str:
-    """A new account with money; its key."""
-
-    def create(tx: Tx) -> str:
-        made = accounts.create(tx, name)
-        credits.grant(tx, name, CREDIT, TRY)
-        return made.comtohome_key
-
-    key: str = server.write(create)
-    return key
-
-
-def add_carrier(server: Server, name: str, kind: str, **words: str) -> None:
-    vault = Vault(server.database.directory)
-    server.write(lambda tx: carriers.add(tx, name, kind, words, CARRIER_KINDS[kind].check, vault))
 
 
 async def test_parcels_go_through_two_servers(shop: Reached, hub: Reached) -> None:
@@ -358,37 +308,3 @@ async def understood(hub: Reached) -> None:
     assert await stranger.book(booking("k-6")) == Declined("Unauthenticated.")
     with pytest.raises(OSError, match="Unauthenticated"):
         await probe(words | {"apikey": "wrong"}, hub.outbound)
-
-
-# A booking in the middle of which the server dies
-
-
-async def test_a_booking_survives_the_server(sqlite_server: Server, outbound: Outbound) -> None:
-    """The carrier took it, and its answer came to nobody: it is asked again, with the same key."""
-    upstream = Scripted()
-    await upstream.start()
-    upstream.on("POST", "/consignments", Mute(), started(CODE))
-    shop = Reached(sqlite_server, "customer", account(sqlite_server, "customer"), outbound)
-    add_carrier(sqlite_server, NAME, "comtohome", url=upstream.url, apikey="key", base="100")
-    await sqlite_server.start()
-
-    def bookings() -> list[Asked]:
-        return [asked for asked in upstream.asked if asked.path == "/api/v1/consignments"]
-
-    lost = asyncio.create_task(shop.create("order-1"))
-    await until(bookings, 10, "the carrier is asked")
-    sqlite_server.kill()
-    with pytest.raises(OutboundError):
-        await lost
-    await sqlite_server.start()
-    await until(lambda: len(bookings()) == 2, 10, "the carrier is asked again")
-    first, second = bookings()
-    assert first.headers["x-idempotency-key"] == second.headers["x-idempotency-key"]
-    assert first.body == second.body
-
-    made = await shop.create("order-1")
-    assert made["providerTrackingCode"] == CODE
-    assert made["barcode"] == first.json["reference_no"]
-    assert len(bookings()) == 2
-    assert shop.money()[1] == 0
-    await upstream.close()

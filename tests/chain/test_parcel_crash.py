@@ -98,6 +98,27 @@ async def test_the_middle_of_a_booking(server: Server, upstream: Upstream) -> No
     await until(booked, 10, "the other is booked though nobody came again")
     await story.insist(shop, "b")
     await check(server, shop, story, upstream)
+    await the_middle_of_a_cancellation(server, shop, upstream)
+
+
+async def the_middle_of_a_cancellation(server: Server, shop: Shop, upstream: Upstream) -> None:
+    """The carrier cancelled it, and nobody was told: it stands until the customer comes again."""
+    upstream.hold()
+    lost = asyncio.create_task(shop.data("POST", "/consignments/a/cancel"))
+    await until(lambda: upstream.cancelled, 10, "the carrier is asked to take it back")
+    server.kill()
+    with pytest.raises(Gone):
+        await lost
+    upstream.release()
+    await server.start()
+    assert (await shop.find("a"))["status"] == 1
+    await shop.data("POST", "/consignments/a/cancel")
+    assert (await shop.find("a"))["status"] == 130
+    await shop.data("POST", "/consignments/a/cancel", status=409)
+    [again] = set(upstream.cancelled)
+    assert upstream.cancelled == [again] * 2
+    assert (await server.cli("doctor"))["ok"]
+    assert await balance(server, "acme") == {"available": CREDIT - PRICE, "held": 0, "spent": PRICE}
 
 
 async def test_kills_at_random_moments(

@@ -191,7 +191,7 @@ async def possessions(server: Server, shop: Shop) -> list[Thing]:
     await shop.data("POST", "/consignments", refused, 502)
     await shop.create(reference_no="CANCELLED")
     await shop.data("POST", "/consignments/CANCELLED/cancel")
-    things = []
+    things: list[Thing] = []
     for row in reversed(await shop.every()):
         found = await shop.find(row["reference_no"])
         tracking = found["labels"][0]["tracking_code"] if found["labels"] else things[0].tracking
@@ -216,17 +216,20 @@ async def nothing_is_there(stranger: Shop, owner: Shop, things: list[Thing]) -> 
     assert await stranger.every() == []
 
 
-def ways(thing: Thing) -> list[tuple[str, str, Any]]:
-    """Everything that somebody may try."""
-    return [("GET", path, None) for path in looks(thing)] + list(deeds(thing))
+def ways(thing: Thing) -> Iterator[tuple[str, str, Any, dict[str, str]]]:
+    """Everything that somebody may try: method, path, body, headers."""
+    for path in looks(thing):
+        yield "GET", path, None, {}
+    for method, path, body in deeds(thing):
+        headers = FORM if isinstance(body, bytes) else {}
+        yield method, path, body, headers
+        if method == "POST":
+            yield method, path, body, headers | {"X-Idempotency-Key": "once"}
 
 
 async def attempts(shop: Shop, thing: Thing) -> list[tuple[int, dict[str, str], bytes]]:
     """What comes of trying everything. What differs between any two answers is left out."""
-    answers = [
-        await shop.ask(method, path, body, FORM if isinstance(body, bytes) else {})
-        for method, path, body in ways(thing)
-    ]
+    answers = [await shop.ask(*way) for way in ways(thing)]
     varying = ("date", "content-length", "x-ratelimit-remaining")
     return [
         (answer.status, {k: v for k, v in answer.headers.items() if k not in varying}, answer.body)

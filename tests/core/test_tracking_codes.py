@@ -7,7 +7,7 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tracking_numbers import DEFINITIONS  # type: ignore[import-untyped]
+from tracking_numbers import DEFINITIONS
 
 from ulak.core.tracking_codes import (
     S10,

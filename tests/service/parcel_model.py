@@ -113,8 +113,8 @@ class Model:
         if meant in self.parcels and self.parcels[meant].state is not S.CANCELLED:
             assert meant == parcel.id, f"{key} is about {meant}"
         assert key not in self.done, f"{key} was done already"
+        assert parcel.id not in self.parcels or parcel.state in (S.REJECTED, S.DRAFT), parcel
         known = self.parcels.setdefault(parcel.id, parcel)
-        assert known.state in ((S.REJECTED, S.DRAFT) if known is not parcel else (S.WAITING,)), known
         if wish is not None:
             known.price, known.carrier, known.reference, known.packages = wish
         assert self.available(known.owner) >= known.price, "it cannot be paid"

@@ -302,6 +302,28 @@ async def test_a_cancel_during_a_look_wins(rig: Rig) -> None:
     assert rig.jobs(JobKind.TRACK) == []
 
 
+async def test_that_a_cancelled_parcel_is_cancelled_is_no_news(rig: Rig) -> None:
+    """A carrier that is a server like ours tells our own cancelling back, at its own time."""
+    found = await rig.booked()
+    await rig.cancel(found.id)
+    before = rig.stored(found.id)
+    told = [saw(S.CANCELLED, 1), saw(S.CANCELLED, -1), saw(S.IN_TRANSIT, 2)]
+    assert await rig.desk.told(1, found.tracking or "", told)
+    after = rig.stored(found.id)
+    assert [seen.state for seen in after.seen].count(S.CANCELLED) == 1
+    assert len(after.seen) == len(before.seen) + 1
+    assert after.state is S.CANCELLED
+
+
+async def test_a_parcel_that_is_not_over_after_all_is_asked_about_again(rig: Rig) -> None:
+    found = await rig.booked()
+    await rig.desk.told(1, found.tracking or "", [saw(S.DELIVERED, 10)])
+    assert rig.jobs(JobKind.TRACK) == []
+    await rig.desk.told(1, found.tracking or "", [saw(S.IN_TRANSIT, 20)._replace(correction=True)])
+    assert rig.stored(found.id).state is S.IN_TRANSIT
+    assert len(rig.jobs(JobKind.TRACK)) == 1
+
+
 # A customer asks.
 
 

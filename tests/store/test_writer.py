@@ -276,6 +276,24 @@ async def test_changes_that_wait_share_a_commit_and_one_failure_is_its_own(datab
         assert await books.read(lambda tx: settings.get(tx, "b")) == "there"
 
 
+async def test_changes_that_lose_together_are_done_alone(database: Database) -> None:
+    """Two changes that lock each in its own order may be one side of a deadlock; alone they are not."""
+    groups: list[int] = []
+
+    def change(tx: Tx) -> str:
+        groups.append(id(tx))
+        if groups.count(id(tx)) == 2:
+            raise Conflict("lost")
+        return "done"
+
+    async with opened(database, Notes()) as books:
+        release = await hold_writer(books)
+        both = [asyncio.create_task(books.write(change)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        release.set()
+        assert await asyncio.gather(*both) == ["done", "done"]
+
+
 async def test_who_asks_after_a_change_sees_it(database: Database) -> None:
     async with opened(database, Notes()) as books:
 

@@ -69,7 +69,7 @@ ROUNDS = 3
 BROKEN = "its answer could not be read"
 """What customers are told of a carrier that raised; the log knows more."""
 
-NONE: Mapping[int, Courier] = {}
+_NO_COURIERS: Mapping[int, Courier] = {}
 
 log = structlog.get_logger("ulak.parcels")
 
@@ -153,7 +153,9 @@ class Desk:
         begun = await self._books.write(partial(booking.going, request=request, process=self._process))
         return await self._carry_out(begun) if isinstance(begun, Attempt) else begun
 
-    async def _carry_out(self, attempt: Attempt, couriers: Mapping[int, Courier] = NONE) -> Done | Denied:
+    async def _carry_out(
+        self, attempt: Attempt, couriers: Mapping[int, Courier] = _NO_COURIERS
+    ) -> Done | Denied:
         """Ask the carrier to take it, and write down what it says. `couriers` are those in use, if known."""
         consignment = attempt.consignment
         carrier = consignment.carrier

@@ -20,10 +20,7 @@ class Fleet:
     """Keeps the ways to parcel carriers. Used on the event loop only."""
 
     def __init__(self, make: Callable[[Carrier], ParcelCarrier | None]) -> None:
-        """`make` builds the way to a configured carrier, None if it does not take parcels.
-
-        It raises `UlakError` for one that cannot be used; such a carrier is left out.
-        """
+        """`make` builds the way to a configured carrier, None if it takes no parcels or cannot be used."""
         self._make = make
         self._ways: dict[int, tuple[Carrier, ParcelCarrier | None]] = {}
 

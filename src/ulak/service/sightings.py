@@ -35,9 +35,12 @@ def record(tx: Tx, heard: Iterable[Heard]) -> dict[int, Consignment]:
     happened: list[Event] = []
     over = []
     for consignment_id, consignment in found.items():
+        was_over = consignment.state in FINAL_PARCELS
         happened += _merge(tx, consignment, by_consignment[consignment_id])
         if consignment.state in FINAL_PARCELS:
             over.append(consignment_id)
+        elif was_over:
+            jobs.put(tx, JobKind.TRACK, consignment_id, tx.now)
     jobs.remove(tx, JobKind.TRACK, over)
     if happened:
         events.record(tx, happened)
@@ -45,7 +48,15 @@ def record(tx: Tx, heard: Iterable[Heard]) -> dict[int, Consignment]:
 
 
 def _merge(tx: Tx, consignment: Consignment, heard: Mapping[int, Sequence[Sighting]]) -> list[Event]:
-    """Merge what was heard of each of a consignment's labels; the events that come of it."""
+    """Merge what was heard of each of a consignment's labels; the events that come of it.
+
+    That what we have cancelled is cancelled is no news, though its carrier may tell it at a time of its own.
+    """
+    if consignment.state is ParcelState.CANCELLED:
+        heard = {
+            label_id: [sighting for sighting in sightings if sighting.state is not ParcelState.CANCELLED]
+            for label_id, sightings in heard.items()
+        }
     new = [
         (label_id, seen, correction)
         for label_id, sightings in heard.items()

@@ -54,6 +54,10 @@ class GroupKind:
     ids_needed: Callable[[Any], int] = lambda _item: 0
 
 
+class _Lost(StoreUnavailable):
+    """It lost against other transactions as often as it was tried."""
+
+
 class Writer:
     """A thread with the writing connection. Kinds are decided in the order of their table."""
 
@@ -183,8 +187,10 @@ class Writer:
     ) -> list[tuple[Any, Any]]:
         """Commit these changes in one transaction. If one of them fails, each is committed alone."""
         if len(changes) > 1:
-            results = self._commit(connection, lambda tx: [change(tx) for change, _ in changes])
-            if isinstance(results, StoreUnavailable):
+            # Together they lock more than each does, in no order: who lost against another is not one of many
+            # the next time.
+            results = self._commit(connection, lambda tx: [change(tx) for change, _ in changes], tries=1)
+            if isinstance(results, StoreUnavailable) and not isinstance(results, _Lost):
                 return [(ticket, results) for _, ticket in changes]
             if not isinstance(results, BaseException):
                 return [(ticket, result) for (_, ticket), result in zip(changes, results, strict=True)]
@@ -198,17 +204,19 @@ class Writer:
     def _decide(self, tx: Tx, groups: dict[str, tuple[list[Any], list[Any]]]) -> dict[str, Sequence[Any]]:
         return {name: self._kinds[name].decide(tx, items, self._ids) for name, (items, _) in groups.items()}
 
-    def _commit(self, connection: Connection, change: Callable[[Tx], Any], ids: int = 0) -> Any:
+    def _commit(
+        self, connection: Connection, change: Callable[[Tx], Any], ids: int = 0, tries: int = _TRIES
+    ) -> Any:
         """One transaction, done again when it lost against another. Returns the result or the exception."""
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, tries + 1):
             try:
                 short = self._ids.short(ids)
                 if short:
                     self._ids.refill(connection.writing(partial(id_store.lease, count=short)))
                 return connection.writing(change)
             except Conflict as error:
-                if attempt == _TRIES:
-                    return StoreUnavailable(str(error))
+                if attempt == tries:
+                    return _Lost(str(error))
             except Exception as error:
                 return error
         raise AssertionError("unreachable")

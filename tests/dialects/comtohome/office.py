@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from tests.dialects.comtohome.samples import of_the_page
 from tests.service.parcel_carriers import ToldCarrier, fleet_of
 
 from ulak.core.consignments import Consignment, Label, PaperKind
+from ulak.core.errors import StoreUnavailable
 from ulak.core.ledger import TRY
 from ulak.core.pricing import Rates
 from ulak.core.shipping import File

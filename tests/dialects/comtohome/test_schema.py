@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, FormatChecker
 from tests.dialects.comtohome.bodies import DOMESTIC, DRAFT, SEVERAL
 from tests.dialects.comtohome.office import LINK_KEY, URL, Customer, Office
 from tests.dialects.comtohome.samples import another, of_the_page

@@ -18,6 +18,8 @@ from ulak.dialects.comtohome.texts import Text
 PACKAGES_MAX = 100
 ITEMS_MAX = 500
 """In one package, and in all packages together."""
+REFERENCE_MAX = 255
+"""Characters."""
 IDS_MAX = 50
 """Documents, and extra services."""
 
@@ -153,7 +155,7 @@ class _Form:
             "resolver": read.read("address_resolver_type", _resolver, required=abroad),
             "incoterms": read.choice("incoterms_type", INCOTERMS, required=abroad),
             "invoice_number": read.text("invoice_number", 255),
-            "reference": read.text("reference_no", 255),
+            "reference": read.text("reference_no", REFERENCE_MAX),
             "method": read.text("specific_shipping_method", 255),
             "wants_barcode": read.boolean("generate_provider_barcode") or False,
             "barcode": read.text("specific_provider_barcode", 255),

@@ -75,8 +75,10 @@ class Booking:
     async def cancel(self, visit: Visit, value: str) -> Reply:
         """POST /consignments/{idBarcodeOrReference}/cancel"""
         await self._gate.enter(visit)
-        once = visit.once(None)
-        done = await self._desk.cancel(visit.who, _by_any_key(value.strip()), once=once, render=_cancelled)
+        once, value = visit.once(None), value.strip()
+        if len(value) > forms.REFERENCE_MAX:
+            raise visit.refused(404, Text.NOT_FOUND)
+        done = await self._desk.cancel(visit.who, _by_any_key(value), once=once, render=_cancelled)
         if isinstance(done, Denied):
             raise not_cancelled(visit, done)
         return answered(once, done.body, done.replayed)
