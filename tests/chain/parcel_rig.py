@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from tests.chain.rig import Answer, Http, Server
+from tests.chain.rig import Answer, Http, Server, until
 from tests.dialects.comtohome_client.upstream import Asked, Held, Scripted, good, labels
 
 from ulak.core.ledger import TRY
@@ -134,6 +134,14 @@ class Shop:
         """The consignment that we call so."""
         found: dict[str, Any] = await self.data("GET", f"/consignments/find/reference_no/{reference}")
         return found
+
+    async def reaches(self, reference: str, status: int) -> None:
+        """Wait until the consignment that we call so has this status, and do not ask too often."""
+
+        async def there() -> bool:
+            return bool((await self.find(reference))["status"] == status)
+
+        await until(there, 20, f"{reference} has status {status}", pause=0.1)
 
     async def every(self) -> list[dict[str, Any]]:
         """All rows of the list."""

@@ -45,8 +45,11 @@ def free_port() -> int:
             return port
 
 
-async def until(done: Callable[[], Any] | Callable[[], Awaitable[Any]], seconds: float, what: str) -> float:
-    """Wait for something to be true; how long that took. `what` is said if it never is."""
+async def until(
+    done: Callable[[], Any] | Callable[[], Awaitable[Any]], seconds: float, what: str, pause: float = 0.02
+) -> float:
+    """Wait for something to be true; how long that took. `what` is said if it never is. There is a `pause`
+    between looks, in seconds."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     while True:
@@ -56,7 +59,7 @@ async def until(done: Callable[[], Any] | Callable[[], Awaitable[Any]], seconds:
         if found:
             return loop.time() - began
         assert loop.time() - began < seconds, f"not within {seconds:g} s: {what}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
 
 
 class Gone(ConnectionError):

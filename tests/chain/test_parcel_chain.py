@@ -228,7 +228,7 @@ async def delivered(where: Reached, code: str) -> None:
     async def shown() -> bool:
         return bool((await where.find(code))["status"] == 120)
 
-    await until(shown, 15, f"{where.account} is told that {code} was delivered")
+    await until(shown, 15, f"{where.account} is told that {code} was delivered", pause=0.1)
 
 
 # The mirror: our client against our server

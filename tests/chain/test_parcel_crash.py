@@ -52,7 +52,7 @@ class Story:
                     return answer
                 assert (answer.status, answer.headers.get("retry-after")) == (409, "1"), answer.body
                 self.busy += 1
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
 
 
 @pytest_asyncio.fixture
@@ -91,11 +91,7 @@ async def test_the_middle_of_a_booking(server: Server, upstream: Upstream) -> No
     upstream.release()
     again = (await insisting).json["data"]
     assert (again["consignment"], again["barcode"]) == before["a"]
-
-    async def booked() -> bool:
-        return bool((await shop.find("b"))["status"] == 1)
-
-    await until(booked, 10, "the other is booked though nobody came again")
+    await shop.reaches("b", 1)  # though nobody came again
     await story.insist(shop, "b")
     await check(server, shop, story, upstream)
     await the_middle_of_a_cancellation(server, shop, upstream)

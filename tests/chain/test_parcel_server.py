@@ -22,7 +22,7 @@ from tests.chain.parcel_rig import (
     kurus,
     order,
 )
-from tests.chain.rig import Answer, Http, Server, until
+from tests.chain.rig import Answer, Http, Server
 
 LIMIT = 300
 CONNECTIONS = 16
@@ -349,10 +349,6 @@ async def test_a_sandbox_moves_its_parcels(sqlite_server: Server) -> None:
     await shop.create()
     assert (await shop.find("SO-1001"))["status"] == 1
     await server.cli("clock", "advance", "30h")
-
-    async def delivered() -> bool:
-        return bool((await shop.find("SO-1001"))["status"] == 120)
-
-    await until(delivered, 10, "the parcel is delivered")
+    await shop.reaches("SO-1001", 120)
     states = [seen["status"] for seen in (await shop.find("SO-1001"))["details"]]
     assert states == [1, 110, 111, 114, 120]

@@ -336,13 +336,7 @@ def parcels(database: Database) -> None:
                 " consignment 2",
             ],
         ),
-        (
-            "UPDATE reply SET consignment_id = NULL",
-            [
-                "account 1: request 'key' to POST /consignments is under way, but no job goes on with"
-                " consignment None",
-            ],
-        ),
+        ("UPDATE reply SET consignment_id = NULL", []),
         (
             "UPDATE callback SET state = 3",
             ["endpoint 1: of the 2 callbacks about 1 that have not ended one must be told now, not 2"],

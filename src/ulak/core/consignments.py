@@ -38,6 +38,14 @@ class Preference(IntEnum):
     CHEAPEST = 1
 
 
+class LabelFormat(IntEnum):
+    """What a label's file is."""
+
+    PDF = 0
+    ZPL = 1
+    PNG = 2
+
+
 class Party(Struct, frozen=True, omit_defaults=True):
     """A sender or a recipient."""
 
@@ -115,6 +123,8 @@ class Shipment(Struct, frozen=True, omit_defaults=True):
     """Ask for a code from the carrier's own range."""
     warehouse_id: int | None = None
     recipient_id: int | None = None
+    label_format: LabelFormat = LabelFormat.PDF
+    """What its labels are to be, where we print them."""
 
 
 class Costs(Struct, frozen=True, omit_defaults=True):
@@ -144,14 +154,6 @@ class TrackingKind(IntEnum):
     SYSTEM = 1
     CARRIER = 2
     BROUGHT_ALONG = 3
-
-
-class LabelFormat(IntEnum):
-    """What a label's file is."""
-
-    PDF = 0
-    ZPL = 1
-    PNG = 2
 
 
 class CarrierName(NamedTuple):

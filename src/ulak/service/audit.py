@@ -214,8 +214,9 @@ _ABANDONED = Sql(
     "SELECT id FROM consignment WHERE state = 31"
     " AND NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 1 AND job.subject = consignment.id) ORDER BY id"
 )
+# A request to cancel names no consignment while it is under way: whoever repeats it goes on with it.
 _ABANDONED_REQUESTS = Sql(
-    "SELECT account_id, scope, key, consignment_id FROM reply WHERE state = 2"
+    "SELECT account_id, scope, key, consignment_id FROM reply WHERE state = 2 AND consignment_id IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 1 AND job.subject = reply.consignment_id)"
     " ORDER BY account_id, scope, key"
 )

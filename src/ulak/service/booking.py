@@ -188,12 +188,17 @@ def begin(
         earlier = replies.find(tx, account.id, once.scope, once.key)
         if earlier is not None and _is_begun(tx, earlier):
             return Begun()
+        known = earlier.consignment_id if earlier else None
+        stored = _locked(tx, account, known)
+        if stored is not None and stored.state not in _FREE:
+            return Begun()
         won, earlier = replies.claim(tx, account.id, once, until=tx.now + CLAIM)
         if not won:
             return Begun()
-        stored = _locked(tx, account, earlier.consignment_id) if earlier else None
-        if stored is not None and stored.state not in _FREE:
-            return _went_on(tx, request, account, stored, process)
+        if earlier is not None and earlier.consignment_id != known:
+            # It was begun, and failed, since it was looked at.
+            replies.fail(tx, account.id, once, earlier.consignment_id)
+            return Begun()
     result = _begin(tx, request, account, stored, offer, marks, process)
     if once is not None and isinstance(result, Denied):
         replies.fail(tx, account.id, once, stored.id if stored else None)
@@ -432,7 +437,7 @@ def _make_labels(tx: Tx, consignment: Consignment, given: Sequence[Ticket], mark
     tickets = [*given, *[Ticket(None, TrackingKind.NONE)] * lacking]
     fresh = []
     for place, ticket in enumerate(tickets):
-        form, ending = _format(ticket.file)
+        form, ending = _format(ticket.file, consignment.shipment.label_format)
         label = Label(
             0,
             consignment.id,
@@ -453,8 +458,11 @@ def _make_labels(tx: Tx, consignment: Consignment, given: Sequence[Ticket], mark
             labels.keep_file(tx, label.id, ticket.file)
 
 
-def _format(file: File | None) -> tuple[LabelFormat, str]:
-    mime = file.mime.partition(";")[0].strip().lower() if file else ""
+def _format(file: File | None, wanted: LabelFormat) -> tuple[LabelFormat, str]:
+    """What a label's file is, and the ending of its name: the carrier's own is what it is."""
+    if file is None:
+        return wanted, wanted.name.lower()
+    mime = file.mime.partition(";")[0].strip().lower()
     return _FORMATS.get(mime, (LabelFormat.PDF, "pdf"))
 
 

@@ -115,7 +115,7 @@ def _before(tx: Tx, account: Account, once: Once, earlier: Earlier) -> Done | De
 
 def _denied(tx: Tx, account: Account, request: Request, denied: Denied) -> Denied:
     if request.once is not None:
-        replies.fail(tx, account.id, request.once, denied.consignment_id)
+        replies.fail(tx, account.id, request.once, None)
     return denied
 
 

@@ -63,6 +63,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "consignor": None,
     "consignee": None,
     "packages": [],
+    "label_type": 0,
 }
 """Every field of a draft and its default, in the order they are shown; the vendor has `provider_id` first."""
 

@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ulak.core.consignments import Item, Package, Party, Preference, Route, SavedAs, Shape, Shipment
+from ulak.core.consignments import (
+    Item,
+    LabelFormat,
+    Package,
+    Party,
+    Preference,
+    Route,
+    SavedAs,
+    Shape,
+    Shipment,
+)
 from ulak.dialects.comtohome import fields
 from ulak.dialects.comtohome.fields import ID_MAX, Problems, Reader
 from ulak.dialects.comtohome.texts import Text
@@ -36,6 +46,7 @@ HOME = "TR"
 PREFERENCES = (int(Preference.GIVEN), int(Preference.CHEAPEST))
 KINDS_MAX = 99
 INCOTERMS = (1, 2, 3)
+LABELS = tuple(map(int, LabelFormat))
 """DDP, DDU, DAP."""
 
 Saved = Mapping[SavedAs, Party | None]
@@ -161,6 +172,7 @@ class _Form:
             "barcode": read.text("specific_provider_barcode", 255),
             "warehouse_id": self._saved_id("warehouse_id", SavedAs.WAREHOUSE),
             "recipient_id": self._saved_id("consignee_id", SavedAs.RECIPIENT),
+            "label_format": LabelFormat(read.choice("label_type", LABELS) or 0),
             "service_ids": read.ids("special_services", IDS_MAX),
             "paper_ids": read.ids("documents", IDS_MAX),
         }
@@ -304,7 +316,7 @@ class _Form:
     def _wanted(
         self, base: Mapping[str, Any], sender: Party, recipient: Party, packages: tuple[Package, ...]
     ) -> Wanted:
-        kept = ("reference", "method", "invoice_number", "incoterms", "wants_barcode")
+        kept = ("reference", "method", "invoice_number", "incoterms", "wants_barcode", "label_format")
         preference = Preference(base["preference"] or 0)
         shipment = Shipment(
             sender,
