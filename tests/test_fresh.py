@@ -28,7 +28,7 @@ COLD = 90.0
 WARM = 5.0
 """The same when everything is installed."""
 
-LAST = "its label"
+LAST = "its label, from"
 """What stands above the last line to paste."""
 
 

@@ -18,9 +18,11 @@ UNREADABLE = {"response": {"status": {"code": 400, "message": "İstek çözümle
 
 
 class Echo:
-    """A dialect that shows what reached it; `/v1/crash` breaks."""
+    """A dialect that shows what reached it; `/v1/crash` breaks, `/v1/wait` never ends."""
 
     async def answer(self, call: Call) -> Reply:
+        if call.path == "/v1/wait":
+            await asyncio.Event().wait()
         if call.path == "/v1/crash":
             raise RuntimeError("a fault of ours")
         return Reply(200, f"{call.address} {len(call.body)}".encode(), b"text/plain")
@@ -132,6 +134,13 @@ async def test_a_crash_of_ours_has_the_dialects_envelope(echo: Asgi, doors: Asgi
     status, body = await doors("/v1/get-balance/json", chunk(json.dumps(request).encode(), more=False))
     assert status == 500
     assert json.loads(body)["response"]["status"]["code"] == 500
+
+
+async def test_a_server_that_stops_still_answers_in_the_dialects_envelope(echo: Asgi) -> None:
+    waiting = asyncio.create_task(echo("/v1/wait"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    assert await waiting == (400, Trouble.CRASHED.value.encode())
 
 
 async def test_paths_of_nobody(echo: Asgi) -> None:

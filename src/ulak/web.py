@@ -75,6 +75,9 @@ class Web:
             return dialect.trouble(call, trouble)
         try:
             return await dialect.answer(call)
+        except asyncio.CancelledError:
+            # The server stops and waits no longer. Nobody knows what became of the call, as after a crash.
+            return dialect.trouble(call, Trouble.CRASHED)
         except Exception:
             log.exception("door.crashed", path=call.path)
             return dialect.trouble(call, Trouble.CRASHED)

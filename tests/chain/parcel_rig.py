@@ -61,11 +61,12 @@ def order(**over: Any) -> dict[str, Any]:
 
 
 def account(server: Server, name: str, kurus: int = CREDIT) -> str:
-    """A new account with money; its key."""
+    """A new account, with money unless it is to have none; its key."""
 
     def create(tx: Tx) -> str:
         made = accounts.create(tx, name)
-        credits.grant(tx, name, kurus, TRY)
+        if kurus:
+            credits.grant(tx, name, kurus, TRY)
         return made.comtohome_key
 
     key: str = server.write(create)

@@ -328,6 +328,7 @@ def test_addresses_are_kept(ulak: Command, database: Database, alice: parcel_cas
         "tax_number": None,
     }
     other = ulak("parcel", "address", "add", str(alice.id), "recipient", *DEPOT, "email=a@example.com").value
+    assert other["attention"] == other["name"], "as the vendor shows it (specification 3.3)"
     assert ulak("parcel", "address", "list", "alice").value == [made, other]
     kept = sync_read(database, lambda tx: parties.by_id(tx, alice.id, SavedAs.WAREHOUSE, made["id"]))
     assert kept == parcel_cast.party(email=None)

@@ -52,6 +52,8 @@ class Parcel:
     claim: tuple[str, int] = ("", 0)
     """Who is booking it, and until when nobody else may."""
     tags: dict[int, Tag] = field(default_factory=dict)
+    unclear: bool = False
+    """It was rejected last because its carrier did not answer."""
     corrected: bool = False
 
 
@@ -109,9 +111,9 @@ class Model:
         self, parcel: Parcel, wish: Wish | None, key: Key | None, claim: tuple[str, int], now: int
     ) -> None:
         """A booking begins; without a wish it is as it was before."""
-        meant = self.about.get(key) if key else None
-        if meant in self.parcels and self.parcels[meant].state is not S.CANCELLED:
-            assert meant == parcel.id, f"{key} is about {meant}"
+        meant = self.parcels.get(self.about.get(key, 0)) if key else None
+        if meant and meant is not parcel:
+            assert meant.state is S.CANCELLED or (meant.state is S.REJECTED and meant.unclear), meant
         assert key not in self.done, f"{key} was done already"
         assert parcel.id not in self.parcels or parcel.state in (S.REJECTED, S.DRAFT), parcel
         known = self.parcels.setdefault(parcel.id, parcel)
@@ -142,8 +144,9 @@ class Model:
         for key in [key for key in self.running if self.about[key] == parcel.id]:
             self.end(key, parcel.id)
 
-    def reject(self, parcel: Parcel, now: int) -> None:
-        """The carrier did not take it."""
+    def reject(self, parcel: Parcel, unclear: bool, now: int) -> None:
+        """The carrier did not take it, or did not say whether it did."""
+        parcel.unclear = unclear
         parcel.state, parcel.since, parcel.held = S.REJECTED, now, 0
         self.running = {key for key in self.running if self.about[key] != parcel.id}
 

@@ -285,9 +285,25 @@ async def test_a_resumed_booking_can_fail_as_well(rig: Rig) -> None:
     assert state_of(rig, left) is S.REJECTED
     assert rig.money == (CREDIT, 0, 0)
     rig.first.booking = None
-    done = await rig.create(once=once(digest="other"), render=render)
+    done = await rig.create(once=once(), render=render)
     assert isinstance(done, Done)
     assert_booked_once(rig, left)
+
+
+async def test_what_may_have_been_booked_is_not_changed(rig: Rig) -> None:
+    """Its carrier would answer with what it booked then: other content makes another consignment."""
+    rig.first.booking = Unreached("down")
+    assert refusal(await rig.create(once=once())) is Refusal.CARRIER_UNREACHED
+    (unclear,) = rig.all()
+    rig.first.booking = None
+    done = await rig.create(once=once(digest="other"), render=render)
+    assert isinstance(done, Done)
+    assert done.consignment.uuid != unclear.uuid
+    assert state_of(rig, unclear.id) is S.REJECTED
+    assert rig.money == PAID
+    again = await rig.create(once=once(digest="other"), render=render)
+    assert isinstance(again, Done)
+    assert (again.consignment.id, again.body) == (done.consignment.id, done.body)
 
 
 async def test_a_resumed_booking_whose_carrier_is_gone_is_rejected(rig: Rig) -> None:
@@ -404,7 +420,7 @@ def render_now(rig: Rig, consignment_id: int) -> bytes:
 async def test_an_old_attempt_concludes_no_newer_one(rig: Rig, two: tuple[asyncio.Task[Any], int]) -> None:
     """The slow caller's carrier books it at last, when it has long been given to another carrier."""
     slow, waiting = two
-    rig.first.booking = Unreached("slow")
+    rig.first.booking = DECLINED
     slow_way, rig.first.open = rig.first.open, asyncio.Event()
     rig.first.open.set()
     await rig.desk.go_on(rig.claim(JobKind.BOOK))

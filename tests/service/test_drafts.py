@@ -162,6 +162,15 @@ def test_a_deleted_draft_is_gone_and_its_documents_are_free(database: Database, 
     assert sync_write(database, lambda tx: drafts.delete(tx, alice, draft.id)) == Denied(Refusal.NOT_FOUND)
 
 
+def test_the_number_of_a_deleted_draft_is_not_used_again(database: Database, alice: Account) -> None:
+    """Whoever deletes it twice must not meet another one."""
+    draft = created(database, alice)
+    sync_write(database, lambda tx: drafts.delete(tx, alice, draft.id))
+    other = created(database, alice)
+    assert sync_write(database, lambda tx: drafts.delete(tx, alice, draft.id)) == Denied(Refusal.NOT_FOUND)
+    assert stored(database, other.id).state is ParcelState.DRAFT
+
+
 def test_what_is_no_draft_or_anothers_is_not_touched(database: Database, alice: Account) -> None:
     bob = account(database, "bob")
     draft = created(database, alice)

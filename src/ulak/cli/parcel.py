@@ -388,7 +388,7 @@ def _party(given: dict[str, str]) -> Party:
             raise UsageError(f"{key} has more than {_LONGEST[key]} characters")
     return Party(
         name=fields["name"],
-        attention=fields.get("attention", ""),
+        attention=fields.get("attention", fields["name"]),
         country=_country(fields["country"]),
         state=fields["state"],
         city=fields["city"],

@@ -25,13 +25,25 @@ class Refusal(Enum):
     NO_CREDIT = "no_credit"
     NOT_FOUND = "not_found"
     NOT_DUE = "not_due"
-    NOT_ALLOWED = "not_allowed"
     WRONG_STATE = "wrong_state"
     IN_PROGRESS = "in_progress"
     KEY_REUSED = "key_reused"
     NO_CARRIER = "no_carrier"
     CARRIER_DECLINED = "carrier_declined"
     CARRIER_UNREACHED = "carrier_unreached"
+
+
+OF_PARCELS = frozenset(
+    (
+        Refusal.WRONG_STATE,
+        Refusal.IN_PROGRESS,
+        Refusal.KEY_REUSED,
+        Refusal.NO_CARRIER,
+        Refusal.CARRIER_DECLINED,
+        Refusal.CARRIER_UNREACHED,
+    )
+)
+"""What only a parcel can be refused for."""
 
 
 class UlakError(Exception):

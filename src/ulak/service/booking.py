@@ -22,6 +22,7 @@ from ulak.core.consignments import (
     LabelFormat,
     Measures,
     Original,
+    Seen,
     Service,
     TrackingKind,
 )
@@ -199,6 +200,14 @@ def begin(
             # It was begun, and failed, since it was looked at.
             replies.fail(tx, account.id, once, earlier.consignment_id)
             return Begun()
+        if (
+            stored is not None
+            and earlier is not None
+            and earlier.digest != once.digest
+            and _is_unclear(stored)
+        ):
+            # The carrier may have booked what was wanted then, and would answer with that.
+            stored = None
     result = _begin(tx, request, account, stored, offer, marks, process)
     if once is not None and isinstance(result, Denied):
         replies.fail(tx, account.id, once, stored.id if stored else None)
@@ -352,10 +361,9 @@ def _standing(tx: Tx, attempt: Attempt, stored: Consignment) -> Done | Denied:
     """What is answered about a booking that somebody else concluded, or is at."""
     if stored.state is ParcelState.WAITING:
         return Denied(Refusal.IN_PROGRESS, consignment_id=stored.id)
-    if stored.state is ParcelState.REJECTED:
-        last = next((seen for seen in reversed(stored.seen) if seen.state is stored.state), None)
-        unreached = last is not None and last.raw == UNREACHED
-        why = Refusal.CARRIER_UNREACHED if unreached else Refusal.CARRIER_DECLINED
+    last = _last_rejection(stored)
+    if stored.state is ParcelState.REJECTED or (stored.state is ParcelState.CANCELLED and not stored.labels):
+        why = Refusal.CARRIER_UNREACHED if _is_unclear(stored) else Refusal.CARRIER_DECLINED
         return Denied(why, last.text if last else "", stored.id)
     return _answer(tx, attempt, stored, replayed=True)
 
@@ -365,12 +373,25 @@ def _answer(tx: Tx, attempt: Attempt, stored: Consignment, *, replayed: bool) ->
     account, once = attempt.account, attempt.once
     if once is not None and replayed:
         earlier = replies.find(tx, stored.account_id, once.scope, once.key)
-        if earlier is not None and earlier.body is not None:
+        if earlier is not None and earlier.consignment_id != stored.id:
+            once = None  # Meanwhile the key is about another one.
+        elif earlier is not None and earlier.body is not None:
             return Done(stored, earlier.body, replayed=True)
     body = attempt.render(account, stored) if attempt.render and account else None
     if once is not None:
         replies.finish(tx, stored.account_id, once, stored.id, body)
     return Done(stored, body or b"", replayed)
+
+
+def _last_rejection(consignment: Consignment) -> Seen | None:
+    """What was noted when it was rejected last."""
+    return next((seen for seen in reversed(consignment.seen) if seen.state is ParcelState.REJECTED), None)
+
+
+def _is_unclear(consignment: Consignment) -> bool:
+    """Whether it was rejected because its carrier did not answer, which may have booked it all the same."""
+    last = _last_rejection(consignment)
+    return last is not None and last.raw == UNREACHED
 
 
 def _locked(tx: Tx, account: Account, consignment_id: int | None) -> Consignment | None:

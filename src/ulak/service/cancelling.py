@@ -80,6 +80,11 @@ def conclude(tx: Tx, intent: Intent, outcome: Declined | Unreached | None) -> Do
     """What comes of the carrier's answer. Whoever is second finds it cancelled already."""
     request, account = intent.request, intent.account
     consignments.lock(tx, [intent.consignment.id])
+    if request.once is not None:
+        # Somebody may have gone on with it meanwhile: what was answered with the key stays the answer.
+        earlier = replies.find(tx, account.id, request.once.scope, request.once.key)
+        if earlier is not None and earlier.state is ReplyState.DONE:
+            return _before(tx, account, request.once, earlier)
     stored = consignments.load(tx, [intent.consignment.id])[intent.consignment.id]
     refusal = _refusal(stored)
     if refusal is None and outcome is not None:

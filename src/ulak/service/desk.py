@@ -314,10 +314,11 @@ class Desk:
             elif not courier.way.abilities.tracking:
                 put_off += [(subject.job_id, None) for subject in subjects]
             else:
-                rounds.append(self._look_at(courier, subjects, plan.now))
+                rounds.append((courier, subjects))
         if put_off:
             await self._books.write(lambda tx: looking.put_off(tx, put_off))
-        results = await asyncio.gather(*rounds, return_exceptions=True)
+        looks = (self._look_at(courier, subjects, plan.now) for courier, subjects in rounds)
+        results = await asyncio.gather(*looks, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import structlog
+
 from ulak.core.shipping import ParcelCarrier
 from ulak.service.carriers import Carrier
+
+log = structlog.get_logger("ulak.parcels")
 
 
 class Courier(NamedTuple):
@@ -27,19 +31,37 @@ class Fleet:
     async def of(self, rows: Iterable[Carrier]) -> dict[int, Courier]:
         """The couriers among these configured carriers, by id. What was changed is made anew."""
         found: dict[int, Courier] = {}
+        changed: list[tuple[Carrier, ParcelCarrier | None]] = []
         for row in rows:
             known = self._ways.get(row.id)
             if known is None or known[0] != row:
-                if known is not None and known[1] is not None:
-                    await known[1].close()
-                known = self._ways[row.id] = (row, self._make(row))
+                if known is not None:
+                    changed.append(known)
+                # Put there before anything is waited for: others ask at the same time.
+                known = self._ways[row.id] = (row, self._made(row))
             if known[1] is not None:
                 found[row.id] = Courier(row, known[1])
+        await _hang_up(changed)
         return found
+
+    def _made(self, row: Carrier) -> ParcelCarrier | None:
+        """The way to a carrier. One that cannot be made must not take the others along."""
+        try:
+            return self._make(row)
+        except Exception:
+            log.exception("carrier.cannot_start", carrier=row.name)
+            return None
 
     async def close(self) -> None:
         """Hang up everywhere."""
         ways, self._ways = self._ways, {}
-        for _, way in ways.values():
+        await _hang_up(ways.values())
+
+
+async def _hang_up(ways: Iterable[tuple[Carrier, ParcelCarrier | None]]) -> None:
+    for row, way in ways:
+        try:
             if way is not None:
                 await way.close()
+        except Exception:
+            log.exception("carrier.not_closed", carrier=row.name)

@@ -77,9 +77,11 @@ def _merge(tx: Tx, consignment: Consignment, heard: Mapping[int, Sequence[Sighti
         moved.add(place)
         consignment.labels[place] = label._replace(state=seen.state, state_at=seen.at)
         before = consignment.state
-        states = [(label.state, label.state_at) for label in consignment.labels]
-        consignment.state, consignment.state_at = whole(states)
-        if consignment.state is not before:
+        state, at = whole([(label.state, label.state_at) for label in consignment.labels])
+        if before in FINAL_PARCELS and state is not before and not correction:
+            continue  # One of several packages, all of which are over, was seen once more.
+        consignment.state, consignment.state_at = state, at
+        if state is not before:
             happened.append(event(EventKind.CONSIGNMENT_STATUS, consignment, seen, label.tracking))
     if moved:
         labels.save(tx, [consignment.labels[place] for place in sorted(moved)])

@@ -304,6 +304,8 @@ consignment = Table(
         postgresql_where=text("reference IS NOT NULL"),
     ),
     postgresql_with={"fillfactor": "80"},
+    # The number of a draft that was thrown away must not lead to another one.
+    sqlite_autoincrement=True,
 )
 
 label = Table(

@@ -163,6 +163,24 @@ def test_too_many_of_everything() -> None:
     assert problems(DOMESTIC | {"documents": [1] * 51}) == ["documents: must have at most 50 entries"]
 
 
+def test_numbers_are_rounded_and_ids_count_once() -> None:
+    """Sums of floats have more digits than anybody means."""
+    item = DOMESTIC["packages"][0]["items"][0] | {"unit_price": 24.089999999999996}
+    package = DOMESTIC["packages"][0] | {
+        "weight": "0.30000000000000004",
+        "length": "1.0000005",
+        "items": [item],
+    }
+    found = read(DOMESTIC | {"packages": [package], "special_services": [4, "4", 5]})
+    box = found.shipment.packages[0]
+    assert [str(n) for n in (box.weight, box.length, box.items[0].unit_price)] == [
+        "0.300000",
+        "1.000001",
+        "24.090000",
+    ]
+    assert found.service_ids == (4, 5)
+
+
 PHONES = {
     ("+905386831394", "TR"): "905386831394",
     ("00905386831394", "TR"): "905386831394",

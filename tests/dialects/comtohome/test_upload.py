@@ -53,6 +53,20 @@ def test_other_spellings_of_a_form() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        'filename="fatura %22ş%22.pdf"',
+        "filename*=UTF-8''fatura%20%22%C5%9F%22.pdf",
+        "filename=x.pdf; filename*=utf-8''fatura%20%22%C5%9F%22.pdf",
+    ],
+)
+def test_names_with_other_letters(told: str) -> None:
+    """As curl and browsers write them, and as RFC 5987 has it."""
+    found = parts(KIND, one(f'Content-Disposition: form-data; name="file"; {told}'))
+    assert found["file"].file_name == 'fatura "ş".pdf'
+
+
 def one(headers: str, content: str = "x", end: str = "--") -> bytes:
     """A form of one part."""
     return f"--{BOUNDARY}\r\n{headers}\r\n\r\n{content}\r\n--{BOUNDARY}{end}".encode()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from ulak.core.consignments import Consignment
+from ulak.core.consignments import Consignment, Preference
 from ulak.core.times import to_local_text
 from ulak.dialects.comtohome import wire
 from ulak.dialects.comtohome.codes import STATUSES
@@ -68,6 +68,7 @@ _DEFAULTS: Mapping[str, Any] = {
 """Every field of a draft and its default, in the order they are shown; the vendor has `provider_id` first."""
 
 _PARTIES = ("consignor", "consignee")
+_NEEDED_ABROAD = ("address_resolver_type", "incoterms_type")
 
 
 def merged(kept: Fields, change: Fields) -> Fields:
@@ -80,6 +81,13 @@ def merged(kept: Fields, change: Fields) -> Fields:
             value = before | value
         whole[name] = value
     return _known(whole, tuple(_DEFAULTS))
+
+
+def complete(draft: Fields) -> Fields:
+    """A draft with what it means by leaving something out: a carrier that is named is the one that is wanted,
+    and what is shown as a default counts."""
+    given = {"preference": int(Preference.GIVEN)} if "provider_id" in draft else {}
+    return given | {name: _DEFAULTS[name] for name in _NEEDED_ABROAD} | draft
 
 
 def dump(draft: Fields) -> str:

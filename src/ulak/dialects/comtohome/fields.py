@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeVar
 
 from ulak.core.countries import find_country, is_currency
@@ -17,6 +17,7 @@ from ulak.dialects.comtohome.texts import Text, say
 Value = TypeVar("Value")
 
 DECIMALS_MAX = 6
+"""Further ones are rounded away, half up: sums of floats have them (0.30000000000000004)."""
 ID_MAX = 10**18
 BIG = 10**9
 """No count or measure is larger."""
@@ -28,6 +29,7 @@ _PHONE_MAX = 20
 _NOT_IN_PHONES = str.maketrans("", "", " -()\t\u00a0")
 _TARIFF_CODE = re.compile(r"[0-9]{6,12}")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+_LAST_PLACE = Decimal(1).scaleb(-DECIMALS_MAX)
 _DIGITS = 40
 """More than any number has that is within bounds."""
 
@@ -135,13 +137,13 @@ class Reader:
         return found
 
     def ids(self, name: str, most: int) -> tuple[int, ...]:
-        """The ids in the list under a name."""
-        found = []
+        """The ids in the list under a name, each once."""
+        found: list[int] = []
         for place, value in enumerate(self.entries(name, most)):
             known = integer_in(_trimmed(value))
             if known is None or not 0 < known < ID_MAX:
                 self.wrong(f"{name}.{place}", Text.UNKNOWN_ID)
-            else:
+            elif known not in found:
                 found.append(known)
         return tuple(found)
 
@@ -183,18 +185,18 @@ def choice(value: object, choices: Sequence[int]) -> int:
 
 
 def number(value: object, most: int, *, zero: bool = False) -> Decimal:
-    """A number greater than zero (or zero) with few decimals."""
+    """A number greater than zero (or zero), rounded to few decimals."""
     found = number_in(value)
     if found is None:
         raise Wrong(Text.NOT_NUMBER)
+    if found <= most and found != round(found, DECIMALS_MAX):
+        found = found.quantize(_LAST_PLACE, ROUND_HALF_UP)
     if found < 0 and zero:
         raise Wrong(Text.TOO_SMALL, min=0)
     if found <= 0 and not zero:
         raise Wrong(Text.NOT_POSITIVE)
     if found > most:
         raise Wrong(Text.TOO_BIG, max=most)
-    if found != round(found, DECIMALS_MAX):
-        raise Wrong(Text.TOO_PRECISE, max=DECIMALS_MAX)
     return found
 
 

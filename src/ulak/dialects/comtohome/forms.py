@@ -247,14 +247,14 @@ class _Form:
     def _check_alike(self, packages: Sequence[Package | None]) -> None:
         """The rules of several packages: one type, and a barcode for each or for none."""
         known = [(place, package) for place, package in enumerate(packages) if package is not None]
-        codes = [package.barcode for _, package in known]
+        codes = [package.barcode and package.barcode.upper() for _, package in known]
         for nth, (place, package) in enumerate(known):
             if package.kind != known[0][1].kind:
                 self._reader.wrong(f"packages.{place}.package_type", Text.MIXED_TYPES)
             code = f"packages.{place}.specific_provider_barcode"
             if package.barcode is None and any(codes):
                 self._reader.wrong(code, Text.PARTIAL_BARCODES)
-            elif package.barcode is not None and package.barcode in codes[:nth]:
+            elif package.barcode is not None and codes[nth] in codes[:nth]:
                 self._reader.wrong(code, Text.DUPLICATE_BARCODE)
 
     def _check_totals(self, packages: Sequence[Package]) -> None:

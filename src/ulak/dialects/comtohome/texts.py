@@ -23,6 +23,10 @@ class Text(Enum):
         "{id} numaralı konsinye belgesi bulunamadı",
         "{id} id consignment document not found",
     )
+    NOTHING_TO_DECLARE = (
+        "Konsinyede beyan edilecek ürün yok",
+        "The consignment has no goods to declare",
+    )
     LABEL_NOT_FOUND = ("Etiket bulunamadı", "Label not found")
     LABEL_GONE = ("Etiket artık geçerli değil", "The label is no longer valid")
     NO_SUCH_PATH = ("Adres bulunamadı", "No such path")
@@ -84,7 +88,6 @@ class Text(Enum):
     TOO_SMALL = ("en az {min} olmalı", "must be at least {min}")
     NOT_POSITIVE = ("sıfırdan büyük olmalı", "must be greater than 0")
     TOO_BIG = ("en fazla {max} olabilir", "must be at most {max}")
-    TOO_PRECISE = ("en fazla {max} ondalık basamak olabilir", "must have at most {max} decimal places")
     NOT_ONE_OF = ("şunlardan biri olmalı: {choices}", "must be one of {choices}")
     NO_COUNTRY = ("geçerli bir ülke kodu değil", "is not an ISO 3166-1 country code")
     NO_CURRENCY = ("geçerli bir para birimi değil", "is not an ISO 4217 currency code")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 from ulak.core.consignments import PaperKind, PaperState
 from ulak.core.times import ISTANBUL
@@ -137,7 +138,16 @@ def _part(segment: bytes) -> tuple[str, Part]:
     }
     if not told.get("name"):
         raise Unreadable("a part has no name")
-    return told["name"], Part(content, told.get("filename", ""))
+    return told["name"], Part(content, _name_told(told))
+
+
+def _name_told(told: dict[str, str]) -> str:
+    """The name of a part's file. Some libraries send it as RFC 5987 has it; browsers and curl write a
+    quotation mark as %22 and leave everything else."""
+    charset, _, encoded = told.get("filename*", "").partition("''")
+    if charset.lower() == "utf-8":
+        return unquote(encoded, errors="replace")
+    return told.get("filename", "").replace("%22", '"')
 
 
 def _text(part: Part) -> str:

@@ -168,7 +168,9 @@ class Booking:
         account, draft = _own_draft(visit, found, started=once is not None)
         fields = drafts.merged(drafts.load(draft.draft), body)
         saved = await saved_parties(self._gate, account, fields)
-        wanted = await checked(visit, lambda: forms.order(fields, saved, visit.language, many=None))
+        wanted = await checked(
+            visit, lambda: forms.order(drafts.complete(fields), saved, visit.language, many=None)
+        )
         done = await self._desk.start(
             visit.who,
             draft.id,

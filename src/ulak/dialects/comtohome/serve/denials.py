@@ -9,7 +9,6 @@ from ulak.service.parcels import ALREADY_CANCELLED, ALREADY_DELIVERED, IN_TRANSI
 
 _PLAIN: dict[Refusal, tuple[int, Text]] = {
     Refusal.UNAUTHENTICATED: (401, Text.UNAUTHENTICATED),
-    Refusal.NOT_ALLOWED: (403, Text.NOT_ALLOWED),
     Refusal.NO_CREDIT: (402, Text.NO_CREDIT),
     Refusal.KEY_REUSED: (409, Text.KEY_REUSED),
 }

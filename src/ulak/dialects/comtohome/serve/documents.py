@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from ulak.core.accounts import Account
 from ulak.core.consignments import Consignment, Label, Paper
@@ -146,6 +147,8 @@ class Documents:
         if found is None:
             raise visit.refused(404, Text.NOT_FOUND)
         consignment = found
+        if not any(package.items for package in consignment.shipment.packages):
+            raise visit.refused(422, Text.NOTHING_TO_DECLARE)
         try:
             file = await asyncio.to_thread(self._printer.paper, consignment, form.kind)
         except ValueError as error:
@@ -201,5 +204,8 @@ class Documents:
 
 
 def _disposition(how: str, file_name: str) -> tuple[bytes, bytes]:
-    """The header that names a file. Letters that a header does not take are replaced."""
-    return b"content-disposition", f'{how}; filename="{_NOT_IN_HEADERS.sub("_", file_name)}"'.encode()
+    """The header that names a file. Letters that a header does not take are replaced; who reads RFC 6266 gets
+    the whole name."""
+    plain = _NOT_IN_HEADERS.sub("_", file_name)
+    whole = "" if plain == file_name else f"; filename*=UTF-8''{quote(file_name, safe='')}"
+    return b"content-disposition", f'{how}; filename="{plain}"{whole}'.encode()

@@ -112,7 +112,8 @@ class Visit:
         key = self.header(b"x-idempotency-key")
         if not 1 <= len(key) <= _KEY_MAX or not all("!" <= letter <= "~" for letter in key):
             raise self.refused(422, Text.BAD_KEY)
-        return Once(f"{self.call.method} {self.call.path}", key, jsonbody.digest_of(content))
+        path = self.call.path.rstrip("/")
+        return Once(f"{self.call.method} {path}", key, jsonbody.digest_of(content))
 
     def page(self) -> wire.Meta | Refused:
         """Which page is wanted, from 1, and how many entries it has; of how many is not known yet."""

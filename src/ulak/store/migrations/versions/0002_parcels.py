@@ -86,6 +86,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("barcode", name=op.f("uq_consignment_barcode")),
         sa.UniqueConstraint("uuid", name=op.f("uq_consignment_uuid")),
         postgresql_with={"fillfactor": "80"},
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_consignment_account", "consignment", ["account_id", "id"], unique=False)
     op.create_index(
