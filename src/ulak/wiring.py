@@ -298,7 +298,7 @@ async def run_server(
         workers = [
             asyncio.create_task(dispatcher.run(stop)),
             asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
-            *(asyncio.create_task(work(stop)) for work in parcels.work),
+            *(asyncio.create_task(_in_time(work, stop)) for work in parcels.work),
         ]
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
@@ -414,6 +414,24 @@ def _way(vault: Vault, outside: Outside, carrier: Carrier) -> ParcelCarrier | No
     except (UlakError, ValueError) as error:
         log.error("carrier.cannot_start", carrier=carrier.name, error=str(error))
         return None
+
+
+GRACE = 5.0
+"""Seconds in which work with carriers of parcels and with endpoints may end when the server stops. What does
+not is done again by the next start: a carrier is asked with the same key, a claim is taken over."""
+
+
+async def _in_time(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+    """Work until stopped, and not much longer, whatever it waits for."""
+    working, stopping = asyncio.create_task(work(stop)), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    await asyncio.wait({working}, timeout=GRACE)
+    working.cancel()
+    try:
+        await working
+    except asyncio.CancelledError:
+        log.warning("work.left", work=work.__qualname__)
 
 
 FILES = 16_384

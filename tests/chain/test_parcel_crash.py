@@ -26,6 +26,9 @@ ANSWERS_TAKE = (0.02, 0.15)
 MOST = 200
 """Consignments: a key may ask 300 times in a minute, ours as well as the one we have upstream."""
 
+STOP = 15.0
+"""Seconds in which a server stops whose carrier is silent: five for the carrier, more on a busy machine."""
+
 SEED = 20261123
 
 
@@ -82,6 +85,10 @@ async def test_the_middle_of_things(server: Server, upstream: Upstream) -> None:
 
     await server.start()
     await until(lambda: _times(upstream) == [1, 2, 2], 10, "the carrier is asked again")
+    assert await server.stop() < STOP  # though the carrier says nothing
+
+    await server.start()
+    await until(lambda: _times(upstream) == [1, 3, 3], 10, "the carrier is asked once more")
     before = {row["reference_no"]: row for row in await shop.every()}
     assert {name: row["status"] for name, row in before.items()} == {"a": 100, "b": 100, "c": 1}
     insisting = asyncio.create_task(story.insist(shop, "a"))
@@ -92,7 +99,7 @@ async def test_the_middle_of_things(server: Server, upstream: Upstream) -> None:
     await shop.reaches("b", 1)  # though nobody came again
     await story.insist(shop, "b")
     await check(shop, story, upstream)
-    assert _times(upstream) == [1, 2, 2]
+    assert _times(upstream) == [1, 3, 3]
 
     await shop.data("POST", "/consignments/c/cancel")
     assert len(upstream.cancelled) == 2

@@ -188,6 +188,24 @@ async def test_a_cancel_whose_process_died_is_gone_on_with(rig: Rig, clock: Fake
     assert_refunded(rig, found.id)
 
 
+async def test_a_slow_cancel_answers_what_was_answered_meanwhile(rig: Rig, clock: FakeClock) -> None:
+    found = await rig.booked()
+    rig.first.open.clear()
+    rig.first.arrived.clear()
+    slow = asyncio.create_task(rig.cancel(found.id, once=once(), render=render))
+    await rig.first.arrived.wait()
+    slow_way, rig.first.open = rig.first.open, asyncio.Event()
+    rig.first.open.set()
+    clock.advance(CLAIM)
+    first = await rig.cancel(found.id, once=once(), render=render)
+    slow_way.set()
+    assert isinstance(first, Done)
+    for late in (await slow, await rig.cancel(found.id, once=once(), render=render)):
+        assert isinstance(late, Done)
+        assert (late.body, late.replayed) == (first.body, True)
+    assert_refunded(rig, found.id)
+
+
 async def test_what_was_delivered_while_the_carrier_thought_is_not_cancelled(rig: Rig) -> None:
     found = await rig.booked()
     rig.first.open.clear()

@@ -128,6 +128,19 @@ async def test_the_whole_is_over_when_every_package_is(rig: Rig) -> None:
     assert rig.jobs(JobKind.TRACK) == []
 
 
+async def test_one_package_seen_once_more_does_not_change_how_the_whole_ended(rig: Rig) -> None:
+    found = await pair(rig)
+    one, two = (label.tracking or "" for label in found.labels)
+    await rig.desk.told(rig.first_id, one, [saw(S.DELIVERED, 10)])
+    await rig.desk.told(rig.first_id, two, [saw(S.RETURNED, 20)])
+    await rig.desk.told(rig.first_id, one, [saw(S.DELIVERED, 30)])
+    after = rig.stored(found.id)
+    assert (after.state, after.state_at) == (S.RETURNED, parcel_cast.NOW + 20)
+    assert rig.kinds().count("consignment.status_changed") == 2
+    await rig.desk.told(rig.first_id, one, [saw(S.LOST, 40, correction=True)])
+    assert state_of(rig, found.id) is S.LOST
+
+
 async def test_many_parcels_at_once(rig: Rig) -> None:
     found = [await pair(rig) for _ in range(3)]
     heard = [(label, [saw(S.PICKED_UP, label.id)]) for one in found for label in one.labels]

@@ -180,7 +180,8 @@ class _Finishing:
         self._fail(endpoint, outcome)
         if copy.state is not CallbackState.TRYING:
             return
-        wait = next_wait(copy.tries + 1, outcome, self._tx.now, self._luck())
+        # A date in the answer is of the world's time, as is that of the attempt.
+        wait = next_wait(copy.tries + 1, outcome, outcome.at, self._luck())
         if wait is None:
             self._set(copy, CallbackState.GIVEN_UP, copy.tries + 1)
         else:

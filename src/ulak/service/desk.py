@@ -16,7 +16,7 @@ from typing import TypeVar
 import structlog
 
 from ulak.core.consignments import CarrierName, Consignment, Preference, Route, Service
-from ulak.core.errors import Refusal
+from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.core.jobs import Job
 from ulak.core.once import Once
 from ulak.core.pricing import Rates, costs, measures
@@ -310,7 +310,9 @@ class Desk:
         for carrier_id, subjects in plan.by_carrier.items():
             courier = couriers.get(carrier_id)
             if courier is None:
-                put_off += [(subject.job_id, plan.now + looking.NO_CARRIER) for subject in subjects]
+                put_off += [
+                    (subject.job_id, looking.without_carrier(subject, plan.now)) for subject in subjects
+                ]
             elif not courier.way.abilities.tracking:
                 put_off += [(subject.job_id, None) for subject in subjects]
             else:
@@ -325,7 +327,27 @@ class Desk:
 
     async def _look_at(self, courier: Courier, subjects: Sequence[looking.Subject], now: int) -> None:
         heard = await self._track(courier, subjects, now)
-        await self._books.write(lambda tx: looking.looked(tx, subjects, heard))
+        try:
+            await self._books.write(lambda tx: looking.looked(tx, subjects, heard))
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("parcels.not_merged", carrier=courier.row.name, parcels=len(subjects))
+            for subject in subjects:
+                await self._merge_one(subject, heard)
+
+    async def _merge_one(self, subject: looking.Subject, heard: Sequence[looking.Answer]) -> None:
+        """News of one parcel that cannot be written must not keep those of the others."""
+        consignment_id = subject.consignment.id
+        own = [answer for answer in heard if answer[0].consignment_id == consignment_id]
+        try:
+            await self._books.write(lambda tx: looking.looked(tx, [subject], own))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.error("parcel.not_merged", consignment=consignment_id, error=type(error).__name__)
+            missed = [(label, Unreached(BROKEN)) for label, _ in own]
+            await self._books.write(lambda tx: looking.looked(tx, [subject], missed))
 
     async def _track(
         self, courier: Courier, subjects: Sequence[looking.Subject], now: int

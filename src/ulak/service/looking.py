@@ -134,6 +134,11 @@ def put_off(tx: Tx, planned: Sequence[PutOff], *, failed: bool = False) -> None:
     jobs.again(tx, [(job_id, due) for job_id, due in planned if due is not None], failed=failed)
 
 
+def without_carrier(subject: Subject, now: int) -> int | None:
+    """When a parcel whose carrier is not in use is looked at again; None: it would not be asked about then."""
+    return None if next_look(now - subject.booked) is None else now + NO_CARRIER
+
+
 def _said(heard: Sequence[Answer]) -> list[sightings.Heard]:
     return [(label, news) for label, news in heard if not isinstance(news, Unreached)]
 

@@ -19,6 +19,9 @@ POLL = 0.5
 BATCH = 200
 """Jobs of a kind that are claimed at once."""
 
+LAST = 5.0
+"""Seconds that work under way has to end when we stop: carriers may take far longer for a batch."""
+
 log = structlog.get_logger("ulak.parcels")
 
 
@@ -64,7 +67,22 @@ class ParcelWorker:
         self._jobs = jobs
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until stopped. What was begun is finished; a failure is logged and met again later."""
+        """Work until stopped; a failure is logged and met again later.
+
+        What carriers are asked just then has a while to end. What has not is left to the next process, as
+        after a crash.
+        """
+        working = asyncio.create_task(self._until(stop))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working}, timeout=LAST)
+        finally:
+            stopping.cancel()
+            working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+    async def _until(self, stop: asyncio.Event) -> None:
         released = False
         while not stop.is_set():
             try:
