@@ -6,12 +6,13 @@ that the store, the answers and the carriers agree with it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from tests.conftest import FakeClock
@@ -26,7 +27,7 @@ from ulak.core.shipping import Booked, Sighting
 from ulak.core.states import UNDER_WAY_PARCELS, ParcelState
 from ulak.service import accounts, audit
 from ulak.service.booking import Begun
-from ulak.service.desk import Denied, Done, Who
+from ulak.service.desk import Denied, Desk, Done, Who
 from ulak.store import ledger
 from ulak.store.engine import Connection, Sql, Tx
 
@@ -45,13 +46,21 @@ _LAST_EVENT = Sql("SELECT COALESCE(max(id), 0) FROM event")
 _TRACKED = Sql("SELECT subject FROM job WHERE kind = 2")
 
 
+class Office(Protocol):
+    """A process, as far as its requests are concerned."""
+
+    name: str
+    desk: Desk
+    tasks: dict[asyncio.Task[None], Op]
+
+
 @dataclass(eq=False)
 class Op:
     """A request of somebody's, or a piece of a process' own work."""
 
     kind: str
     owner: str
-    process: str
+    process: Office
     once: Once | None = None
     wish: Wish | None = None
     target: int | None = None
@@ -116,7 +125,7 @@ class Clerk:
                 self.connection.writing(undone)
         result = self.connection.writing(change)
         said, key = SAID.get(), op.key
-        self.log.append(f"{op.process} {op.kind} {op.target} {op.once} {said}: {short(result)}")
+        self.log.append(f"{op.process.name} {op.kind} {op.target} {op.once} {said}: {short(result)}")
         if key and self.begun.get(key, 0) <= self.clock.now - KEPT:
             self.model.forget(key)
         try:
@@ -163,7 +172,7 @@ class Clerk:
             model.hear({label_id: seen for label_id, seen in said[1] if seen is not None})
 
     def took_begin(self, op: Op, result: Any) -> None:
-        model, now, claim = self.model, self.clock.now, self.claim_of(op.process)
+        model, now, claim = self.model, self.clock.now, self.claim_of(op.process.name)
         if isinstance(result, Done):
             assert op.key
             model.end(op.key, result.consignment.id)
@@ -233,7 +242,7 @@ class Clerk:
     def judge(self, op: Op) -> None:
         """Whether an answer may be given."""
         answer, parcels = op.answer, self.model.parcels
-        self.log.append(f"{op.process} {op.kind} {op.target} {op.once} is answered {short(answer)}")
+        self.log.append(f"{op.process.name} {op.kind} {op.target} {op.once} is answered {short(answer)}")
         if op.kind in ("told", "look", "go on"):
             return
         foreign = op.target in parcels and parcels[op.target].owner != op.owner

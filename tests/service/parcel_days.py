@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 from tests import parcel_cast
 from tests.conftest import FakeClock
+from tests.service.parcel_clerk import Clerk, Op
 from tests.service.parcel_model import DAY, FINAL, MINUTE, Key, Parcel, Wish
 from tests.service.parcel_world import WorldCarrier
 
@@ -177,7 +178,8 @@ class Days(Clerk):
             await self.settle()
 
     async def begin(self, op: Op, work: Coroutine[Any, Any, Any]) -> None:
-        """Somebody wants something."""
+        """Somebody wants something, a moment after the one before."""
+        self.clock.advance(1)
 
         async def carry_out() -> None:
             OP.set(op)
@@ -209,7 +211,7 @@ class Days(Clerk):
             await self.begin(Op("look", "", process), process.desk.look(claimed))
             return
         for job in claimed:
-            self.model.go_on(self.model.parcels[job.subject], self.claim_of(process), self.clock.now)
+            self.model.go_on(self.model.parcels[job.subject], self.claim_of(process.name), self.clock.now)
         await self.begin(Op("go on", "", process), process.desk.go_on(claimed))
 
     # Callers.
@@ -378,9 +380,8 @@ class Days(Clerk):
         at += self.rng.choice([0, 0, 1, 10 * SECOND])
         self.told_of += 1
         raw = f"{state.name} {self.told_of}"
-        return Sighting(
-            at, state, state.name, self.rng.choice([None, "Adana"]), raw, self.rng.random() < self.corrects
-        )
+        where, correction = self.rng.choice([None, "Adana"]), self.rng.random() < self.corrects
+        return Sighting(at, state, state.name, where, raw, correction)
 
     async def happens(self) -> None:
         """A carrier sees parcels, and may call us about it: late, twice, in any order."""

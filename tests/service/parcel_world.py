@@ -1,7 +1,7 @@
 """The world outside a parcel desk: carriers that remember what they did, and that fail in their own ways.
 
-A carrier books a key once, whatever it answers: an answer can be lost after it was done. What a call ended in is
-left in `SAID` for whoever writes it down next in the same task.
+A carrier books a key once, whatever it answers: an answer can be lost after it was done. What a call ended in
+is left in `SAID` for whoever writes it down next in the same task.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class WorldCarrier:
     async def quote(self, shipment: Shipment) -> Quote | Declined | Unreached:
         await self.pause()
         if self._whim(0.3):
-            return self.rng.choice([NO, SILENCE])
+            return NO if self.rng.random() < 0.5 else SILENCE
         return Quote(self.net * len(shipment.packages))
 
     async def book(self, booking: Booking) -> Booked | Declined | Unreached:

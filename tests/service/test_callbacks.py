@@ -250,6 +250,19 @@ def test_jitter_and_what_a_busy_endpoint_asks_for(office: Office, alice: cast.Te
     assert [row.due - office.database.clock() for row in office.listed()] == [6 * SECOND, 60 * SECOND]
 
 
+def test_a_date_is_of_the_world_though_the_clock_was_put_forward(
+    office: Office, alice: cast.Tenant, clock: FakeClock
+) -> None:
+    office.listen(alice)
+    office.happen(alice, 1)
+    (one,) = office.claim()
+    at, date = clock.now, "Wed, 20 May 2026 11:04:11 GMT"
+    clock.advance(3600 * SECOND)
+    office.step([Outcome(one.id, at, 503, 12, "", date)])
+    (row,) = office.listed()
+    assert row.due - clock.now == 60 * SECOND
+
+
 def test_what_came_of_an_attempt_is_written_down(office: Office, alice: cast.Tenant) -> None:
     office.listen(alice)
     office.happen(alice, 1, 2)

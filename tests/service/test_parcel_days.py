@@ -1,7 +1,7 @@
 """Random days of a parcel desk against a second, simple set of books.
 
-A seed that fails is told with what happened last; `pytest "tests/service/test_parcel_days.py::…[seed]"` with the
-name that pytest prints plays the same day again.
+A seed that fails is told with what happened last. The name that pytest prints, with the seed in brackets,
+plays the same day again.
 """
 
 from __future__ import annotations
@@ -54,4 +54,4 @@ def test_days_on_sqlite(sqlite_template: Path, tmp_path: Path, seed: int) -> Non
 def test_days_on_postgresql(postgres: Postgres, tmp_path: Path, seed: int) -> None:
     clock = FakeClock()
     url = f"{postgres.fresh()}&options=-csynchronous_commit%3Doff"
-    run_days(Database(tmp_path, url, clock), clock, seed, STEPS)
+    run_days(Database(tmp_path, url, clock), clock, seed, STEPS, audited_each=10)

@@ -295,6 +295,30 @@ async def test_a_carrier_that_was_removed_may_come_back(rig: Rig, clock: FakeClo
     assert not rig.first.asked
 
 
+async def test_one_that_did_not_come_back_is_not_waited_for_for_ever(rig: Rig) -> None:
+    await rig.booked()
+    rig.write(lambda tx: carrier_store.remove(tx, "Demo Kargo"))
+    rig.books.clock.advance(90 * DAY)
+    await look(rig)
+    assert rig.jobs(JobKind.TRACK) == []
+
+
+@pytest.mark.parametrize("bad", [Sighting(2**70, S.IN_TRANSIT, "late"), saw(S.IN_TRANSIT, 1, "\ud800")])
+async def test_news_that_cannot_be_written_keep_those_of_no_other(
+    rig: Rig, clock: FakeClock, bad: Sighting
+) -> None:
+    broken, fine = await rig.booked(), await rig.booked()
+    rig.first.news = {broken.tracking or "": [bad], fine.tracking or "": [saw(S.PICKED_UP, 10)]}
+    rig.books.clock.advance(HOUR)
+    await look(rig)
+    assert (state_of(rig, broken.id), state_of(rig, fine.id)) == (S.BOOKED, S.PICKED_UP)
+    assert rig.stored(broken.id).looked is None
+    assert rig.jobs(JobKind.TRACK) == [
+        (broken.id, clock.now + MINUTE, 1, ""),
+        (fine.id, clock.now + 30 * MINUTE, 0, ""),
+    ]
+
+
 async def test_a_carrier_that_cannot_be_asked_any_more_is_not(rig: Rig) -> None:
     await rig.booked()
     rig.books.clock.advance(HOUR)

@@ -294,6 +294,17 @@ async def test_changes_that_lose_together_are_done_alone(database: Database) -> 
         assert await asyncio.gather(*both) == ["done", "done"]
 
 
+async def test_a_long_question_does_not_hold_up_a_short_one(database: Database) -> None:
+    """A single one, so that no backlog wakes the other thread."""
+    async with opened(database, Notes()) as books:
+        release = threading.Event()
+        long = asyncio.create_task(books.read(lambda _tx: release.wait(10)))
+        await asyncio.sleep(0.05)
+        assert await asyncio.wait_for(books.read(settings.clock_offset), 5) == 0
+        release.set()
+        assert await long
+
+
 async def test_who_asks_after_a_change_sees_it(database: Database) -> None:
     async with opened(database, Notes()) as books:
 

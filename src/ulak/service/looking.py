@@ -135,7 +135,7 @@ def put_off(tx: Tx, planned: Sequence[PutOff], *, failed: bool = False) -> None:
 
 
 def without_carrier(subject: Subject, now: int) -> int | None:
-    """When a parcel whose carrier is not in use is looked at again; None: it would not be asked about then."""
+    """When to look again at a parcel whose carrier is not in use; None: nobody would ask about it then."""
     return None if next_look(now - subject.booked) is None else now + NO_CARRIER
 
 

@@ -15,6 +15,10 @@ READERS = 2
 """Reading threads. They share one interpreter lock, so more would only wait for it."""
 
 
+LONG = 0.01
+"""Seconds after which a question has taken long, and those that wait behind it get another thread."""
+
+
 class Books:
     """`read`, `write` and `gather` for one event loop; the work is done on other threads.
 
@@ -26,14 +30,20 @@ class Books:
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(database, kinds, self._deliver)
         self._pool = Pool(database, READERS, self._deliver)
+        self._helping: asyncio.TimerHandle | None = None
         self._writer.start()
         self._pool.start()
 
     async def read(self, question: Callable[[Tx], Result]) -> Result:
         """Ask within one read transaction."""
         ticket: asyncio.Future[Result] = self._loop.create_future()
-        self._pool.ask(question, ticket)
+        if self._pool.ask(question, ticket) and self._helping is None:
+            self._helping = self._loop.call_later(LONG, self._help)
         return await ticket
+
+    def _help(self) -> None:
+        """Questions may wait for one that takes long."""
+        self._helping = self._loop.call_later(LONG, self._help) if self._pool.help() else None
 
     async def write(self, change: Callable[[Tx], Result]) -> Result:
         """Change within one transaction; returns after it is on disk. If `change` raises, nothing is."""
@@ -49,6 +59,8 @@ class Books:
 
     async def close(self) -> None:
         """Finish what was given, then end the threads."""
+        if self._helping is not None:
+            self._helping.cancel()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._pool.stop)
 

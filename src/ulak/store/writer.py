@@ -36,6 +36,10 @@ PENDING_MAX = 50_000
 TOGETHER_MAX = 16
 """Questions, or changes, that share one transaction at most; beginning and ending it costs more than most."""
 
+BACKLOG = 8
+"""Waiting questions from which on another thread is woken. One lock carries all threads, so a second one
+makes short questions dearer, and only long ones quicker."""
+
 _TRIES = 5
 
 log = structlog.get_logger("ulak.store")
@@ -231,6 +235,7 @@ class Pool:
         self._database = database
         self._deliver = deliver
         self._questions: deque[tuple[Callable[[Tx], Any], Any]] = deque()
+        self._idle = 0
         self._wake = threading.Condition()
         self._stopping = False
         self._threads = [
@@ -250,20 +255,35 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
-    def ask(self, question: Callable[[Tx], Any], ticket: Any) -> None:
-        """Answer within one read transaction; the result is delivered with `ticket`."""
+    def ask(self, question: Callable[[Tx], Any], ticket: Any) -> bool:
+        """Answer within one read transaction; the result is delivered with `ticket`.
+
+        Returns whether it waits for a busy thread while another one rests: `help` should be called shortly.
+        """
         with self._wake:
             if self._stopping or len(self._questions) >= PENDING_MAX:
                 raise StoreUnavailable("too many questions are waiting")
             self._questions.append((question, ticket))
-            self._wake.notify()
+            if self._idle == len(self._threads) or len(self._questions) >= BACKLOG:
+                self._wake.notify()
+                return False
+            return self._idle > 0
+
+    def help(self) -> bool:
+        """Wake another thread if questions still wait: what is answered now takes long. Whether they do."""
+        with self._wake:
+            if self._questions:
+                self._wake.notify()
+            return bool(self._questions)
 
     def _run(self) -> None:
         connection: Connection | None = None
         while True:
             with self._wake:
                 while not self._questions and not self._stopping:
+                    self._idle += 1
                     self._wake.wait()
+                    self._idle -= 1
                 if not self._questions:
                     break
                 questions = self._take()
@@ -280,9 +300,9 @@ class Pool:
             connection.close()
 
     def _take(self) -> list[tuple[Callable[[Tx], Any], Any]]:
-        """This thread's share of what waits. They are taken before the transaction begins: whoever asks after
-        a change was committed has to see it."""
-        share = min(TOGETHER_MAX, -(-len(self._questions) // len(self._threads)))
+        """Some of what waits. They are taken before the transaction begins: whoever asks after a change was
+        committed has to see it."""
+        share = min(TOGETHER_MAX, len(self._questions))
         return [self._questions.popleft() for _ in range(share)]
 
 

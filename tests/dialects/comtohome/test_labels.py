@@ -54,6 +54,7 @@ async def test_whoever_makes_a_label_first_decides_its_bytes(lite: Any) -> None:
     await lite.write(lambda tx: labels.keep_file(tx, 149546, File(b"first", "image/png")))
     reply = await office.call(address, whole=True)
     assert (reply.body, reply.content_type) == (b"first", b"image/png")
+    assert header(reply, "Content-Disposition") == 'inline; filename="label_GejlkH.png"', "as it really is"
 
 
 async def test_a_carriers_own_label(lite: Any) -> None:

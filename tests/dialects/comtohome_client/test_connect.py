@@ -23,7 +23,7 @@ from tests.dialects.comtohome_client.upstream import (
 )
 from tests.parcel_cast import item, package, party, recipient, shipment
 
-from ulak.core.consignments import TrackingKind
+from ulak.core.consignments import LabelFormat, TrackingKind
 from ulak.core.shipping import Booked, Booking, Declined, Quote, Ticket, Unreached
 from ulak.dialects.comtohome.connect import PATIENCE
 
@@ -133,6 +133,14 @@ async def test_several_packages_go_by_their_own_door_with_their_own_codes(
     assert "specific_provider_barcode" not in body
     assert "incoterms_type" not in body
     assert body["preference"] == 1
+    assert "label_type" not in body
+
+
+async def test_the_kind_of_label_is_passed_on(upstream: Scripted, account: Account) -> None:
+    upstream.on("POST", "/consignments", started(CODE))
+    wanted = shipment(label_format=LabelFormat.ZPL)
+    assert await account().book(Booking("account-7", BARCODE, wanted, NOW)) == BOOKED
+    assert upstream.asked[0].json["label_type"] == 1
 
 
 # Booking: what comes back

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 from tests.conftest import ClockedBooks
 
 from ulak.core.callbacks import EventRow, read_secret, signed, write_secret
@@ -55,11 +56,11 @@ class Desk:
 
     def __init__(self) -> None:
         self.told: list[tuple[int, str, tuple[Sighting, ...]]] = []
-        self.broken = False
+        self.broken: Exception | None = None
 
     async def take(self, carrier: int, tracking: str, sightings: Sequence[Sighting]) -> bool:
         if self.broken:
-            raise StoreUnavailable
+            raise self.broken
         self.told.append((carrier, tracking, tuple(sightings)))
         return True
 
@@ -154,12 +155,20 @@ async def test_other_trouble_has_its_own_answer(house: House) -> None:
     await house.carrier()
     assert (await house.post(method="GET")).status == 405
     assert (await house.post(body=b" " * (BODY_MAX + 1))).status == 413
-    house.desk.broken = True
+    house.desk.broken = StoreUnavailable()
     reply = await house.post()
     assert (reply.status, reply.headers) == (503, ((b"retry-after", b"5"),))
     for what in Trouble:
         assert house.trouble(what).status >= 400
         assert "error" in msgspec.json.decode(house.trouble(what).body)
+
+
+async def test_when_it_breaks_here_the_log_does_not_tell_the_secret(house: House) -> None:
+    await house.carrier()
+    house.desk.broken = RuntimeError("it broke")
+    with structlog.testing.capture_logs() as logs:
+        assert (await house.post()).status == 500
+    assert logs == [{"event": "hook.crashed", "log_level": "error", "exc_info": True}]
 
 
 # Signatures

@@ -32,6 +32,8 @@ def order_body(to: Upstream, shipment: Shipment, reference: str) -> bytes:
             consignor=_party(shipment.sender),
             consignee=_party(shipment.recipient),
             packages=[_package(each, several) for each in shipment.packages],
+            # The vendor documents no such field; another Ulak knows it.
+            label_type=int(shipment.label_format) or None,
         )
     )
 

@@ -32,6 +32,7 @@ from ulak.store import labels, papers
 
 _LOGOS_KEPT = 64
 _NOT_IN_HEADERS = re.compile(r'[^ -~]|["\\]')
+_ENDINGS = {"application/pdf": "pdf", "application/zpl": "zpl", "image/png": "png"}
 _PRIVATE = (
     (b"cache-control", b"private, max-age=300"),
     (b"x-content-type-options", b"nosniff"),
@@ -167,7 +168,7 @@ class Documents:
         if wanted.label.revoked is not None or wanted.consignment.state is ParcelState.CANCELLED:
             raise visit.refused(410, Text.LABEL_GONE)
         file = wanted.file or await self._printed(visit, wanted.consignment, wanted.label)
-        headers = (_disposition("inline", wanted.label.file_name), *_PRIVATE)
+        headers = (_disposition("inline", _named(wanted.label.file_name, file.mime)), *_PRIVATE)
         return Reply(200, file.content, file.mime.encode(), headers)
 
     async def _wanted(self, visit: Visit, text: str) -> _Wanted:
@@ -201,6 +202,12 @@ class Documents:
         """GET /uploads/provider_logos/{name}.png"""
         del visit
         return Reply(200, await asyncio.to_thread(self._logo, name), b"image/png", _PUBLIC)
+
+
+def _named(file_name: str, mime: str) -> str:
+    """The name of a label's file. A carrier may have sent another kind of file than was asked for."""
+    stem, _, ending = file_name.rpartition(".")
+    return f"{stem}.{_ENDINGS.get(mime, ending)}"
 
 
 def _disposition(how: str, file_name: str) -> tuple[bytes, bytes]:
