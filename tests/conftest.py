@@ -22,7 +22,9 @@ from ulak.store.tables import metadata
 from ulak.store.writer import sync_read
 from ulak.wiring import GROUP_KINDS
 
-pytest.register_assert_rewrite("tests.cast", "tests.service.days", "tests.service.parcel_days")
+pytest.register_assert_rewrite(
+    "tests.cast", "tests.service.days", "tests.service.parcel_days", "tests.service.parcel_clerk"
+)
 
 
 class FakeClock:

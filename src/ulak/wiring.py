@@ -24,6 +24,7 @@ from ulak.carriers.karrio.carrier import check as check_karrio
 from ulak.carriers.karrio.carrier import probe as probe_karrio
 from ulak.carriers.karrio.settings import parse_settings as parse_karrio
 from ulak.carriers.manual import ManualCarrier
+from ulak.carriers.parcel_simulator import ENDINGS as FATES
 from ulak.carriers.parcel_simulator import ParcelSimulator
 from ulak.carriers.simulator import SimulatorLink
 from ulak.config import Config
@@ -104,6 +105,9 @@ SIMULATOR_WINDOW = 100
 
 ENDINGS = {digits.decode(): fate.what for digits, fate in MAGIC.items()}
 """What the simulated operator does with numbers that end in these digits; all others are delivered."""
+
+PARCEL_ENDINGS = {digits: fate.what for digits, fate in FATES.items()}
+"""The same of the simulated carrier, with barcodes that customers bring along."""
 
 
 def _to_simulator(port: int) -> MessageLink:
@@ -298,7 +302,7 @@ async def run_server(
         workers = [
             asyncio.create_task(dispatcher.run(stop)),
             asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
-            *(asyncio.create_task(_in_time(work, stop)) for work in parcels.work),
+            *(asyncio.create_task(work(stop)) for work in parcels.work),
         ]
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
@@ -368,7 +372,7 @@ class _Parcels:
 
     @property
     def work(self) -> tuple[Callable[[asyncio.Event], Coroutine[Any, Any, None]], ...]:
-        """What is to be done all the time."""
+        """What is to be done all the time. Each ends within seconds of being told to stop, by itself."""
         return self._worker.run, self._sender.run
 
     async def names(self) -> list[str]:
@@ -414,24 +418,6 @@ def _way(vault: Vault, outside: Outside, carrier: Carrier) -> ParcelCarrier | No
     except (UlakError, ValueError) as error:
         log.error("carrier.cannot_start", carrier=carrier.name, error=str(error))
         return None
-
-
-GRACE = 5.0
-"""Seconds in which work with carriers of parcels and with endpoints may end when the server stops. What does
-not is done again by the next start: a carrier is asked with the same key, a claim is taken over."""
-
-
-async def _in_time(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
-    """Work until stopped, and not much longer, whatever it waits for."""
-    working, stopping = asyncio.create_task(work(stop)), asyncio.create_task(stop.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    await asyncio.wait({working}, timeout=GRACE)
-    working.cancel()
-    try:
-        await working
-    except asyncio.CancelledError:
-        log.warning("work.left", work=work.__qualname__)
 
 
 FILES = 16_384

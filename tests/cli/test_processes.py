@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,12 @@ def paste(line: str) -> Any:
     """Do what a printed curl line does."""
     words = shlex.split(line)
     assert words[0] == "curl"
-    return call(words[-1], words[words.index("-d") + 1])
+    given = list(pairwise(words))
+    headers = dict(value.split(": ", 1) for word, value in given if word == "-H")
+    body = next((value.encode() for word, value in given if word == "-d"), None)
+    with urllib.request.urlopen(urllib.request.Request(words[-1], body, headers), timeout=PATIENCE) as answer:
+        found = json.load(answer)
+    return found.get("response", found)
 
 
 def eventually(question: Callable[[], bool]) -> None:
@@ -165,13 +171,16 @@ def test_commands_hold_for_a_running_server(tmp_path: Path, start: Start, comman
 def test_the_printed_lines_of_a_sandbox_work(tmp_path: Path, start: Start) -> None:
     sandbox = start("sandbox", "--data", str(tmp_path / "box"), "--port", "0")
     assert sandbox.stdout is not None
-    lines: list[str] = []
+    told, lines = "", list[str]()
     for line in sandbox.stdout:
+        told += line
         if line.startswith("curl "):
             lines.append(line)
-            if len(lines) == 6:
+            if len(lines) == 8:
                 break
-    send, report, listing, schedule, cancel, cancelled = lines
+    assert "…9001  undelivered" in told
+    assert "…9103  delivered at once" in told
+    send, report, listing, schedule, cancel, cancelled, parcel, find = lines
     assert paste(send)["order"]["id"] == "300000001"
     eventually(lambda: paste(report)["order"]["message"] == [{"number": "+905301234567", "status": 111}])
     assert paste(report)["order"]["status"] == 114
@@ -179,6 +188,8 @@ def test_the_printed_lines_of_a_sandbox_work(tmp_path: Path, start: Start) -> No
     assert paste(schedule)["order"]["id"] == "300000002"
     assert paste(cancel)["status"]["code"] == 200
     assert paste(cancelled)["order"]["status"] == 115
+    number = paste(parcel)["data"]["consignment"]
+    assert (paste(find)["data"]["id"], paste(find)["data"]["status"]) == (number, 1)
     stop(sandbox)
 
 

@@ -310,6 +310,7 @@ class Clerk:
         for carrier in self.world.values():
             assert not carrier.strangers
         for parcel in self.model.parcels.values():
+            assert sum(parcel.uuid in carrier.journeys for carrier in self.world.values()) <= 1, parcel
             for carrier in self.world.values():
                 journey = carrier.journeys.get(parcel.uuid)
                 if parcel.state not in UNPAID and parcel.carrier == carrier.id:

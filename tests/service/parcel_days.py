@@ -39,7 +39,9 @@ from ulak.store.engine import Connection, Database, Tx
 
 Result = TypeVar("Result")
 
-CREDIT = 9_000
+CREDIT = (6_000, 20_000, 60_000)
+"""What both accounts may have at first: a parcel costs from 1,296 to 4,752 kuruş."""
+
 SECOND = 1000
 ROUND = 8
 """Turns of the event loop after which whatever can go on has come to a gate."""
@@ -79,13 +81,16 @@ class Days(Clerk):
     """One seed."""
 
     def __init__(self, database: Database, clock: FakeClock, connection: Connection, seed: int) -> None:
-        keys = {name: parcel_cast.shipper(database, name, CREDIT).apikey for name in ("alice", "bob")}
-        super().__init__(connection, clock, Random(seed), keys)
-        self.model.credit = dict.fromkeys(keys, CREDIT)
+        rng = Random(seed)
+        credit, self.gifts = rng.choice(CREDIT), rng.choice([500, 30_000])
+        keys = {name: parcel_cast.shipper(database, name, credit).apikey for name in ("alice", "bob")}
+        super().__init__(connection, clock, rng, keys)
+        self.model.credit = dict.fromkeys(keys, credit)
         for name, net, whims in (("R", 1000, 0.0), ("F", 900, 0.3), ("M", 1100, 0.0)):
             carrier = WorldCarrier(name, net, self.rng, self.pause, whims)
             carrier.id = parcel_cast.carrier(database, name).id
-            carrier.tracked, carrier.codes = name != "M", 30 if name == "F" else 10**6
+            carrier.tracked = name != "M"
+            carrier.codes = self.rng.choice([3, 30]) if name == "F" else 10**6
             self.world[carrier.id] = carrier
         self.marks = Marks(Random(seed))
         self.names = 0
@@ -232,7 +237,8 @@ class Days(Clerk):
 
     def a_wish(self) -> Wish:
         """What is to be sent; the price is worked out when the carrier is known."""
-        carrier = self.rng.choice([0, *self.world, *self.world])
+        fickle = [carrier.id for carrier in self.world.values() if carrier.whims]
+        carrier = self.rng.choice([0, *self.world, *fickle * 2])
         packages = self.rng.choice(self.sizes)
         return Wish(0, carrier, f"SO-{self.rng.randrange(3)}", packages)
 
@@ -307,7 +313,7 @@ class Days(Clerk):
             await self.begin(op, op.process.desk.recheck(self.who(op.owner), parcel.id))
 
     async def grant(self) -> None:
-        owner, amount = self.owner(), self.rng.randint(1, 4000)
+        owner, amount = self.owner(), self.rng.randint(1, self.gifts)
         self.connection.writing(lambda tx: credits.grant(tx, owner, amount, TRY))
         self.model.credit[owner] += amount
 
@@ -385,21 +391,22 @@ class Days(Clerk):
 
     async def happens(self) -> None:
         """A carrier sees parcels, and may call us about it: late, twice, in any order."""
-        carrier = self.rng.choice([carrier for carrier in self.world.values() if carrier.tracked])
         codes = [
-            tag.code
+            (parcel.carrier, tag.code)
             for parcel in self.model.parcels.values()
-            if parcel.carrier == carrier.id
             for tag in parcel.tags.values()
             if tag.code
         ]
-        code = self.rng.choice(codes[-2 * self.reach :]) if codes else "nobody's"
+        if not codes or self.rng.random() < 0.05:
+            codes = [(next(iter(self.world)), "nobody's")]
+        at, code = self.rng.choice(codes[-2 * self.reach :])
+        carrier = self.world[at]
         seen = carrier.seen.setdefault(code, [])
         seen += [self.a_sighting() for _ in range(self.rng.choice([0, 1, 1, 2]))]
         if self.rng.random() < 0.3:
             return
         told = tuple(self.rng.choices(seen[-5:], k=self.rng.randint(0, 3))) if seen else ()
-        code = "nobody's" if self.rng.random() < 0.05 else code.lower() if self.rng.random() < 0.2 else code
+        code = code.lower() if self.rng.random() < 0.2 else code
         op = Op("told", "", self.a_process(), heard=(carrier.id, code, told))
         await self.begin(op, op.process.desk.told(carrier.id, code, told))
 
@@ -408,20 +415,20 @@ class Days(Clerk):
     async def run(self, steps: int, audited_each: int) -> None:
         """Let so many things happen, then see that everything comes to an end."""
         happenings: dict[Callable[[], Coroutine[Any, Any, None]], float] = {
-            self.let: 16,
-            self.create: 6,
+            self.let: 12,
+            self.create: 8,
             self.happens: 5,
             self.pass_time: 4,
             self.work: 4,
             self.cancel: 3,
-            self.resend: 3,
+            self.resend: 2,
             self.start: 2,
             self.keep_draft: 2,
             self.change_draft: 1,
             self.drop_draft: 1,
             self.recheck: 1,
-            self.grant: 1,
-            self.kill: 1,
+            self.grant: 2,
+            self.kill: 2,
             self.hang_up: 1,
             self.more_processes: 1,
         }

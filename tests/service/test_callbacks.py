@@ -504,14 +504,31 @@ def test_everything_that_was_given_up_is_sent_again(
     assert office.states() == [ARRIVED, DUE, GIVEN_UP, GIVEN_UP]
 
 
+def test_what_waits_for_its_next_attempt_can_be_tried_now(
+    office: Office, alice: cast.Tenant, clock: FakeClock
+) -> None:
+    """Whoever has mended his endpoint need not wait for hours."""
+    office.listen(alice)
+    office.happen(alice, 1)
+    for _ in range(2):
+        office.fail(office.claim()[0].id)
+        clock.advance(10 * 60_000)
+    office.fail(office.claim()[0].id)
+    assert office.claim() == []
+    (row,) = office.listed()
+    assert sync_write(office.database, lambda tx: callbacks.resend(tx, [row.id])) == [row.id]
+    assert [callback.id for callback in office.claim()] == [row.id]
+
+
 def test_what_cannot_be_sent_again(office: Office, alice: cast.Tenant, clock: FakeClock) -> None:
     office.listen(alice)
     office.happen(alice, 1)
     (row,) = office.listed()
-    for one, why in ((row.id, "has not ended"), (row.id + 1, "no callback")):
+    (claimed,) = office.claim()
+    for one, why in ((row.id, "is being tried now"), (row.id + 1, "no callback")):
         with pytest.raises(UlakError, match=why):
             sync_write(office.database, partial(callbacks.resend, ids=[one]))
-    office.arrive(office.claim()[0].id)
+    office.arrive(claimed.id)
     clock.advance(KEPT)
     with pytest.raises(UlakError, match="30 days"):
         sync_write(office.database, lambda tx: callbacks.resend(tx, [row.id]))

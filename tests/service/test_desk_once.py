@@ -22,6 +22,7 @@ from tests.service.parcel_desk import (
     state_of,
 )
 
+from ulak.core.consignments import Preference
 from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.core.jobs import JobKind
 from ulak.core.once import CLAIM, KEPT, Once, ReplyState
@@ -288,6 +289,33 @@ async def test_a_resumed_booking_can_fail_as_well(rig: Rig) -> None:
     done = await rig.create(once=once(), render=render)
     assert isinstance(done, Done)
     assert_booked_once(rig, left)
+
+
+async def test_what_may_have_been_booked_is_asked_for_where_that_was(rig: Rig) -> None:
+    """Its carrier gives no price now. Another one would, and it would be booked twice."""
+    rig.second.price = Quote(9000, 6400)
+    cheapest = rig.order(preference=Preference.CHEAPEST, carrier_id=None)
+    rig.first.booking = Unreached("no answer")
+    assert refusal(await rig.create(cheapest, once=once())) is Refusal.CARRIER_UNREACHED
+    rig.first.price = Unreached("down")
+    assert refusal(await rig.create(cheapest, once=once())) is Refusal.NO_CARRIER
+    assert not rig.second.bookings
+    rig.first.price, rig.first.booking = Quote(2000, 6400), None
+    done = await rig.create(cheapest, once=once())
+    assert isinstance(done, Done)
+    assert_booked_once(rig, done.consignment.id)
+    assert not rig.second.bookings
+
+
+async def test_unless_its_carrier_is_gone(rig: Rig) -> None:
+    cheapest = rig.order(preference=Preference.CHEAPEST, carrier_id=None)
+    rig.first.booking = Unreached("no answer")
+    await rig.create(cheapest, once=once())
+    rig.write(lambda tx: carrier_store.remove(tx, "Demo Kargo"))
+    done = await rig.create(cheapest, once=once())
+    assert isinstance(done, Done)
+    assert done.consignment.carrier is not None
+    assert done.consignment.carrier.id == rig.second_id
 
 
 async def test_what_may_have_been_booked_is_not_changed(rig: Rig) -> None:

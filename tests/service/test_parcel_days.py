@@ -20,8 +20,8 @@ from tests.service.parcel_days import run_days
 from ulak.store.engine import Database, SqliteConnection
 
 SOAK = "ULAK_TEST_SOAK" in os.environ
-STEPS = 150
-SQLITE_SEEDS, POSTGRES_SEEDS = (5000, 300) if SOAK else (40, 6)
+STEPS = 200
+SQLITE_SEEDS, POSTGRES_SEEDS = (3000, 200) if SOAK else (40, 6)
 
 
 @pytest.fixture(autouse=True)

@@ -81,3 +81,13 @@ def test_a_carriers_code_names_labels_of_every_account(database: Database) -> No
     assert known(1, " Rr1") == [theirs.labels[0], mine.labels[0]]
     assert known(2, "RR1") == other.labels
     assert known(3, "RR1") == []
+
+
+def test_a_code_with_half_a_character_is_kept_as_far_as_it_can_be(database: Database) -> None:
+    """A carrier's answer must not leave a parcel waiting for ever because it cannot be stored."""
+    alice = cast.shipper(database)
+    odd = cast.label(tracking="RR\ud8001\x00TR")
+    made = cast.stored(database, cast.consignment(alice.id, labels=[odd]))
+    found = sync_read(database, lambda tx: consignments.by_tracking(tx, alice.id, "rr\ud8001\x00tr"))
+    assert found is not None
+    assert (found.id, found.tracking) == (made.id, "RR\ufffd1\ufffdTR")

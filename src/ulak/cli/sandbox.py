@@ -158,12 +158,24 @@ def _welcome(document: dict[str, Any], demo: Demo) -> str:
         "",
         endings(),
         "",
+        _parcel_endings(),
+        "",
         "To be pasted into another shell, one after the other: each order is the account's next, and the",
         "lines that report and cancel have the ids that those before them get.",
     ]
     for what, line in curl_lines(document["url"], demo) + parcel_lines(document["url"], demo):
         lines += ["", f"# {what}", line]
     return "\n".join(lines)
+
+
+def _parcel_endings() -> str:
+    """The magic barcodes of parcels, for people."""
+    from ulak.wiring import PARCEL_ENDINGS
+
+    first = (
+        "Parcels whose specific_provider_barcode ends in these digits are special, all others are delivered:"
+    )
+    return "\n".join([first, *(f"  …{digits}  {what}" for digits, what in PARCEL_ENDINGS.items())])
 
 
 def curl_lines(url: str, demo: Demo) -> list[tuple[str, str]]:

@@ -129,7 +129,17 @@ def basis(tx: Tx, request: Request) -> Basis | Begun | Done | Denied:
     if isinstance(wanted, Denied):
         return wanted
     refusal = parcel_papers.foreign(tx, account.id, request.order.paper_ids, stored.id if stored else None)
-    return refusal or Basis(carriers.active(tx), wanted)
+    same = earlier is not None and once is not None and earlier.digest == once.digest
+    return refusal or Basis(_to_ask(tx, stored if same else None), wanted)
+
+
+def _to_ask(tx: Tx, stored: Consignment | None) -> list[Carrier]:
+    """The carriers in use. Where one of them may have booked it already, only that one: it says so when it is
+    asked again, and any other would book it a second time."""
+    found = carriers.active(tx)
+    if stored is None or stored.state is not ParcelState.REJECTED or not _is_unclear(stored):
+        return found
+    return [row for row in found if stored.carrier and row.id == stored.carrier.id] or found
 
 
 def _is_begun(tx: Tx, earlier: Earlier) -> bool:
@@ -200,14 +210,13 @@ def begin(
             # It was begun, and failed, since it was looked at.
             replies.fail(tx, account.id, once, earlier.consignment_id)
             return Begun()
-        if (
-            stored is not None
-            and earlier is not None
-            and earlier.digest != once.digest
-            and _is_unclear(stored)
-        ):
+        if stored is not None and earlier is not None and _is_unclear(stored):
             # The carrier may have booked what was wanted then, and would answer with that.
-            stored = None
+            if earlier.digest != once.digest:
+                stored = None
+            elif all(row.id != offer.carrier.id for row in _to_ask(tx, stored)):
+                replies.fail(tx, account.id, once, stored.id)
+                return Begun()
     result = _begin(tx, request, account, stored, offer, marks, process)
     if once is not None and isinstance(result, Denied):
         replies.fail(tx, account.id, once, stored.id if stored else None)

@@ -247,8 +247,10 @@ def shown_url(url: str) -> str:
 def resend(tx: Tx, ids: Collection[int]) -> list[int]:
     """Send callbacks of the last 30 days again from the start of the schedule; returns which.
 
+    One that waits for its next attempt is tried now. Those about one subject stay in order.
+
     Raises:
-        UlakError: one of them has not ended, is too old, or has no endpoint to go to.
+        UlakError: one of them is being tried, is too old, or has no endpoint to go to.
     """
     known = endpoints.locked(tx, store.owners(tx, ids))
     removed = endpoints.removed(tx, known)
@@ -257,14 +259,15 @@ def resend(tx: Tx, ids: Collection[int]) -> list[int]:
         copy = copies.get(one)
         if copy is None or copy.created <= tx.now - KEPT:
             raise UlakError(f"there is no callback {one} of the last 30 days")
-        if copy.state not in (CallbackState.ARRIVED, CallbackState.GIVEN_UP):
-            raise UlakError(f"callback {one} has not ended: it is tried by itself")
+        if copy.state is CallbackState.TRYING:
+            raise UlakError(f"callback {one} is being tried now")
         endpoint = known[copy.endpoint_id]
         if endpoint.id in removed:
             raise UlakError(f"callback {one} has nowhere to go: its endpoint was removed")
         if endpoint.disabled is not None:
             raise UlakError(f"the endpoint of callback {one} is disabled: set its address again first")
-    store.save(tx, [(one, CallbackState.BEHIND, 0, tx.now) for one in copies])
+    due, behind = CallbackState.DUE, CallbackState.BEHIND
+    store.save(tx, [(one, due if copies[one].state is due else behind, 0, tx.now) for one in copies])
     store.promote(tx, {(copy.endpoint_id, copy.subject) for copy in copies.values()})
     return sorted(copies)
 

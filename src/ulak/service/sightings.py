@@ -131,14 +131,18 @@ def event(
     tracking: str | None = None,
     paper_id: int | None = None,
 ) -> Event:
-    """Something that happened to a consignment; `seen` is what tells of it."""
+    """Something that happened to a consignment; `seen` is what tells of it.
+
+    What was seen of one package is not said of the whole: of three, one may have arrived.
+    """
     carrier = consignment.carrier
+    text = seen.text if seen and seen.state is consignment.state else ""
     news = ConsignmentNews(
         consignment.id,
         consignment.uuid,
         consignment.barcode,
         consignment.state,
-        seen.text if seen else "",
+        text,
         seen.at if seen else consignment.state_at,
         seen.stored if seen else consignment.updated,
         consignment.shipment.reference,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ulak.core.consignments import Label
@@ -44,6 +45,7 @@ _INSERT_AS = Sql(
 
 _ID_MAX = 2**63 - 1
 _NUL, _REPLACEMENT = "\0", "\ufffd"
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -53,8 +55,8 @@ def possible(number: int) -> bool:
 
 
 def storable(text: str) -> str:
-    """The text as it is stored and looked for: no text of PostgreSQL holds a NUL."""
-    return text.replace(_NUL, _REPLACEMENT)
+    """The text as it is stored and looked for: none holds a NUL, or half of a character."""
+    return text.replace(_NUL, _REPLACEMENT) if text.isascii() else _UNSTORABLE.sub(_REPLACEMENT, text)
 
 
 def tracking_key(code: str) -> str:
@@ -83,7 +85,7 @@ def _rows(labels: Iterable[Label]) -> list[tuple[object, ...]]:
             label.carrier_id,
             label.place,
             label.file_name,
-            label.tracking,
+            storable(label.tracking) if label.tracking else None,
             tracking_key(label.tracking) if label.tracking else None,
             int(label.tracking_kind),
             int(label.format),

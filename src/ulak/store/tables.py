@@ -401,6 +401,7 @@ saved_party = Table(
     Column("saved_as", SmallInteger, nullable=False),
     Column("party", Text, nullable=False),
     Index("ix_saved_party_account_id", "account_id"),
+    sqlite_autoincrement=True,
 )
 
 special_service = Table(

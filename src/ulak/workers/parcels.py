@@ -77,6 +77,8 @@ class ParcelWorker:
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({working}, timeout=LAST)
+            if not working.done():
+                log.warning("parcels.left")
         finally:
             stopping.cancel()
             working.cancel()

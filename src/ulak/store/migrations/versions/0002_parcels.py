@@ -243,6 +243,7 @@ def upgrade() -> None:
         sa.Column("saved_as", sa.SmallInteger(), nullable=False),
         sa.Column("party", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_party")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_saved_party_account_id", "saved_party", ["account_id"], unique=False)
     op.create_table(
