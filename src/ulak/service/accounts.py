@@ -37,9 +37,19 @@ def admit(known: store.Credential | None, secret: str, address: str) -> Account 
 
 
 def authenticate(tx: Tx, dialect: str, key: str, secret: str, address: str) -> Account | None:
-    """The account that a caller at `address` may act for, or None; the reasons are not told apart."""
+    """The account that a caller at `address` may act for, or None; the reasons are not told apart.
+
+    Questions that share a transaction and come from one caller are let in once.
+    """
+    caller = (authenticate, dialect, key, secret, address)
+    if tx.known is not None and caller in tx.known:
+        known: Account | None = tx.known[caller]
+        return known
     name = (dialect, digest(key))
-    return admit(store.credentials(tx, [name]).get(name), secret, address)
+    account = admit(store.credentials(tx, [name]).get(name), secret, address)
+    if tx.known is not None:
+        tx.known[caller] = account
+    return account
 
 
 @dataclass(frozen=True, slots=True)

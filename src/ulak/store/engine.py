@@ -104,14 +104,19 @@ def _unnest_rows(name: str, columns: Sequence[str]) -> str:
 
 
 class Tx:
-    """An open transaction. `now` is the same for everything it writes (ms UTC)."""
+    """An open transaction. `now` is the same for everything it writes (ms UTC).
 
-    __slots__ = ("_connection", "now", "postgres")
+    `known` is for answers that a transaction which only reads may give again: nothing changes while it lasts.
+    In one that writes there is none.
+    """
 
-    def __init__(self, connection: Any, now: int, postgres: bool) -> None:
+    __slots__ = ("_connection", "known", "now", "postgres")
+
+    def __init__(self, connection: Any, now: int, postgres: bool, writes: bool = True) -> None:
         self._connection = connection
         self.now = now
         self.postgres = postgres
+        self.known: dict[Any, Any] | None = None if writes else {}
 
     def all(self, sql: Sql, **values: Any) -> list[Row]:
         """Every row of the answer."""
@@ -183,16 +188,17 @@ class SqliteConnection:
             raise StoreUnavailable(f"{path}: {error}") from error
 
     def reading(self, question: Callable[[Tx], Result]) -> Result:
-        return self._transaction("BEGIN", question)
+        return self._transaction("BEGIN", question, writes=False)
 
     def writing(self, change: Callable[[Tx], Result]) -> Result:
-        return self._transaction("BEGIN IMMEDIATE", change)
+        return self._transaction("BEGIN IMMEDIATE", change, writes=True)
 
-    def _transaction(self, begin: str, work: Callable[[Tx], Result]) -> Result:
+    def _transaction(self, begin: str, work: Callable[[Tx], Result], *, writes: bool) -> Result:
         try:
             self._db.execute(begin)
             offset = self._db.execute(_OFFSET_SQLITE).fetchone()
-            result = work(Tx(self._db, self._clock() + (int(offset[0]) if offset else 0), postgres=False))
+            now = self._clock() + (int(offset[0]) if offset else 0)
+            result = work(Tx(self._db, now, postgres=False, writes=writes))
             self._db.execute("COMMIT")
             return result
         except sqlite3.IntegrityError:
@@ -252,7 +258,7 @@ class PostgresConnection:
         committing = False
         try:
             offset, xid = self._opening(db, writes)
-            result = work(Tx(db, self._clock() + int(offset or 0), postgres=True))
+            result = work(Tx(db, self._clock() + int(offset or 0), postgres=True, writes=writes))
             committing = True
             db.execute("COMMIT")
             return result
