@@ -303,11 +303,15 @@ async def test_one_that_did_not_come_back_is_not_waited_for_for_ever(rig: Rig) -
     assert rig.jobs(JobKind.TRACK) == []
 
 
-@pytest.mark.parametrize("bad", [Sighting(2**70, S.IN_TRANSIT, "late"), saw(S.IN_TRANSIT, 1, "\ud800")])
-async def test_news_that_cannot_be_written_keep_those_of_no_other(
-    rig: Rig, clock: FakeClock, bad: Sighting
-) -> None:
+async def test_half_a_character_is_no_reason_not_to_keep_news(rig: Rig) -> None:
+    found = await rig.booked()
+    await rig.desk.told(1, found.tracking or "", [saw(S.IN_TRANSIT, 1, "Da\ud800\0")])
+    assert [seen.text for seen in rig.stored(found.id).seen][-1] == "Da\ufffd\ufffd"
+
+
+async def test_news_that_cannot_be_written_keep_those_of_no_other(rig: Rig, clock: FakeClock) -> None:
     broken, fine = await rig.booked(), await rig.booked()
+    bad = Sighting(2**70, S.IN_TRANSIT, "later than any number that a database holds")
     rig.first.news = {broken.tracking or "": [bad], fine.tracking or "": [saw(S.PICKED_UP, 10)]}
     rig.books.clock.advance(HOUR)
     await look(rig)
