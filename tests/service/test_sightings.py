@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -16,7 +17,7 @@ from tests.service.parcel_desk import Rig, refusal, rig_of, state_of
 from ulak.core.consignments import Consignment
 from ulak.core.errors import Refusal
 from ulak.core.jobs import JobKind
-from ulak.core.shipping import Abilities, Sighting, Unreached
+from ulak.core.shipping import Abilities, Sighting, Unreached, Watched
 from ulak.core.states import SEEN_PARCELS, ParcelState
 from ulak.core.tracking import DAY, HOUR, MINUTE, merge
 from ulak.service import sightings
@@ -301,6 +302,25 @@ async def test_one_that_did_not_come_back_is_not_waited_for_for_ever(rig: Rig) -
     rig.books.clock.advance(90 * DAY)
     await look(rig)
     assert rig.jobs(JobKind.TRACK) == []
+
+
+async def test_a_clock_that_is_moved_during_a_look_skips_none(
+    rig: Rig, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The carrier was asked before: what has happened since by the new time is asked for at once."""
+    found = await rig.booked()
+    clock.advance(HOUR)
+    jobs = rig.claim(JobKind.TRACK)
+    asked, track = clock.now, rig.first.track
+
+    async def slow(labels: Sequence[Watched], now: int) -> Sequence[Sequence[Sighting] | Unreached]:
+        clock.advance(30 * HOUR)
+        return await track(labels, now)
+
+    monkeypatch.setattr(rig.first, "track", slow)
+    await rig.desk.look(jobs)
+    assert rig.jobs(JobKind.TRACK) == [(found.id, asked + 30 * MINUTE, 0, "")]
+    assert asked + 30 * MINUTE < clock.now
 
 
 async def test_half_a_character_is_no_reason_not_to_keep_news(rig: Rig) -> None:

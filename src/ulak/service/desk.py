@@ -328,26 +328,26 @@ class Desk:
     async def _look_at(self, courier: Courier, subjects: Sequence[looking.Subject], now: int) -> None:
         heard = await self._track(courier, subjects, now)
         try:
-            await self._books.write(lambda tx: looking.looked(tx, subjects, heard))
+            await self._books.write(lambda tx: looking.looked(tx, subjects, heard, now))
         except StoreUnavailable:
             raise
         except Exception:
             log.exception("parcels.not_merged", carrier=courier.row.name, parcels=len(subjects))
             for subject in subjects:
-                await self._merge_one(subject, heard)
+                await self._merge_one(subject, heard, now)
 
-    async def _merge_one(self, subject: looking.Subject, heard: Sequence[looking.Answer]) -> None:
+    async def _merge_one(self, subject: looking.Subject, heard: Sequence[looking.Answer], now: int) -> None:
         """News of one parcel that cannot be written must not keep those of the others."""
         consignment_id = subject.consignment.id
         own = [answer for answer in heard if answer[0].consignment_id == consignment_id]
         try:
-            await self._books.write(lambda tx: looking.looked(tx, [subject], own))
+            await self._books.write(lambda tx: looking.looked(tx, [subject], own, now))
         except StoreUnavailable:
             raise
         except Exception as error:
             log.error("parcel.not_merged", consignment=consignment_id, error=type(error).__name__)
             missed = [(label, Unreached(BROKEN)) for label, _ in own]
-            await self._books.write(lambda tx: looking.looked(tx, [subject], missed))
+            await self._books.write(lambda tx: looking.looked(tx, [subject], missed, now))
 
     async def _track(
         self, courier: Courier, subjects: Sequence[looking.Subject], now: int

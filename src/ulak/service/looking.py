@@ -104,21 +104,22 @@ def checked(tx: Tx, subject: Subject, heard: Sequence[Answer]) -> Consignment:
     return found
 
 
-def looked(tx: Tx, subjects: Sequence[Subject], heard: Sequence[Answer]) -> None:
-    """Merge what a carrier answered, and plan the next looks.
+def looked(tx: Tx, subjects: Sequence[Subject], heard: Sequence[Answer], asked: int) -> None:
+    """Merge what a carrier that was asked at `asked` (ms) answered, and plan the next looks.
 
-    A consignment of which a label was missed is asked about again soon, and does not count as looked at.
+    They are counted from then: a clock that was moved meanwhile must not skip one. A consignment of which a
+    label was missed is asked about again soon, and does not count as looked at.
     """
     after = sightings.record(tx, _said(heard))
     missed = {label.consignment_id for label, news in heard if isinstance(news, Unreached)}
     planned: list[PutOff] = []
     failed: list[PutOff] = []
     for subject in subjects:
-        consignment_id, age = subject.consignment.id, tx.now - subject.booked
+        consignment_id, age = subject.consignment.id, asked - subject.booked
         if consignment_id in missed:
-            failed.append((subject.job_id, _later(tx, next_look(age, subject.tries + 1))))
+            failed.append((subject.job_id, _later(asked, next_look(age, subject.tries + 1))))
         elif after[consignment_id].state in UNDER_WAY_PARCELS:
-            planned.append((subject.job_id, _later(tx, next_look(age))))
+            planned.append((subject.job_id, _later(asked, next_look(age))))
         else:
             planned.append((subject.job_id, None))
     bookings.looked(
@@ -143,5 +144,5 @@ def _said(heard: Sequence[Answer]) -> list[sightings.Heard]:
     return [(label, news) for label, news in heard if not isinstance(news, Unreached)]
 
 
-def _later(tx: Tx, delay: int | None) -> int | None:
-    return None if delay is None else tx.now + delay
+def _later(asked: int, delay: int | None) -> int | None:
+    return None if delay is None else asked + delay

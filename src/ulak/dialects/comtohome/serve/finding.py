@@ -110,7 +110,8 @@ class Finding:
         if found is None:
             return None
         body = wire.success(self._show.consignment(account, found))
-        unasked = found.looked is None or tx.now - found.looked > STALE
+        asked = found.created if found.looked is None else found.looked
+        unasked = tx.now - asked > STALE
         return _Found(body, found.id if unasked and found.state in UNDER_WAY_PARCELS else None, tx.now)
 
     def _tell(self, consignment_id: int, now: int) -> None:
