@@ -90,13 +90,14 @@ class Outside(NamedTuple):
 class CarrierKind:
     """A kind of configured carrier: how its settings are checked, how its ways are made, and one is tried.
 
-    `link` makes a way for messages and `parcels` one for parcels: None where it has none, or not with these
-    settings. `news` reads what a carrier of this kind calls us about.
+    `link` makes a way for messages, where `messages` says that it takes them with these settings; `parcels`
+    makes one for parcels, None where it takes none. `news` reads what a carrier of this kind calls us about.
     """
 
     check: Callable[[Mapping[str, str]], object]
     probe: Callable[[Mapping[str, str]], Any]
-    link: Callable[[Mapping[str, str]], MessageLink | None] = lambda _settings: None
+    messages: Callable[[Mapping[str, str]], bool] = lambda _settings: False
+    link: Callable[[Mapping[str, str]], MessageLink] | None = None
     parcels: Callable[[Mapping[str, str], Outside], ParcelCarrier | None] = lambda _settings, _outside: None
     news: hooks.Reader | None = None
 
@@ -118,9 +119,7 @@ async def _probe_own() -> str:
     return "it is part of the server"
 
 
-def _simulated_link(settings: Mapping[str, str]) -> MessageLink | None:
-    if settings.get("carries", "sms") != "sms":
-        return None
+def _simulated_link(_settings: Mapping[str, str]) -> MessageLink:
     return SimulatorLink(start_simulator, _to_simulator, SIMULATOR_WINDOW)
 
 
@@ -149,11 +148,13 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
     "smpp": CarrierKind(
         check=parse_settings,
         probe=lambda settings: probe(parse_settings(settings)),
+        messages=lambda _settings: True,
         link=lambda settings: SmppLink(parse_settings(settings)),
     ),
     "simulator": CarrierKind(
         check=check_simulator,
         probe=lambda _settings: _probe_own(),
+        messages=lambda settings: settings.get("carries", "sms") == "sms",
         link=_simulated_link,
         parcels=_simulated_parcels,
     ),
@@ -180,9 +181,8 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
 
 def carries_messages(carrier: Carrier) -> bool:
     """Whether a configured carrier takes messages."""
-    if carrier.kind == "simulator":
-        return carrier.shown.get("carries", "sms") == "sms"
-    return carrier.kind == "smpp"
+    kind = CARRIER_KINDS.get(carrier.kind)
+    return kind is not None and kind.messages(carrier.shown)
 
 
 RENDERERS: dict[str, Renderer] = {"comtohome": COMTOHOME_CALLBACKS}
@@ -246,9 +246,9 @@ def _maker(vault: Vault) -> Callable[[Carrier], tuple[Channel, MessageLink] | No
         kind = CARRIER_KINDS.get(carrier.kind)
         if kind is None:
             raise UlakError(f"carrier {carrier.name!r}: this version knows no kind {carrier.kind!r}")
-        link = kind.link(carrier.settings(vault))
-        if link is None:
+        if kind.link is None or not carries_messages(carrier):
             return None
+        link = kind.link(carrier.settings(vault))
         terms = carrier.terms
         channel = Channel(
             carrier.id, carrier.name, terms.prefix, terms.priority, terms.id_form, terms.on_uncertain
