@@ -91,9 +91,8 @@ News = Sequence[Text] | Gone | Unreached
 class NumberSource(Protocol):
     """A way to numbers. Calls have time limits of their own and never raise for what a source does."""
 
-    @property
-    def unlisted(self) -> frozenset[str]:
-        """Services that can be tried although nobody knows whether there is a number."""
+    def unlisted(self, service: str) -> bool:
+        """Whether a service can be tried although nobody knows whether there is a number for it."""
 
     @property
     def every(self) -> int | None:
