@@ -92,14 +92,20 @@ class RenderedCallback:
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """How a dialect tells of events, and of which families."""
+    """How a dialect tells of events, and of which families.
+
+    `sign` makes headers of the dialect's own from the moment (ms), the body and the key, beside those of
+    Standard Webhooks.
+    """
 
     families: frozenset[str]
     render: Callable[[EventRow], RenderedCallback]
+    sign: Callable[[int, bytes, bytes], dict[str, str]] | None = None
 
 
 class Endpoint(NamedTuple):
-    """Where an account is told of events, in the words of `dialect`. `secret` is sealed.
+    """Where an account is told of events, in the words of `dialect`. `secret` is sealed; empty: there is
+    none, and what is told is not signed.
 
     `failing`: since when nothing got through; `disabled`: since when it is not tried any more (ms).
     """

@@ -31,6 +31,11 @@ class Refusal(Enum):
     NO_CARRIER = "no_carrier"
     CARRIER_DECLINED = "carrier_declined"
     CARRIER_UNREACHED = "carrier_unreached"
+    NO_NUMBERS = "no_numbers"
+    FUNDING_DOWN = "funding_down"
+    TOO_EARLY = "too_early"
+    COMPLETED = "completed"
+    FINAL = "final"
 
 
 OF_PARCELS = frozenset(
@@ -52,3 +57,9 @@ class UlakError(Exception):
 
 class StoreUnavailable(Exception):
     """The database cannot take or answer anything now. Nothing was changed."""
+
+
+OF_PURCHASES = frozenset(
+    (Refusal.NO_NUMBERS, Refusal.FUNDING_DOWN, Refusal.TOO_EARLY, Refusal.COMPLETED, Refusal.FINAL)
+)
+"""What only a number, or a message paid by itself, can be refused for."""

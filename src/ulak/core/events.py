@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     CONSIGNMENT_LABEL = "consignment.label_ready"
     CONSIGNMENT_CANCELLED = "consignment.cancelled"
     DOCUMENT_CREATED = "document.created"
+    PURCHASE_CHANGED = "purchase.changed"
     CREDIT_GRANTED = "credit.granted"
     ENDPOINT_DISABLED = "endpoint.disabled"
 
@@ -32,12 +33,16 @@ class EventKind(StrEnum):
 
 
 class Event(NamedTuple):
-    """Something that happened. Callbacks about one `subject` are told in order; `data` is a JSON object."""
+    """Something that happened. Callbacks about one `subject` are told in order; `data` is a JSON object.
+
+    `endpoint_id`: an endpoint that was named for this subject alone, to be told beside those of the account.
+    """
 
     account_id: int
     kind: EventKind
     subject: int
     data: bytes
+    endpoint_id: int | None = None
 
 
 class ConsignmentNews(Struct, frozen=True, omit_defaults=True):

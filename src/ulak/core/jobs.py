@@ -13,6 +13,18 @@ class JobKind(IntEnum):
     """Go on with a booking whose process ended in the middle; the subject is a consignment."""
     TRACK = 2
     """Ask the carrier what it saw; the subject is a consignment."""
+    BUY = 3
+    """Get a number; the subject is a purchase."""
+    RESOLVE = 4
+    """Settle or cancel a payment at the Lightning node, as was decided; the subject is a purchase."""
+    FINISH = 5
+    """Tell a source that a number is not needed any more; the subject is a purchase."""
+    REFER = 6
+    """Pay who referred a customer; the subject is a purchase."""
+
+
+OF_PARCELS = (JobKind.BOOK, JobKind.TRACK)
+OF_PURCHASES = (JobKind.BUY, JobKind.RESOLVE, JobKind.FINISH, JobKind.REFER)
 
 
 class Job(NamedTuple):

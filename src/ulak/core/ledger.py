@@ -17,6 +17,9 @@ SMS = "SMS"
 TRY = "TRY"
 """The asset that parcels are paid with, in kuruş."""
 
+SAT = "SAT"
+"""The asset that numbers and single messages are paid with, in whole sats."""
+
 
 class Move(IntEnum):
     """What a posting does."""
@@ -26,6 +29,12 @@ class Move(IntEnum):
     POST = 3
     VOID = 4
     REFUND = 5
+    PLEDGE = 6
+    """Money from outside is held for us by a Lightning node."""
+    RELEASE = 7
+    """It went back."""
+    DEPOSIT = 8
+    """It is taken, and can be spent."""
 
 
 ENTRIES: dict[Move, tuple[str, str]] = {
@@ -34,12 +43,16 @@ ENTRIES: dict[Move, tuple[str, str]] = {
     Move.POST: ("held", "spent"),
     Move.VOID: ("held", "available"),
     Move.REFUND: ("spent", "available"),
+    Move.PLEDGE: ("issued", "held"),
+    Move.RELEASE: ("held", "issued"),
+    Move.DEPOSIT: ("held", "available"),
 }
 """For each move the ledger account it takes from and the one it gives to."""
 
 
 class Posting(NamedTuple):
-    """`amount` (positive, smallest unit) moved for an account, and the order or consignment it was for."""
+    """`amount` (positive, smallest unit) moved for an account, and the order, consignment or purchase it
+    was for."""
 
     account_id: int
     asset: str
@@ -47,6 +60,7 @@ class Posting(NamedTuple):
     amount: int
     order_id: int | None = None
     consignment_id: int | None = None
+    purchase_id: int | None = None
 
 
 @dataclass(slots=True)

@@ -19,15 +19,15 @@ class Want:
     """A number that somebody has paid for.
 
     `key` is the same however often it is tried. `pool` is a country of `core.pools`, `ANY` for the source's
-    choice; `service` a code of `core.pools`. `weeks` is 0 unless the number is rented as a whole. `real`: it
-    has to be in a handset, not with a provider of virtual numbers.
+    choice; `service` a code of `core.pools`. `weeks` is 0 unless the number is rented as a whole. `handset`:
+    it has to be in one, not with a provider of virtual numbers.
     """
 
     key: int
     pool: int
     service: str
     weeks: int = 0
-    real: bool = False
+    handset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

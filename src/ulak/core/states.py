@@ -138,3 +138,144 @@ SEEN_PARCELS = frozenset(
 
 UNDER_WAY_PARCELS = SEEN_PARCELS - FINAL_PARCELS | {ParcelState.BOOKED}
 """Still worth asking the carrier about."""
+
+
+class PurchaseState(IntEnum):
+    """Where something that is bought for one payment stands: a number, a message sent, credit."""
+
+    UNPAID = 60
+    EXPIRED = 61
+    """Not paid in time."""
+    WITHDRAWN = 62
+    """Cancelled by the customer before it was paid."""
+    PAID = 63
+    """The money is held; a number is being bought, or the message is with the order engine."""
+    NO_NUMBER = 64
+    WAITING = 65
+    """A number is assigned; an SMS is awaited."""
+    SETTLING = 66
+    """What was paid for is there; it is shown once the money is taken."""
+    DONE = 67
+    CANCELLED = 68
+    """Cancelled by the customer after it was paid."""
+    TIMED_OUT = 69
+    """Nothing came in time, or the money went back by itself."""
+    LOST = 70
+    """What was paid for was there, and the money was gone when it was to be taken."""
+    ACTIVE = 71
+    """A rented number is the customer's."""
+    ENDED = 72
+    """A rental is over."""
+    SENT = 73
+    """A carrier took the message."""
+    DELIVERED = 74
+    FAILED = 75
+
+
+class PurchaseEvent(IntEnum):
+    """What can happen to a purchase."""
+
+    HELD = 1
+    """Its payment is held (or reserved from a balance)."""
+    LAPSED = 2
+    """Its invoice was not paid in time."""
+    WITHDRAWN = 3
+    """The customer cancels."""
+    ASSIGNED = 4
+    """There is a number."""
+    NONE_LEFT = 5
+    """There is no number, and no more time to find one."""
+    CODE = 6
+    """A code came."""
+    TIMED_OUT = 7
+    SETTLED = 8
+    """The money is taken."""
+    GONE = 9
+    """The payment was given back by the node."""
+    SENT = 10
+    DELIVERED = 11
+    FAILED = 12
+    ENDED = 13
+
+
+class PurchaseKind(IntEnum):
+    """What is bought."""
+
+    CODE = 2
+    """A number for one code."""
+    RENTAL = 3
+    """A number as a whole, for weeks."""
+    MESSAGE = 4
+    """One SMS sent."""
+    CREDIT = 5
+    """Credit of an account."""
+
+
+_P, _E = PurchaseState, PurchaseEvent
+_UNPAID = {_E.HELD: _P.PAID, _E.LAPSED: _P.EXPIRED, _E.WITHDRAWN: _P.WITHDRAWN}
+_BUYING = {
+    _E.ASSIGNED: _P.WAITING,
+    _E.NONE_LEFT: _P.NO_NUMBER,
+    _E.WITHDRAWN: _P.CANCELLED,
+    _E.TIMED_OUT: _P.TIMED_OUT,
+    _E.GONE: _P.TIMED_OUT,
+}
+
+PURCHASE: dict[PurchaseKind, dict[PurchaseState, dict[PurchaseEvent, PurchaseState]]] = {
+    PurchaseKind.CODE: {
+        _P.UNPAID: _UNPAID,
+        _P.PAID: _BUYING,
+        _P.WAITING: {
+            _E.CODE: _P.SETTLING,
+            _E.WITHDRAWN: _P.CANCELLED,
+            _E.TIMED_OUT: _P.TIMED_OUT,
+            _E.GONE: _P.TIMED_OUT,
+        },
+        _P.SETTLING: {_E.SETTLED: _P.DONE, _E.GONE: _P.LOST},
+    },
+    PurchaseKind.RENTAL: {
+        _P.UNPAID: _UNPAID,
+        # The good is the number: the money is taken before it is shown.
+        _P.PAID: _BUYING | {_E.ASSIGNED: _P.SETTLING},
+        _P.SETTLING: {_E.SETTLED: _P.ACTIVE, _E.GONE: _P.LOST},
+        _P.ACTIVE: {_E.ENDED: _P.ENDED, _E.WITHDRAWN: _P.CANCELLED},
+    },
+    PurchaseKind.MESSAGE: {
+        _P.UNPAID: _UNPAID,
+        _P.PAID: {_E.SENT: _P.SENT, _E.DELIVERED: _P.DELIVERED, _E.FAILED: _P.FAILED},
+        _P.SENT: {_E.DELIVERED: _P.DELIVERED, _E.FAILED: _P.FAILED},
+    },
+    PurchaseKind.CREDIT: {
+        _P.UNPAID: _UNPAID | {_E.HELD: _P.SETTLING},
+        _P.SETTLING: {_E.SETTLED: _P.DONE, _E.GONE: _P.LOST},
+    },
+}
+"""What each event makes of a purchase (sms4sats specification, section 5). What is missing is final."""
+
+
+def after(kind: PurchaseKind, state: PurchaseState, event: PurchaseEvent) -> PurchaseState | None:
+    """What an event makes of a purchase; None: nothing, the event came late or again."""
+    return PURCHASE[kind].get(state, {}).get(event)
+
+
+class Resolve(IntEnum):
+    """What becomes of the money of a purchase; decided once, in the commit of the change that decides it."""
+
+    OPEN = 2
+    """Not decided."""
+    SETTLE = 3
+    CANCEL = 4
+
+
+RESOLVES: dict[PurchaseState, Resolve] = {
+    _P.EXPIRED: Resolve.CANCEL,
+    _P.WITHDRAWN: Resolve.CANCEL,
+    _P.NO_NUMBER: Resolve.CANCEL,
+    _P.SETTLING: Resolve.SETTLE,
+    _P.CANCELLED: Resolve.CANCEL,
+    _P.TIMED_OUT: Resolve.CANCEL,
+    _P.SENT: Resolve.SETTLE,
+    _P.DELIVERED: Resolve.SETTLE,
+    _P.FAILED: Resolve.CANCEL,
+}
+"""What reaching a state decides about the money, unless it is decided already."""

@@ -20,11 +20,14 @@ def record(tx: Tx, events: Sequence[Event]) -> None:
     """
     ids = store.insert(tx, events)
     told = endpoints.told(tx, [(event.account_id, event.kind.family) for event in events]) if events else {}
+    named = {event.endpoint_id for event in events if event.endpoint_id is not None}
+    told |= endpoints.in_use(tx, endpoints.locked(tx, named)) if named else {}
     wanted = [
         (endpoint.id, event_id, event.subject)
         for event_id, event in zip(ids, events, strict=True)
         for endpoint in told.values()
-        if endpoint.account_id == event.account_id and event.kind.family in endpoint.families
+        if endpoint.id == event.endpoint_id
+        or (endpoint.account_id == event.account_id and event.kind.family in endpoint.families)
     ]
     if not wanted:
         return

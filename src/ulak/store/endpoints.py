@@ -12,23 +12,37 @@ _COLUMNS = "endpoint.id, endpoint.account_id, dialect, families, url, secret, fa
 _INSERT = Sql(
     "INSERT INTO endpoint (account_id, dialect, families, url, secret, created)"
     " VALUES (:account, :dialect, :families, :url, :secret, :now)"
-    " ON CONFLICT (account_id, dialect) WHERE removed IS NULL DO UPDATE SET families = excluded.families,"
-    " url = excluded.url, secret = excluded.secret, failing = NULL, disabled = NULL"
+    " ON CONFLICT (account_id, dialect) WHERE removed IS NULL AND named = 0"
+    " DO UPDATE SET families = excluded.families, url = excluded.url, secret = excluded.secret,"
+    " failing = NULL, disabled = NULL"
     f" RETURNING {_COLUMNS}"
+)
+# The secret is the one of the account's own endpoint, so that one key checks all that an account is told.
+_NAME = Sql(
+    "INSERT INTO endpoint (account_id, dialect, families, url, secret, created, named)"
+    " SELECT :account, :dialect, '', :url, coalesce((SELECT secret FROM endpoint"
+    " WHERE account_id = :account AND dialect = :dialect AND removed IS NULL AND named = 0), ''), :now, 1"
+    " WHERE true ON CONFLICT (account_id, dialect, url) WHERE removed IS NULL AND named = 1"
+    " DO UPDATE SET url = excluded.url RETURNING id"
+)
+_SHARE_SECRET = Sql(
+    "UPDATE endpoint SET secret = :secret WHERE account_id = :account AND dialect = :dialect"
+    " AND removed IS NULL AND named = 1"
 )
 _REMOVE = Sql(
     "UPDATE endpoint SET removed = :now WHERE account_id = :account AND dialect = :dialect"
-    " AND removed IS NULL RETURNING id"
+    " AND removed IS NULL AND named = 0 RETURNING id"
 )
 _OF_ACCOUNT = Sql(
-    f"SELECT {_COLUMNS} FROM endpoint WHERE account_id = :account AND removed IS NULL ORDER BY id"
+    f"SELECT {_COLUMNS} FROM endpoint WHERE account_id = :account AND removed IS NULL AND named = 0"
+    " ORDER BY id"
 )
 # Whoever adds to an endpoint's queue or lets it move on holds this lock: which callback of a subject is
 # next must not be decided twice at a time.
 _TOLD = Sql(
     f"SELECT {_COLUMNS} FROM {{accounts}} AS wanted"
     " JOIN endpoint ON endpoint.account_id = wanted.account_id"
-    " WHERE removed IS NULL AND disabled IS NULL"
+    " WHERE removed IS NULL AND named = 0 AND disabled IS NULL"
     " AND ',' || families || ',' LIKE '%,' || wanted.family || ',%' ORDER BY endpoint.id",
     lock="FOR NO KEY UPDATE OF endpoint",
     accounts=("account_id int8", "family text"),
@@ -67,7 +81,16 @@ def put(tx: Tx, account_id: int, dialect: str, families: Iterable[str], url: str
         now=tx.now,
     )
     assert row is not None
+    tx.run(_SHARE_SECRET, account=account_id, dialect=dialect, secret=secret)
     return _read(row)
+
+
+def name(tx: Tx, account_id: int, dialect: str, url: str) -> int:
+    """An endpoint at this address that is told only what it is named for; its id."""
+    row = tx.one(_NAME, account=account_id, dialect=dialect, url=url, now=tx.now)
+    assert row is not None
+    endpoint_id: int = row[0]
+    return endpoint_id
 
 
 def remove(tx: Tx, account_id: int, dialect: str) -> int | None:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -25,19 +24,10 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
-)
+from ulak.store import purchase_tables
+from ulak.store.columns import Id, metadata
 
-# An INTEGER PRIMARY KEY is the row id itself in SQLite; a BIGINT one would be a second index.
-Id = BigInteger().with_variant(Integer(), "sqlite")
-
+__all__ = ["metadata", "purchase_tables"]
 
 setting = Table(
     "setting",
@@ -115,6 +105,7 @@ posting = Table(
     Column("order_id", BigInteger),
     Column("at", BigInteger, nullable=False),
     Column("consignment_id", BigInteger),
+    Column("purchase_id", BigInteger),
     CheckConstraint("amount > 0", name="positive"),
 )
 
@@ -485,13 +476,24 @@ endpoint = Table(
     Column("disabled", BigInteger),
     Column("removed", BigInteger),
     Column("created", BigInteger, nullable=False),
+    # 1: named in a request for what that request is about, and told of nothing else.
+    Column("named", SmallInteger, nullable=False, server_default="0"),
     Index(
         "uq_endpoint_account_dialect",
         "account_id",
         "dialect",
         unique=True,
-        sqlite_where=text("removed IS NULL"),
-        postgresql_where=text("removed IS NULL"),
+        sqlite_where=text("removed IS NULL AND named = 0"),
+        postgresql_where=text("removed IS NULL AND named = 0"),
+    ),
+    Index(
+        "uq_endpoint_named",
+        "account_id",
+        "dialect",
+        "url",
+        unique=True,
+        sqlite_where=text("removed IS NULL AND named = 1"),
+        postgresql_where=text("removed IS NULL AND named = 1"),
     ),
 )
 

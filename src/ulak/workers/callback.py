@@ -334,7 +334,10 @@ class CallbackSender:
             raise UlakError(f"this version tells nothing in the words of {endpoint.dialect}")
         rendered = renderer.render(callback.event)
         headers = {"content-type": rendered.content_type, **rendered.headers}
-        headers |= signed(callback.id, at // 1000, rendered.body, self._key(endpoint))
+        if endpoint.secret:
+            key = self._key(endpoint)
+            headers |= signed(callback.id, at // 1000, rendered.body, key)
+            headers |= renderer.sign(at, rendered.body, key) if renderer.sign else {}
         return rendered.body, headers
 
     def _key(self, endpoint: Endpoint) -> bytes:

@@ -1,0 +1,195 @@
+"""Purchases as rows, and the SMS that came to their numbers."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields
+from typing import Any
+
+from ulak.core.purchases import Incoming, Purchase, key_of
+from ulak.core.states import PurchaseKind, PurchaseState, Resolve
+from ulak.store.engine import Row, Sql, Tx
+
+_FIELDS = [field.name for field in fields(Purchase)]
+_COLUMNS = ", ".join(f"purchase.{name}" for name in _FIELDS)
+_NAMES = [name for name in _FIELDS if name != "id"]
+_FOR_GOOD = {"public_id", "account_id", "dialect", "kind", "price", "prepaid", "payment_hash", "preimage"}
+_FOR_GOOD |= {"service", "weeks", "handset", "text", "referrer", "endpoint_id", "created"}
+_CHANGEABLE = [name for name in _NAMES if name not in _FOR_GOOD]
+
+_INSERT = Sql(
+    f"INSERT INTO purchase (key, {', '.join(_NAMES)}) VALUES (:key, {', '.join(':' + n for n in _NAMES)})"
+    " RETURNING id"
+)
+_SAVE = Sql(
+    f"UPDATE purchase SET {', '.join(f'{name} = :{name}' for name in _CHANGEABLE)} WHERE id = :id"
+    " AND state = :was"
+)
+_FIND = Sql("SELECT id, public_id FROM purchase WHERE key = :key")
+# The last one up to an id: where there is none of that id it is another, and the look costs the same.
+_SHOW = Sql(f"SELECT {_COLUMNS} FROM purchase WHERE id <= :id ORDER BY id DESC LIMIT 1")
+_LOAD = Sql(
+    f"SELECT {_COLUMNS} FROM {{ids}} AS wanted JOIN purchase ON purchase.id = wanted.id ORDER BY purchase.id",
+    ids=("id int8",),
+)
+_LOCKED = Sql(
+    f"SELECT {_COLUMNS} FROM {{ids}} AS wanted JOIN purchase ON purchase.id = wanted.id ORDER BY purchase.id",
+    lock="FOR UPDATE OF purchase",
+    ids=("id int8",),
+)
+_BY_HASH = Sql(
+    "SELECT purchase.id FROM {hashes} AS wanted JOIN purchase ON purchase.payment_hash = wanted.hash",
+    hashes=("hash text",),
+)
+_DUE = Sql("SELECT id FROM purchase WHERE due > 0 AND due <= :now ORDER BY due LIMIT :limit")
+_LOOK = Sql("SELECT id FROM purchase WHERE look > 0 AND look <= :now ORDER BY look LIMIT :limit")
+_VERIFY = Sql("SELECT id FROM purchase WHERE verify > 0 AND verify <= :now ORDER BY verify LIMIT :limit")
+_ANY_DUE = Sql(
+    "SELECT EXISTS (SELECT 1 FROM purchase WHERE due > 0 AND due <= :now),"
+    " EXISTS (SELECT 1 FROM purchase WHERE look > 0 AND look <= :now),"
+    " EXISTS (SELECT 1 FROM purchase WHERE verify > 0 AND verify <= :now)"
+)
+_VERIFY_ALL = Sql("UPDATE purchase SET verify = :now WHERE verify > :now")
+_CREDITS = Sql(
+    f"SELECT {_COLUMNS} FROM purchase WHERE account_id = :account AND kind = 5 AND state = 67"
+    " ORDER BY id DESC LIMIT :limit"
+)
+_CREDITED = Sql(
+    "SELECT coalesce(sum(posted), 0) FROM purchase WHERE account_id = :account AND kind = 5 AND state = 67"
+)
+_WITH_NUMBER = Sql(
+    f"SELECT {_COLUMNS} FROM purchase WHERE number = :number AND carrier_id = :carrier AND state IN (65, 71)"
+    " ORDER BY id DESC LIMIT 1"
+)
+_ADD_INCOMING = Sql(
+    "INSERT INTO incoming (purchase_id, carrier_id, number, sender, text, code, digest, at)"
+    " VALUES (:purchase, :carrier, :number, :sender, :text, :code, :digest, :at)"
+    " ON CONFLICT (carrier_id, number, digest) DO NOTHING"
+)
+_INCOMING = Sql("SELECT sender, text, code, at FROM incoming WHERE purchase_id = :purchase ORDER BY at, id")
+
+
+def insert(tx: Tx, purchase: Purchase) -> int:
+    """A new purchase; its id. That of the object is not looked at."""
+    values: dict[str, Any] = {name: _plain(getattr(purchase, name)) for name in _NAMES}
+    row = tx.one(_INSERT, key=key_of(purchase.public_id), **values)
+    assert row is not None
+    purchase_id: int = row[0]
+    return purchase_id
+
+
+def save(tx: Tx, purchase: Purchase, was: PurchaseState) -> bool:
+    """Write what can change, if the state is still what it was; whether it is written."""
+    values: dict[str, Any] = {name: _plain(getattr(purchase, name)) for name in _CHANGEABLE}
+    return tx.run(_SAVE, id=purchase.id, was=int(was), **values) == 1
+
+
+def shown(tx: Tx, public_id: str) -> Purchase | None:
+    """The purchase that its customer knows by this id, or None; both take the same time."""
+    found = _NONE
+    for row_id, known in tx.all(_FIND, key=key_of(public_id)):
+        if hmac.compare_digest(known.encode(), public_id.encode("utf-8", "replace")):
+            found = row_id
+    row = tx.one(_SHOW, id=found)
+    purchase = None if row is None else _read(row)
+    return purchase if purchase is not None and purchase.id == found else None
+
+
+_NONE = 2**62
+
+
+def load(tx: Tx, ids: Iterable[int]) -> dict[int, Purchase]:
+    """Purchases by their ids."""
+    return {row[0]: _read(row) for row in tx.all(_LOAD, ids=sorted(set(ids)))}
+
+
+def locked(tx: Tx, ids: Iterable[int]) -> dict[int, Purchase]:
+    """The same, locked by id. Their accounts' balances are locked before, where they will change."""
+    return {row[0]: _read(row) for row in tx.all(_LOCKED, ids=sorted(set(ids)))}
+
+
+def by_hash(tx: Tx, payment_hashes: Collection[str]) -> list[int]:
+    """The purchases that are paid by these hashes (hexadecimal)."""
+    return [row[0] for row in tx.all(_BY_HASH, hashes=sorted(set(payment_hashes)))]
+
+
+def due(tx: Tx, limit: int) -> list[int]:
+    """Purchases that time itself changes now, the longest due first."""
+    return [row[0] for row in tx.all(_DUE, now=tx.now, limit=limit)]
+
+
+def to_look(tx: Tx, limit: int) -> list[int]:
+    """Purchases about which their source, or the order engine, is to be asked now."""
+    return [row[0] for row in tx.all(_LOOK, now=tx.now, limit=limit)]
+
+
+def to_verify(tx: Tx, limit: int) -> list[int]:
+    """Purchases about whose payment the node is to be asked now."""
+    return [row[0] for row in tx.all(_VERIFY, now=tx.now, limit=limit)]
+
+
+def any_due(tx: Tx) -> tuple[bool, bool, bool]:
+    """Whether there is anything due, to look at, to verify."""
+    row = tx.one(_ANY_DUE, now=tx.now)
+    assert row is not None
+    return bool(row[0]), bool(row[1]), bool(row[2])
+
+
+def verify_all(tx: Tx) -> int:
+    """Have the node asked about all that is open, as after a start; how many those are."""
+    return tx.run(_VERIFY_ALL, now=tx.now)
+
+
+def credits(tx: Tx, account_id: int, limit: int) -> tuple[int, list[Purchase]]:
+    """What an account was credited in all, and its last fundings, newest first."""
+    row = tx.one(_CREDITED, account=account_id)
+    assert row is not None
+    return int(row[0]), [_read(found) for found in tx.all(_CREDITS, account=account_id, limit=limit)]
+
+
+def with_number(tx: Tx, carrier_id: int, number: int) -> Purchase | None:
+    """The purchase that has a number of a source now."""
+    row = tx.one(_WITH_NUMBER, carrier=carrier_id, number=number)
+    return None if row is None else _read(row)
+
+
+def add_incoming(
+    tx: Tx, purchase_id: int | None, carrier_id: int, number: int, digest: int, sms: Incoming
+) -> bool:
+    """Keep an SMS that came in; whether it was new."""
+    return (
+        tx.run(
+            _ADD_INCOMING,
+            purchase=purchase_id,
+            carrier=carrier_id,
+            number=number,
+            sender=sms.sender,
+            text=sms.text,
+            code=sms.code,
+            digest=digest,
+            at=sms.at,
+        )
+        == 1
+    )
+
+
+def incoming(tx: Tx, purchase_id: int) -> Sequence[Incoming]:
+    """The SMS that came to a purchase's number, oldest first."""
+    return [Incoming(*row) for row in tx.all(_INCOMING, purchase=purchase_id)]
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, int) else value
+
+
+_KINDS = {int(kind): kind for kind in PurchaseKind}
+_STATES = {int(state): state for state in PurchaseState}
+_RESOLVES = {int(resolve): resolve for resolve in Resolve}
+
+
+def _read(row: Row) -> Purchase:
+    values = list(row)
+    values[4:7] = _KINDS[row[4]], _STATES[row[5]], _RESOLVES[row[6]]
+    values[11], values[18] = bool(row[11]), bool(row[18])
+    return Purchase(*values)
