@@ -1,4 +1,4 @@
-"""What carriers of parcels can be told, and how they say that something does not fit."""
+"""What simulators and carriers of parcels can be told, and how they say that something does not fit."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from ulak.core.tariffs import Tariff
 
 Check = Callable[[Mapping[str, str]], object]
 PARCELS = {"carries": "parcels"}
+NUMBERS = {"carries": "numbers"}
 FULL = {"base": "20.5", "per_kilo": "0", "abroad": "2.25", "desi_divisor": "5000"}
 
 
 def test_what_fits() -> None:
     check_simulator({})
     check_simulator({"carries": "sms", "priority": "1"})
+    check_simulator(NUMBERS)
+    check_simulator(NUMBERS | {"delay": "1800", "priority": "1"})
     check_simulator(PARCELS)
     check_simulator(PARCELS | FULL | {"day": "60", "priority": "2"})
     check_manual({})
@@ -57,7 +60,10 @@ def test_what_no_parcel_carrier_can_be_told(settings: dict[str, str], said: str)
 @pytest.mark.parametrize(
     ("check", "settings", "said"),
     [
-        (check_simulator, {"carries": "numbers"}, "not there yet; it carries sms or parcels"),
+        (check_simulator, NUMBERS | {"base": "20"}, "no setting 'base' if it carries numbers"),
+        (check_simulator, NUMBERS | {"delay": "0"}, "delay must be the seconds"),
+        (check_simulator, NUMBERS | {"delay": "1801"}, "delay must be the seconds"),
+        (check_simulator, PARCELS | {"delay": "2"}, "no setting 'delay' if it carries parcels"),
         (check_simulator, {"carries": "pigeons"}, "carries must be sms, numbers or parcels"),
         (check_simulator, {"base": "20"}, "no setting 'base' if it carries sms"),
         (check_simulator, PARCELS | {"day": "0"}, "day must be the seconds"),

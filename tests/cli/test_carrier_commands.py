@@ -57,7 +57,7 @@ def test_set_takes_several_values_and_comes_several_times(ulak: Command) -> None
         ([*LINK, "priority=high"], 1, "priority must be a whole number"),
         ([*LINK, "id_form=octal"], 1, "id_form must be one of text, dec, hex"),
         ([*LINK, "on_uncertain=guess"], 1, "on_uncertain must be one of resend, hold, fail"),
-        (["--kind", "simulator", "--set", "carries=numbers"], 1, "not there yet"),
+        (["--kind", "simulator", "--set", "carries=numbers", "delay=x"], 1, "delay must be"),
         (["--kind", "simulator", "--set", "carries=pigeons"], 1, "carries must be"),
         (["--kind", "simulator", "--set", "host=h"], 1, "a simulator has no setting 'host'"),
         (["--kind", "iletimerkezi"], 2, "not there yet; there are smpp, simulator"),

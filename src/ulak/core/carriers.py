@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -93,6 +93,34 @@ def simulation_of(settings: Mapping[str, str]) -> Simulation:
     return Simulation(tariff_of(settings, default.tariff), int(seconds) * 1000)
 
 
+CODE_DELAY = 2000
+"""After how long a simulated code comes, ms."""
+
+_DELAY_MAX = 1800
+
+
+def code_delay_of(settings: Mapping[str, str]) -> int:
+    """After how long a simulator of numbers shall bring a code, ms.
+
+    Raises:
+        ValueError: `delay` is not a number of seconds; the text says so.
+    """
+    seconds = settings.get("delay", str(CODE_DELAY // 1000))
+    if not _SECONDS.fullmatch(seconds) or int(seconds) > _DELAY_MAX:
+        raise ValueError(
+            f"delay must be the seconds after which a code comes, 1 to {_DELAY_MAX}, not {seconds!r}"
+        )
+    return int(seconds) * 1000
+
+
+SIMULATORS: dict[str, tuple[Sequence[str], Callable[[Mapping[str, str]], object]]] = {
+    "sms": ((), lambda _settings: None),
+    "numbers": (("delay",), code_delay_of),
+    "parcels": (SIMULATION, simulation_of),
+}
+"""What simulators carry: the settings of each beside `carries` and the terms, and how they are read."""
+
+
 def check_simulator(settings: Mapping[str, str]) -> None:
     """Whether a carrier of kind `simulator` can be told this.
 
@@ -100,14 +128,11 @@ def check_simulator(settings: Mapping[str, str]) -> None:
         ValueError: an unknown key, something that it does not carry, or a value that does not fit.
     """
     carries = settings.get("carries", "sms")
-    if carries == "numbers":
-        raise ValueError("a simulator that carries numbers is not there yet; it carries sms or parcels")
-    if carries not in ("sms", "parcels"):
+    if carries not in SIMULATORS:
         raise ValueError(f"carries must be sms, numbers or parcels, not {carries!r}")
-    own = SIMULATION if carries == "parcels" else ()
+    own, told = SIMULATORS[carries]
     _known(settings, ("carries", *own), "a simulator", f" if it carries {carries}")
-    if carries == "parcels":
-        simulation_of(settings)
+    told(settings)
 
 
 def check_manual(settings: Mapping[str, str]) -> None:

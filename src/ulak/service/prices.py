@@ -20,8 +20,8 @@ _Quote = tuple[str, Tariff, int | None, str]
 class Prices:
     """Prices as configured and as set, and the quotes that were given. Asked from many threads.
 
-    A price that a caller was shown is what he pays for the next five minutes, and what he is shown again until
-    then: he would otherwise be shown one price and asked for another while a price changes.
+    A price that a caller was shown is what he pays for the next five minutes, and what he is shown again
+    until then: he would otherwise be shown one price and asked for another while a price changes.
     """
 
     def __init__(self, configured: Mapping[Tariff, int]) -> None:
