@@ -53,7 +53,32 @@ def test_an_empty_variable_is_not_set() -> None:
 
 
 def test_variables_of_others_are_let_be() -> None:
-    load({}, {"ULAK_CALLBACK_ALLOW": "x", "ULAK_FUNDING": "memory", "ULAK_TEST_SOAK": "1", "PORT": "x"})
+    load({}, {"ULAK_CALLBACK_ALLOW": "x", "ULAK_TEST_SOAK": "1", "PORT": "x"})
+
+
+def test_what_numbers_cost_and_who_takes_the_money() -> None:
+    config = load({}, {})
+    prices = (config.price_receive, config.price_send, config.price_rent, config.price_handset)
+    assert prices == (1500, 3000, 15000, 4000)
+    assert (config.funding, config.number_sender, config.compat_errors) == ("", "ULAK", False)
+    given = load({}, {"ULAK_FUNDING": "lnd", "ULAK_COMPAT_ERRORS": "500", "ULAK_PRICE_SEND": "21"})
+    assert (given.funding, given.compat_errors, given.price_send) == ("lnd", True, 21)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"ULAK_FUNDING": "paypal"},
+        {"ULAK_COMPAT_ERRORS": "400"},
+        {"ULAK_PRICE_RENT": "0"},
+        {"ULAK_PRICE_RENT": "1.5"},
+        {"ULAK_NUMBER_SENDER": "longer than it may"},
+        {"ULAK_LND_URL": "127.0.0.1:8080"},
+    ],
+)
+def test_what_numbers_cost_is_checked(variables: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(variables))):
+        load({}, variables)
 
 
 @pytest.mark.parametrize(

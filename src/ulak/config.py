@@ -29,9 +29,10 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 PREFIX = "ULAK_"
 CONFIG_VARIABLE = "ULAK_CONFIG"
 
-# Documented for parts of Ulak that are not there yet, so they may stand in an environment already.
-_LATER = ("ULAK_FUNDING",)
 _FOR_TESTS = "ULAK_TEST_"
+
+FUNDINGS = ("memory", "lnd", "nwc", "lnbits")
+"""The Lightning backends."""
 
 _PORT = re.compile(r"[0-9]{1,5}")
 _PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
@@ -61,6 +62,20 @@ class Config:
     parcel_vat_abroad: Decimal
     parcel_rate: int
     callback_allow: frozenset[str]
+    funding: str
+    lnd_url: str | None
+    lnd_macaroon: str | None = field(repr=False)
+    lnd_certificate: str | None
+    nwc_uri: str | None = field(repr=False)
+    lnbits_url: str | None
+    lnbits_key: str | None = field(repr=False)
+    price_receive: int
+    price_send: int
+    price_rent: int
+    price_handset: int
+    number_sender: str
+    number_rate: int
+    compat_errors: bool
     key: bytes | None = field(repr=False)
 
 
@@ -139,6 +154,36 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _sats(text: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise ValueError("must be a whole number of sats from 1 to 9999999")
+    return int(text)
+
+
+def _funding(text: str) -> str:
+    if text not in ("", *FUNDINGS):
+        raise ValueError(f"must be one of {', '.join(FUNDINGS)}")
+    return text
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text.strip()
+
+
+def _sender(text: str) -> str:
+    if not 1 <= len(text) <= 11 or not text.isprintable() or not text.strip():
+        raise ValueError("must be 1 to 11 printable characters")
+    return text
+
+
+def _compat(text: str) -> bool:
+    if text not in ("", "500"):
+        raise ValueError("must be 500, or empty")
+    return text == "500"
+
+
 def _hosts(text: str) -> frozenset[str]:
     hosts = [part.strip().lower() for part in text.split(",") if part.strip()]
     wrong = [host for host in hosts if "/" in host or "@" in host or any(map(str.isspace, host))]
@@ -162,6 +207,22 @@ OPTIONS: dict[str, Option] = {
     "parcel_vat_abroad": Option("the same for parcels that leave the country", _share, "0.20"),
     "parcel_rate": Option("requests that one API key of the parcel API may make in 60 s", _count, "300"),
     "callback_allow": Option("private hosts that callbacks may go to, also over plain http", _hosts, ""),
+    "funding": Option(
+        "the Lightning node: memory, lnd, nwc or lnbits [none; memory in a sandbox]", _funding, ""
+    ),
+    "lnd_url": Option("where LND serves REST, like https://127.0.0.1:8080", _url),
+    "lnd_macaroon": Option("its macaroon: hexadecimal, or the path of its file", _filled),
+    "lnd_certificate": Option("path of its TLS certificate, which alone is trusted", _filled),
+    "nwc_uri": Option("nostr+walletconnect://… of a wallet with hold invoices", _filled),
+    "lnbits_url": Option("where LNbits serves; it can only take what is funded", _url),
+    "lnbits_key": Option("its invoice key", _filled),
+    "price_receive": Option("sats for a code", _sats, "1500"),
+    "price_send": Option("sats for sending one SMS", _sats, "3000"),
+    "price_rent": Option("sats for renting a number", _sats, "15000"),
+    "price_handset": Option("sats for a code on a number in a handset", _sats, "4000"),
+    "number_sender": Option("sender of single SMS that are paid by themselves", _sender, "ULAK"),
+    "number_rate": Option("requests that one address may make to the number API in a second", _count, "20"),
+    "compat_errors": Option("500 answers every error of the number API with that status", _compat, ""),
     "key": Option("32 octets in base64 or hexadecimal that encrypt secrets [DIR/key]", read_key),
 }
 
@@ -207,7 +268,7 @@ def _variables(environment: Mapping[str, str]) -> dict[str, Found]:
     for variable, text in environment.items():
         if not variable.startswith(PREFIX) or variable.startswith(_FOR_TESTS):
             continue
-        if variable in (CONFIG_VARIABLE, *_LATER):
+        if variable == CONFIG_VARIABLE:
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in OPTIONS or variable != variable.upper():

@@ -14,8 +14,9 @@ from ulak.store.writer import sync_read
 
 def test_a_new_account_shows_its_keys_and_may_come_in(ulak: Command, database: Database) -> None:
     made = ulak("account", "create", "Alice & Co").value
-    assert list(made) == ["id", "name", "iletimerkezi", "comtohome"]
+    assert list(made) == ["id", "name", "iletimerkezi", "comtohome", "sms4sats"]
     assert list(made["comtohome"]) == ["apikey"]
+    assert list(made["sms4sats"]) == ["api_key"]
     assert list(made["iletimerkezi"]) == ["key", "hash"]
     assert made["name"] == "Alice & Co"
     assert isinstance(made["id"], int)
@@ -34,6 +35,11 @@ def test_a_new_account_shows_its_keys_and_may_come_in(ulak: Command, database: D
     sender = sync_read(database, lambda tx: authenticate(tx, "comtohome", key, "", "192.0.2.1"))
     assert sender is not None
     assert sender.id == made["id"]
+    key = made["sms4sats"]["api_key"]
+    assert re.fullmatch("[0-9a-f]{64}", key)
+    buyer = sync_read(database, lambda tx: authenticate(tx, "sms4sats", key, "", "192.0.2.1"))
+    assert buyer is not None
+    assert buyer.id == made["id"]
 
 
 def test_a_new_account_has_nothing_but_api_access(ulak: Command) -> None:

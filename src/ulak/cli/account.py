@@ -28,8 +28,8 @@ app = App(name="account", help="Accounts: who may use the server.")
 def create(name: str, /, *, common: Common = DEFAULTS) -> None:
     """Create an account with API access, and nothing else.
 
-    Shows {"id", "name", "iletimerkezi": {"key", "hash"}, "comtohome": {"apikey"}}: the only time the keys are
-    shown.
+    Shows {"id", "name", "iletimerkezi": {"key", "hash"}, "comtohome": {"apikey"}, "sms4sats": {"api_key"}}:
+    the only time the keys are shown.
     """
     fresh = common.write(lambda tx: accounts.create(tx, name))
     common.show(
@@ -38,6 +38,7 @@ def create(name: str, /, *, common: Common = DEFAULTS) -> None:
             "name": fresh.account.name,
             "iletimerkezi": {"key": fresh.iletimerkezi_key, "hash": fresh.iletimerkezi_hash},
             "comtohome": {"apikey": fresh.comtohome_key},
+            "sms4sats": {"api_key": fresh.sms4sats_key},
         }
     )
     note("Keep the keys: only their digests are stored, and they are not shown again.")

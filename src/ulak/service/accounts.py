@@ -60,6 +60,7 @@ class NewAccount:
     iletimerkezi_key: str
     iletimerkezi_hash: str
     comtohome_key: str
+    sms4sats_key: str
 
 
 def create(tx: Tx, name: str) -> NewAccount:
@@ -76,7 +77,9 @@ def create(tx: Tx, name: str) -> NewAccount:
     key, key_hash = issue(tx, account_id)
     account = store.find(tx, name)
     assert account is not None
-    return NewAccount(account, key, key_hash, issue_apikey(tx, account_id))
+    return NewAccount(
+        account, key, key_hash, issue_apikey(tx, account_id), issue_apikey(tx, account_id, "sms4sats")
+    )
 
 
 def issue(tx: Tx, account_id: int) -> tuple[str, str]:
@@ -90,10 +93,10 @@ def issue(tx: Tx, account_id: int) -> tuple[str, str]:
     return key, key_hash
 
 
-def issue_apikey(tx: Tx, account_id: int) -> str:
-    """A further ComToHome key for an account, in the clear: that API knows no second secret."""
+def issue_apikey(tx: Tx, account_id: int, dialect: str = "comtohome") -> str:
+    """A further key of an account, in the clear, for an API that knows no second secret."""
     key = secrets.token_hex(32)
-    store.add_credential(tx, account_id, "comtohome", digest(key), digest(""))
+    store.add_credential(tx, account_id, dialect, digest(key), digest(""))
     return key
 
 

@@ -1,0 +1,163 @@
+"""Paying those who referred customers: a share of what was taken, at most once.
+
+A share is owed in the commit that takes the money. Its invoice is on disk before it is paid, and after that
+no other one is asked for until the node says that nothing was and will be paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+
+from ulak.core.funding import CannotDo, Funding, FundingDown, PaymentState
+from ulak.core.jobs import Job, JobKind
+from ulak.core.ledger import SAT, Balance, Move, Posting
+from ulak.core.purchases import SECOND, Purchase
+from ulak.core.referrals import (
+    Addresses,
+    Bill,
+    NoBill,
+    Referral,
+    ReferralState,
+    fee_limit,
+    next_try,
+    share_of,
+)
+from ulak.service.house import House, account_of
+from ulak.service.parcels import Books
+from ulak.store import jobs, ledger
+from ulak.store import referrals as store
+from ulak.store.engine import Tx
+
+PATIENCE = 30.0
+"""Seconds that a payment has before it counts as under way."""
+
+LOOK_AGAIN = 30 * SECOND
+"""When to look after a payment that is under way, ms."""
+
+log = structlog.get_logger("ulak.referrals")
+
+
+def owe(tx: Tx, purchase: Purchase) -> None:
+    """The money of a purchase was taken: its referrer, if there is one, gets a share of it."""
+    share = share_of(purchase.posted)
+    if purchase.referrer is None or share < 1:
+        return
+    house = account_of(tx, House.REFERRALS)
+    balances = ledger.locked(tx, [(house, SAT)])
+    if store.insert(tx, purchase.id, purchase.referrer, share):
+        _post(tx, balances, house, purchase.id, Move.GRANT, share)
+        jobs.put(tx, JobKind.REFER, purchase.id, tx.now)
+
+
+class Payouts:
+    """Pays shares."""
+
+    def __init__(self, books: Books, funding: Funding | None, addresses: Addresses) -> None:
+        self._books = books
+        self._funding = funding
+        self._addresses = addresses
+
+    async def carry_out(self, wanted: Sequence[Job]) -> None:
+        """Do claimed jobs, one after the other: nobody waits for a share."""
+        for job in wanted:
+            try:
+                await self._carry_out(job)
+            except FundingDown as error:
+                log.warning("referral.node_away", error=str(error))
+                await self._later(job, LOOK_AGAIN)
+            except CannotDo as error:
+                await self._failed(job, str(error))
+
+    async def _carry_out(self, job: Job) -> None:
+        share = await self._books.write(lambda tx: store.find(tx, job.subject))
+        if share is None or share.state in (ReferralState.PAID, ReferralState.KEPT):
+            await self._books.write(lambda tx: jobs.done(tx, [job.id]))
+        elif self._funding is None:
+            await self._failed(job, "no Lightning node is configured")
+        elif share.state is ReferralState.PAYING:
+            await self._go_on(job, share, self._funding)
+        else:
+            try:
+                bill = await self._addresses.bill(share.address, share.amount)
+            except NoBill as error:
+                await self._failed(job, str(error))
+                return
+            paying = await self._books.write(partial(_begin, share=share, bill=bill))
+            if paying is not None:
+                await self._pay(job, paying, self._funding)
+
+    async def _go_on(self, job: Job, share: Referral, funding: Funding) -> None:
+        """A payment was begun, maybe by a process that is no more."""
+        assert share.payment_hash is not None
+        state = await funding.look_up_payment(bytes.fromhex(share.payment_hash))
+        if state is PaymentState.UNKNOWN:
+            await self._pay(job, share, funding)
+        else:
+            await self._told(job, share, state)
+
+    async def _pay(self, job: Job, share: Referral, funding: Funding) -> None:
+        assert share.payreq is not None
+        state = await funding.pay(share.payreq, fee_limit(share.amount), PATIENCE)
+        await self._told(job, share, state)
+
+    async def _told(self, job: Job, share: Referral, state: PaymentState) -> None:
+        if state is PaymentState.PAID:
+            await self._books.write(partial(_paid, job=job, share=share))
+        elif state is PaymentState.FAILED:
+            await self._books.write(partial(_give_up, job=job, share=share, why="the payment failed"))
+        else:
+            await self._later(job, LOOK_AGAIN)
+
+    async def _failed(self, job: Job, why: str) -> None:
+        share = await self._books.write(lambda tx: store.find(tx, job.subject))
+        if share is not None:
+            await self._books.write(partial(_give_up, job=job, share=share, why=why))
+
+    async def _later(self, job: Job, wait: int) -> None:
+        await self._books.write(lambda tx: jobs.again(tx, [(job.id, tx.now + wait)], failed=False))
+
+
+def _begin(tx: Tx, share: Referral, bill: Bill) -> Referral | None:
+    """Keep the invoice before it is paid; None: somebody else did something meanwhile."""
+    house = account_of(tx, House.REFERRALS)
+    balances = ledger.locked(tx, [(house, SAT)])
+    paying = share._replace(state=ReferralState.PAYING, payreq=bill.payreq, payment_hash=bill.payment_hash)
+    if not store.move(tx, paying, share.state):
+        return None
+    _post(tx, balances, house, share.purchase_id, Move.HOLD, share.amount)
+    return paying
+
+
+def _paid(tx: Tx, job: Job, share: Referral) -> None:
+    house = account_of(tx, House.REFERRALS)
+    balances = ledger.locked(tx, [(house, SAT)])
+    if store.move(tx, share._replace(state=ReferralState.PAID), ReferralState.PAYING):
+        _post(tx, balances, house, share.purchase_id, Move.POST, share.amount)
+    jobs.done(tx, [job.id])
+
+
+def _give_up(tx: Tx, job: Job, share: Referral, why: str) -> None:
+    """A try came to nothing: try again later, or, after many, keep the share as owed."""
+    house = account_of(tx, House.REFERRALS)
+    balances = ledger.locked(tx, [(house, SAT)])
+    wait = next_try(job.tries)
+    state = ReferralState.KEPT if wait is None else ReferralState.OWED
+    after = share._replace(state=state, payreq=None, payment_hash=None)
+    if store.move(tx, after, share.state, why) and share.state is ReferralState.PAYING:
+        _post(tx, balances, house, share.purchase_id, Move.VOID, share.amount)
+    if wait is None:
+        log.warning("referral.kept", purchase_id=share.purchase_id, why=why)
+        jobs.done(tx, [job.id])
+    else:
+        jobs.again(tx, [(job.id, tx.now + wait)])
+
+
+def _post(
+    tx: Tx, balances: dict[ledger.Key, Balance], house: int, purchase_id: int, move: Move, amount: int
+) -> None:
+    posting = Posting(house, SAT, move, amount, purchase_id=purchase_id)
+    balances[house, SAT].apply(posting)
+    ledger.save(tx, balances, [posting])

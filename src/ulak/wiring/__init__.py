@@ -1,0 +1,26 @@
+"""Who gets what: the only package that knows everything."""
+
+from ulak.wiring.clock import now_ms
+from ulak.wiring.kinds import (
+    CARRIER_KINDS,
+    ENDINGS,
+    PARCEL_ENDINGS,
+    RENDERERS,
+    carries_messages,
+    simulated_operator,
+)
+from ulak.wiring.server import GROUP_KINDS, Running, open_database, run_server
+
+__all__ = [
+    "CARRIER_KINDS",
+    "ENDINGS",
+    "GROUP_KINDS",
+    "PARCEL_ENDINGS",
+    "RENDERERS",
+    "Running",
+    "carries_messages",
+    "now_ms",
+    "open_database",
+    "run_server",
+    "simulated_operator",
+]

@@ -1,0 +1,32 @@
+"""Jobs, as one process takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ulak.core.jobs import Job, JobKind
+from ulak.store import jobs
+from ulak.store.engine import Tx
+
+LEASE = 120_000
+"""How long a claimed job may take, ms, before somebody else takes it."""
+
+
+class Queue:
+    """The queue of jobs of some kinds, with this process's name in its claims."""
+
+    def __init__(self, process: str, kinds: Sequence[JobKind]) -> None:
+        self._process = process
+        self._kinds = kinds
+
+    def due(self, tx: Tx) -> list[JobKind]:
+        """The kinds of which something is due."""
+        return [kind for kind in self._kinds if jobs.any_due(tx, kind)]
+
+    def claim(self, tx: Tx, kind: JobKind, limit: int) -> list[Job]:
+        """Claim some that are due."""
+        return jobs.claim(tx, kind, limit, LEASE, self._process)
+
+    def release(self, tx: Tx) -> None:
+        """Make due what processes that are gone had claimed."""
+        jobs.release(tx, claim_not=self._process)
