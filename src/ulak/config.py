@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from ulak.core.keys import read_key
+from ulak.core.purchases import Tariff
 from ulak.core.times import parse_span
 
 Found: TypeAlias = tuple[str, str]
@@ -77,6 +78,16 @@ class Config:
     number_rate: int
     compat_errors: bool
     key: bytes | None = field(repr=False)
+
+    @property
+    def prices(self) -> dict[Tariff, int]:
+        """What numbers and single messages cost where nothing else is said, in sats."""
+        return {
+            Tariff.RECEIVE: self.price_receive,
+            Tariff.SEND: self.price_send,
+            Tariff.RENT: self.price_rent,
+            Tariff.HANDSET: self.price_handset,
+        }
 
 
 @dataclass(frozen=True, slots=True)

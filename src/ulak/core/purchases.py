@@ -61,15 +61,6 @@ class Tariff(IntEnum):
     """A code on a number that is in a handset (sms4sats: `s4s`)."""
 
 
-DEFAULT_PRICES: dict[Tariff, int] = {
-    Tariff.RECEIVE: 1500,
-    Tariff.SEND: 3000,
-    Tariff.RENT: 15000,
-    Tariff.HANDSET: 4000,
-}
-"""Sats; the sample prices of sms4sats."""
-
-
 @dataclass(slots=True)
 class Purchase:
     """A purchase as it is stored. Times are ms UTC, amounts whole sats.

@@ -6,6 +6,7 @@ only, unless the operator allows a host.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -25,11 +26,14 @@ _MSAT = 1_000
 class LightningAddresses:
     """`ulak.core.referrals.Addresses` over the net."""
 
-    def __init__(self, outbound: Outbound, network: str, plain_hosts: frozenset[str] = frozenset()) -> None:
-        """`network` is the one whose invoices we can pay. Hosts in `plain_hosts` are asked over http."""
+    def __init__(
+        self, outbound: Outbound, network: str | None = None, base: Callable[[str], str] = "https://{}".format
+    ) -> None:
+        """`network` is the one whose invoices we can pay, None: the node will say. `base` is where a host is
+        asked."""
         self._outbound = outbound
         self._network = network
-        self._plain = plain_hosts
+        self._base = base
 
     async def bill(self, address: str, amount: int) -> Bill:
         """An invoice of this address over so many sats.
@@ -38,8 +42,7 @@ class LightningAddresses:
             NoBill: there is none; the text says why.
         """
         user, _, host = address.partition("@")
-        scheme = "http" if host in self._plain else "https"
-        terms = await self._ask(f"{scheme}://{host}/.well-known/lnurlp/{user}")
+        terms = await self._ask(f"{self._base(host)}/.well-known/lnurlp/{user}")
         callback = _callback(terms, amount * _MSAT)
         payreq = (await self._ask(callback)).get("pr")
         if not isinstance(payreq, str):
@@ -48,7 +51,7 @@ class LightningAddresses:
             found = await invoices.read_aside(payreq)
         except CannotDo as error:
             raise NoBill(str(error)) from None
-        if found.amount_msat != amount * _MSAT or found.network != self._network:
+        if found.amount_msat != amount * _MSAT or self._network not in (None, found.network):
             raise NoBill("the invoice is over another amount, or of another network")
         return Bill(payreq, found.payment_hash.hex())
 

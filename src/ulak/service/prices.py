@@ -11,6 +11,9 @@ from ulak.core.purchases import QUOTE_HOLDS, Tariff
 from ulak.store import prices as store
 from ulak.store.engine import Tx
 
+SATS_MAX = 9_999_999
+"""The most that anything costs."""
+
 REMEMBERED = 100_000
 """Quotes that are remembered at most; the oldest are forgotten first."""
 

@@ -1,0 +1,242 @@
+"""A referrer's share: owed with the sale, paid once, kept when it cannot be paid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from tests.conftest import ClockedBooks, FakeClock
+
+from ulak.core.funding import CannotDo, FundingDown, PaymentState
+from ulak.core.jobs import Job, JobKind
+from ulak.core.ledger import SAT, Balance
+from ulak.core.purchases import Purchase
+from ulak.core.referrals import TRIES, Bill, NoBill, ReferralState, next_try, parse_address, share_of
+from ulak.core.states import PurchaseKind, PurchaseState, Resolve
+from ulak.service.house import House, known_account
+from ulak.service.referrals import Payouts, owe
+from ulak.store import jobs, ledger, referrals
+from ulak.store.engine import Tx
+
+BILL = Bill("lnbcrt1payme", "ab" * 32)
+
+
+def sold(posted: int = 1509, referrer: str | None = "bob@example.org") -> Purchase:
+    return Purchase(
+        id=7,
+        public_id="cd" * 32,
+        account_id=1,
+        dialect="sms4sats",
+        kind=PurchaseKind.CODE,
+        state=PurchaseState.DONE,
+        resolve=Resolve.SETTLE,
+        resolved=1,
+        price=posted,
+        held=0,
+        posted=posted,
+        prepaid=False,
+        payment_hash=None,
+        preimage=None,
+        payreq=None,
+        service="tg",
+        pool=2,
+        weeks=0,
+        handset=False,
+        carrier_id=None,
+        reference=None,
+        number=None,
+        code=None,
+        text=None,
+        message_id=None,
+        referrer=referrer,
+        endpoint_id=None,
+        created=1,
+        paid=1,
+        assigned=1,
+        changed=1,
+        due=None,
+        look=None,
+        verify=None,
+    )
+
+
+class Addresses:
+    """Gives out bills, unless it was told not to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.refuse = False
+
+    async def bill(self, address: str, amount: int) -> Bill:
+        self.asked.append((address, amount))
+        if self.refuse:
+            raise NoBill("nobody there")
+        return BILL
+
+
+class Node:
+    """Pays, or does what it was told instead."""
+
+    def __init__(self) -> None:
+        self.paid: list[str] = []
+        self.answers: list[PaymentState | Exception] = []
+        self.looked = PaymentState.UNKNOWN
+
+    async def pay(self, payreq: str, max_fee: int, timeout: float) -> PaymentState:
+        assert max_fee >= 5
+        assert timeout > 0
+        answer = self.answers.pop(0) if self.answers else PaymentState.PAID
+        if isinstance(answer, Exception):
+            raise answer
+        self.paid.append(payreq)
+        return answer
+
+    async def look_up_payment(self, payment_hash: bytes) -> PaymentState:
+        assert payment_hash.hex() == BILL.payment_hash
+        return self.looked
+
+
+async def owed(books: ClockedBooks) -> Balance:
+    def question(tx: Tx) -> Balance:
+        house = known_account(tx, House.REFERRALS)
+        return Balance() if house is None else ledger.of_account(tx, house).get(SAT, Balance())
+
+    return await books.read(question)
+
+
+async def state_of(books: ClockedBooks) -> ReferralState:
+    share = await books.read(lambda tx: referrals.find(tx, 7))
+    assert share is not None
+    return share.state
+
+
+async def work(books: ClockedBooks, payouts: Payouts) -> None:
+    def claim(tx: Tx) -> Sequence[Job]:
+        return jobs.claim(tx, JobKind.REFER, 10, 1000, "me")
+
+    await payouts.carry_out(await books.write(claim))
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+@pytest.fixture
+def addresses() -> Addresses:
+    return Addresses()
+
+
+@pytest.fixture
+def payouts(books: ClockedBooks, node: Node, addresses: Addresses) -> Payouts:
+    return Payouts(books, node, addresses)  # type: ignore[arg-type]
+
+
+async def test_a_tenth_is_owed_once_and_paid_once(
+    books: ClockedBooks, payouts: Payouts, node: Node, addresses: Addresses
+) -> None:
+    for _ in range(2):
+        await books.write(lambda tx: owe(tx, sold()))
+    assert await owed(books) == Balance(-150, 150, 0, 0)
+    for _ in range(2):
+        await work(books, payouts)
+    assert addresses.asked == [("bob@example.org", 150)]
+    assert node.paid == [BILL.payreq]
+    assert await state_of(books) is ReferralState.PAID
+    assert await owed(books) == Balance(-150, 0, 0, 150)
+
+
+async def test_nothing_is_owed_for_less_than_ten_sats_or_for_nobody(books: ClockedBooks) -> None:
+    await books.write(lambda tx: owe(tx, sold(9)))
+    await books.write(lambda tx: owe(tx, sold(1500, None)))
+    assert await owed(books) == Balance()
+
+
+async def test_what_was_begun_is_looked_up_before_it_is_paid_again(
+    books: ClockedBooks, payouts: Payouts, node: Node, addresses: Addresses, clock: FakeClock
+) -> None:
+    await books.write(lambda tx: owe(tx, sold()))
+    node.answers = [FundingDown("away")]
+    await work(books, payouts)
+    assert await state_of(books) is ReferralState.PAYING
+    assert await owed(books) == Balance(-150, 0, 150, 0)
+    node.looked = PaymentState.PAID
+    clock.advance(60_000)
+    await work(books, payouts)
+    assert node.paid == []
+    assert len(addresses.asked) == 1
+    assert await state_of(books) is ReferralState.PAID
+    assert await owed(books) == Balance(-150, 0, 0, 150)
+
+
+async def test_what_the_node_never_heard_of_is_paid_with_the_same_bill(
+    books: ClockedBooks, payouts: Payouts, node: Node, addresses: Addresses, clock: FakeClock
+) -> None:
+    await books.write(lambda tx: owe(tx, sold()))
+    node.answers = [FundingDown("away")]
+    await work(books, payouts)
+    clock.advance(60_000)
+    await work(books, payouts)
+    assert node.paid == [BILL.payreq]
+    assert len(addresses.asked) == 1
+    assert await state_of(books) is ReferralState.PAID
+
+
+async def test_a_payment_under_way_is_left_alone(
+    books: ClockedBooks, payouts: Payouts, node: Node, clock: FakeClock
+) -> None:
+    await books.write(lambda tx: owe(tx, sold()))
+    node.answers = [PaymentState.UNDER_WAY]
+    node.looked = PaymentState.UNDER_WAY
+    await work(books, payouts)
+    clock.advance(60_000)
+    await work(books, payouts)
+    assert node.paid == [BILL.payreq]
+    assert await state_of(books) is ReferralState.PAYING
+
+
+@pytest.mark.parametrize("how", ["address", "payment", "never"])
+async def test_what_cannot_be_paid_stays_owed(
+    books: ClockedBooks, payouts: Payouts, node: Node, addresses: Addresses, clock: FakeClock, how: str
+) -> None:
+    await books.write(lambda tx: owe(tx, sold()))
+    addresses.refuse = how == "address"
+    failure = PaymentState.FAILED if how == "payment" else CannotDo("it cannot pay")
+    node.answers = [failure for _ in range(TRIES + 2)]
+    for _ in range(TRIES + 2):
+        await work(books, payouts)
+        clock.advance(24 * 3_600_000)
+    assert await state_of(books) is ReferralState.KEPT
+    assert await owed(books) == Balance(-150, 150, 0, 0)
+    assert not await books.read(lambda tx: jobs.any_due(tx, JobKind.REFER))
+
+
+def test_shares_and_waits() -> None:
+    assert [share_of(amount) for amount in (0, 9, 10, 1509, 1510)] == [0, 0, 1, 150, 151]
+    waits = [next_try(tries) for tries in range(TRIES + 1)]
+    assert waits[0] == 30_000
+    assert waits[-1] is None
+    assert all(wait is not None and wait <= 12 * 3_600_000 for wait in waits[:-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("bob@example.org", "bob@example.org"),
+        (" Bob.1+x@Pay.Example.ORG ", "bob.1+x@pay.example.org"),
+        ("bob", None),
+        ("@example.org", None),
+        ("bob@localhost", None),
+        ("bob@example..org", None),
+        ("bob@-example.org", None),
+        ("bob@exa mple.org", None),
+        ("b/ob@example.org", None),
+        ("bob@example.org/x", None),
+        ("bob@example.org:8080", None),
+        ("bob@bob@example.org", None),
+        ("bób@example.org", None),
+        ("x" * 65 + "@example.org", None),
+    ],
+)
+def test_lightning_addresses(text: str, address: str | None) -> None:
+    assert parse_address(text) == address
