@@ -14,7 +14,7 @@ import msgspec
 
 from benchmarks import machine, rig
 
-NAMES = ("bulk", "single", "reports", "memory", "parcels", "labels", "callbacks")
+NAMES = ("bulk", "single", "reports", "memory", "parcels", "labels", "callbacks", "numbers")
 
 
 def main() -> int:

@@ -21,6 +21,10 @@ HEALTHY = {
     "stranded_orders": 0,
     "parcels_open": 0,
     "try_held": "0.00",
+    "purchases_open": 0,
+    "sat_held": 0,
+    "sat_parked": 0,
+    "referrals": {"owed": 0, "kept": 0},
     "callbacks_open": 0,
     "endpoints_disabled": [],
 }

@@ -8,10 +8,12 @@ from cyclopts import Parameter
 
 from ulak.cli.common import DEFAULTS, Common, note
 from ulak.cli.errors import Failed
-from ulak.core.ledger import TRY
+from ulak.core.ledger import SAT, TRY, Balance
 from ulak.core.money import main_units
+from ulak.core.referrals import ReferralState
 from ulak.service import audit, carriers
-from ulak.store import doubts, overview
+from ulak.service.house import House, known_account
+from ulak.store import doubts, ledger, overview, referrals
 from ulak.store.engine import Tx
 
 
@@ -26,13 +28,18 @@ def doctor(
 
     Shows {"ok", "broken": [sentence, ...], "orders_open", "messages_waiting", "credits_held", "unsure_held",
     "no_carrier": [{"prefix", "orders"}, ...], "stranded_orders", "parcels_open", "try_held",
-    "callbacks_open", "endpoints_disabled": [{"account", "dialect"}, ...]}. `no_carrier` are orders that are
-    due and that no configured carrier takes, `stranded_orders` those whose carrier was removed at work.
+    "purchases_open", "sat_held", "sat_parked", "referrals": {"owed", "kept"}, "callbacks_open",
+    "endpoints_disabled": [{"account", "dialect"}, ...]}. `no_carrier` are orders that are due and that no
+    configured carrier takes, `stranded_orders` those whose carrier was removed at work. `sat_parked` are sats
+    that came too late or twice and could not be given back; `kept` are sats for referrers who could not be
+    paid for long.
     """
     found = common.read(_examine)
     common.show(found)
     if found["no_carrier"]:
         note("Some orders wait for a carrier: add one whose prefix they begin with.")
+    if found["sat_parked"]:
+        note("Some sats are parked: they came late or twice, and whoever paid them wants them back.")
     if repair:
         note("Nothing was repaired: this version knows no repair that is safe to make by itself.")
     if not found["ok"]:
@@ -43,6 +50,7 @@ def _examine(tx: Tx) -> dict[str, Any]:
     broken = audit.check(tx)
     stands = overview.open_orders(tx)
     parcels, kurus = overview.open_parcels(tx)
+    purchases, sats = overview.open_purchases(tx)
     return {
         "ok": not broken,
         "broken": broken,
@@ -54,11 +62,27 @@ def _examine(tx: Tx) -> dict[str, Any]:
         "stranded_orders": overview.stranded_orders(tx),
         "parcels_open": parcels,
         "try_held": main_units(kurus, TRY),
+        "purchases_open": purchases,
+        "sat_held": sats,
+        "sat_parked": _parked(tx),
+        "referrals": _referrals(tx),
         "callbacks_open": overview.open_callbacks(tx),
         "endpoints_disabled": [
             {"account": account, "dialect": dialect} for account, dialect in overview.disabled_endpoints(tx)
         ],
     }
+
+
+def _parked(tx: Tx) -> int:
+    house = known_account(tx, House.PARKED)
+    return 0 if house is None else ledger.of_account(tx, house).get(SAT, Balance()).available
+
+
+def _referrals(tx: Tx) -> dict[str, int]:
+    """Sats that are not paid: still to be tried, and given up."""
+    unpaid = referrals.unpaid(tx)
+    kept = unpaid.get(ReferralState.KEPT, (0, 0))[1]
+    return {"owed": sum(sats for _, sats in unpaid.values()) - kept, "kept": kept}
 
 
 def _without_carrier(tx: Tx) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`ulak sandbox`: a server to try things with, its operator and its parcel carrier made up."""
+"""`ulak sandbox`: a server to try things with; what carries, what is rented and what pays is made up."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ _PARCEL: dict[str, Any] = {
 def sandbox(*, flags: ServerFlags = DEFAULTS) -> None:
     """Serve a demo account with credit and a sender, over simulated carriers, until stopped.
 
-    Writes DIR/sandbox.json, and prints it with --json: {"url", "account", "key", "hash", "apikey", "sender",
-    "pid", "port", "smsc_port", "data"}. Otherwise prints the credentials and lines to paste into a shell. The
-    credentials stay the same for the same DIR, by default $XDG_DATA_HOME/ulak-sandbox.
+    Writes DIR/sandbox.json, and prints it with --json: {"url", "account", "key", "hash", "apikey", "api_key",
+    "sender", "pid", "port", "smsc_port", "data"}. Otherwise prints the credentials and lines to paste
+    into a shell. The credentials stay the same for the same DIR, by default $XDG_DATA_HOME/ulak-sandbox.
     """
     config = flags.server_options(data_name="ulak-sandbox")
     run(config, lambda stop: _serve(config, stop, flags))
@@ -94,6 +94,7 @@ def _prepare(config: Config, database: Database, smsc_port: int) -> Demo:
         demo = service.prepare(tx, known)
         _carrier(tx, service.CARRIER, "smpp", {**_CARRIER, **_LAST_CHOICE, "port": str(smsc_port)}, vault)
         _carrier(tx, service.PARCELS, "simulator", {"carries": "parcels", **_LAST_CHOICE}, vault)
+        _carrier(tx, service.NUMBERS, "simulator", {"carries": "numbers", **_LAST_CHOICE}, vault)
         return demo
 
     return sync_write(database, change)
@@ -113,7 +114,7 @@ def _known(path: Path) -> dict[str, str]:
     """The credentials that were written the last time."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        return {name: str(document[name]) for name in ("key", "hash", "apikey") if name in document}
+        return {name: str(document[name]) for name in service.KEYS if name in document}
     except (OSError, ValueError, TypeError):
         return {}
 
@@ -125,6 +126,7 @@ def _ready(config: Config, flags: ServerFlags, demo: Demo, smsc_port: int, runni
         "key": demo.key,
         "hash": demo.hash,
         "apikey": demo.apikey,
+        "api_key": demo.api_key,
         "sender": demo.sender,
         "pid": os.getpid(),
         "port": running.port,
@@ -152,7 +154,8 @@ def _welcome(document: dict[str, Any], demo: Demo) -> str:
         f"account {demo.account}, approved sender {demo.sender}",
         f"key     {demo.key}",
         f"hash    {demo.hash}",
-        f"apikey  {demo.apikey}",
+        f"apikey  {demo.apikey}  (parcels)",
+        f"api_key {demo.api_key}  (numbers, paid from a balance)",
         f"All of this is in {document['data']}/sandbox.json. Commands work beside it, e.g.",
         f"  ulak clock advance 25h --data {document['data']}",
         "",
@@ -160,10 +163,13 @@ def _welcome(document: dict[str, Any], demo: Demo) -> str:
         "",
         _parcel_endings(),
         "",
+        _number_services(),
+        "",
         "To be pasted into another shell, one after the other: each order is the account's next, and the",
         "lines that report and cancel have the ids that those before them get.",
     ]
-    for what, line in curl_lines(document["url"], demo) + parcel_lines(document["url"], demo):
+    url = document["url"]
+    for what, line in curl_lines(url, demo) + number_lines(url) + parcel_lines(url, demo):
         lines += ["", f"# {what}", line]
     return "\n".join(lines)
 
@@ -176,6 +182,14 @@ def _parcel_endings() -> str:
         "Parcels whose specific_provider_barcode ends in these digits are special, all others are delivered:"
     )
     return "\n".join([first, *(f"  …{digits}  {what}" for digits, what in PARCEL_ENDINGS.items())])
+
+
+def _number_services() -> str:
+    """The magic services of rented numbers, for people."""
+    from ulak.wiring import NUMBER_SERVICES
+
+    first = "A code for one of these services is special, all others come within 5 seconds:"
+    return "\n".join([first, *(f"  {service:<7} {what}" for service, what in NUMBER_SERVICES.items())])
 
 
 def curl_lines(url: str, demo: Demo) -> list[tuple[str, str]]:
@@ -195,6 +209,26 @@ def curl_lines(url: str, demo: Demo) -> list[tuple[str, str]]:
         ("schedule for tomorrow", line("send-sms", _order(demo, f"{text}, yarın", tomorrow))),
         ("cancel what was scheduled", line("cancel-order", {"order": {"id": scheduled}})),
         ("report: 115 is cancelled", line("get-report", {"order": {"id": scheduled}})),
+    ]
+
+
+def number_lines(url: str) -> list[tuple[str, str]]:
+    """What there is to try with rented numbers, and the line that does it."""
+    json_type = "-H 'Content-Type: application/json'"
+    order = (
+        f"curl -sS -w '\\n' {json_type}"
+        + f' -d \'{{"country": "Germany", "service": "telegram"}}\' {url}/createorder'
+    )
+    known = "$(grep -o '[0-9a-f]\\{64\\}' order.json | head -n 1)"
+    status = f"curl -sS -w '\\n' \"{url}/orderstatus?orderId={known}\""
+    return [
+        ("rent a number for one code: the answer has an invoice", f"{order} | tee order.json"),
+        (
+            "pay the invoice, as no wallet can: its money is held",
+            f"curl -sS -w '\\n' -d @order.json {url}/ulak/v1/lightning/pay",
+        ),
+        ("the number that was rented", status),
+        ("and, some seconds later, the code that came to it: now the money is taken", status),
     ]
 
 

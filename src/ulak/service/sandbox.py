@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ulak.core.accounts import Account
 from ulak.core.errors import UlakError
-from ulak.core.ledger import TRY
+from ulak.core.ledger import SAT, TRY
 from ulak.service import accounts, carriers, credits
 from ulak.store import accounts as account_store
 from ulak.store import ledger, settings
@@ -16,9 +16,12 @@ from ulak.store.engine import Tx
 
 ACCOUNT = "demo"
 SENDER = "ULAK"
-CREDITS, KURUS = 10_000, 1_000_000
-CARRIER, PARCELS = "sandbox", "sandbox parcels"
-"""The carriers of a sandbox: of messages, and of parcels."""
+CREDITS, KURUS, SATS = 10_000, 1_000_000, 1_000_000
+CARRIER, PARCELS, NUMBERS = "sandbox", "sandbox parcels", "sandbox numbers"
+"""The carriers of a sandbox: of messages, of parcels, and the source of its numbers."""
+
+KEYS = ("key", "hash", "apikey", "api_key")
+"""Under which names the credentials are kept."""
 
 # A brand code, because the SDKs ask for a look into the consent registry unless they are told not to.
 _SETTINGS = {"iys_brand": "123456", "test_number": "905301234567"}
@@ -35,14 +38,15 @@ class Demo:
     key: str
     hash: str
     apikey: str
+    api_key: str
     sender: str
     next_number: int
     now: int
 
 
 def prepare(tx: Tx, known: Mapping[str, str]) -> Demo:
-    """Make these data a sandbox, or go on with the one they are. `known` are the key, hash and apikey of the
-    last time; what is missing or does not fit any more is issued anew.
+    """Make these data a sandbox, or go on with the one they are. `known` are the credentials of the last
+    time, by `KEYS`; what is missing or does not fit any more is issued anew.
 
     Raises:
         UlakError: the data are real: a carrier was configured before they were a sandbox.
@@ -53,15 +57,19 @@ def prepare(tx: Tx, known: Mapping[str, str]) -> Demo:
     account = account_store.find(tx, ACCOUNT)
     if account is None:
         account, known = _new_account(tx)
-    if TRY not in ledger.of_account(tx, account.id):
-        credits.grant(tx, ACCOUNT, KURUS, TRY)
-    key, key_hash, apikey = (known.get(name, "") for name in ("key", "hash", "apikey"))
+    owned = ledger.of_account(tx, account.id)
+    for asset, amount in ((TRY, KURUS), (SAT, SATS)):
+        if asset not in owned:
+            credits.grant(tx, ACCOUNT, amount, asset)
+    key, key_hash, apikey, api_key = (known.get(name, "") for name in KEYS)
     if not _opens(tx, account.id, "iletimerkezi", key, key_hash):
         key, key_hash = accounts.issue(tx, account.id)
     if not _opens(tx, account.id, "comtohome", apikey, ""):
         apikey = accounts.issue_apikey(tx, account.id)
+    if not _opens(tx, account.id, "sms4sats", api_key, ""):
+        api_key = accounts.issue_apikey(tx, account.id, "sms4sats")
     number = account_store.next_number(tx, account.id)
-    return Demo(ACCOUNT, key, key_hash, apikey, SENDER, number, tx.now)
+    return Demo(ACCOUNT, key, key_hash, apikey, api_key, SENDER, number, tx.now)
 
 
 def _new_account(tx: Tx) -> tuple[Account, Mapping[str, str]]:
@@ -69,8 +77,8 @@ def _new_account(tx: Tx) -> tuple[Account, Mapping[str, str]]:
     accounts.configure(tx, ACCOUNT, _SETTINGS)
     accounts.approve_sender(tx, ACCOUNT, SENDER)
     credits.grant(tx, ACCOUNT, CREDITS)
-    keys = {"key": made.iletimerkezi_key, "hash": made.iletimerkezi_hash, "apikey": made.comtohome_key}
-    return made.account, keys
+    keys = (made.iletimerkezi_key, made.iletimerkezi_hash, made.comtohome_key, made.sms4sats_key)
+    return made.account, dict(zip(KEYS, keys, strict=True))
 
 
 def advance(tx: Tx, span: int) -> tuple[int, int]:

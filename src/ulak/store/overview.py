@@ -24,6 +24,7 @@ _PARCELS = Sql(
     "SELECT count(*), coalesce(sum(held), 0) FROM consignment"
     " WHERE state IN (31, 33, 34, 35, 36, 37, 38, 39, 40, 41, 44, 47)"
 )
+_PURCHASES = Sql("SELECT count(*), coalesce(sum(held), 0) FROM purchase WHERE state IN (60, 63, 65, 66, 71)")
 _CALLBACKS = Sql("SELECT count(*) FROM callback WHERE state IN (2, 3, 4)")
 _DISABLED = Sql(
     "SELECT account.name, endpoint.dialect FROM endpoint JOIN account ON account.id = endpoint.account_id"
@@ -61,6 +62,13 @@ def due_orders(tx: Tx) -> dict[str, int]:
 def open_parcels(tx: Tx) -> tuple[int, int]:
     """Consignments that are under way or wait for their carrier, and the kuruş they hold."""
     row = tx.one(_PARCELS)
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def open_purchases(tx: Tx) -> tuple[int, int]:
+    """Purchases that are not final, and the sats they hold."""
+    row = tx.one(_PURCHASES)
     assert row is not None
     return int(row[0]), int(row[1])
 

@@ -4,6 +4,7 @@ from ulak.wiring.clock import now_ms
 from ulak.wiring.kinds import (
     CARRIER_KINDS,
     ENDINGS,
+    NUMBER_SERVICES,
     PARCEL_ENDINGS,
     RENDERERS,
     carries_messages,
@@ -15,6 +16,7 @@ __all__ = [
     "CARRIER_KINDS",
     "ENDINGS",
     "GROUP_KINDS",
+    "NUMBER_SERVICES",
     "PARCEL_ENDINGS",
     "RENDERERS",
     "Running",

@@ -13,12 +13,17 @@ from ulak.carriers.karrio.carrier import check as check_karrio
 from ulak.carriers.karrio.carrier import probe as probe_karrio
 from ulak.carriers.karrio.settings import parse_settings as parse_karrio
 from ulak.carriers.manual import ManualCarrier
+from ulak.carriers.number_simulator import MAGIC as MAGIC_SERVICES
+from ulak.carriers.number_simulator import NumberSimulator
 from ulak.carriers.parcel_simulator import ENDINGS as FATES
 from ulak.carriers.parcel_simulator import ParcelSimulator
 from ulak.carriers.simulator import SimulatorLink
+from ulak.carriers.sms_activate import source as sms_activate
+from ulak.carriers.sms_activate.settings import check_settings as check_sms_activate
 from ulak.core.callbacks import Renderer
 from ulak.core.carriers import check_manual, check_simulator
 from ulak.core.errors import UlakError
+from ulak.core.numbers import NumberSource
 from ulak.core.ports import MessageLink
 from ulak.core.shipping import ParcelCarrier
 from ulak.dialects import hooks
@@ -29,14 +34,16 @@ from ulak.dialects.smpp.connect import LinkSettings, SmppLink, parse_settings, p
 from ulak.dialects.smpp.serve import MAGIC, start_simulator
 from ulak.outbound import Outbound
 from ulak.service.carriers import Carrier
+from ulak.store.books import Books
 
 
 class Outside(NamedTuple):
-    """What the way to a parcel carrier is made with; in `directory` it keeps what it has to remember."""
+    """What the way to a carrier is made with; in `directory` it keeps what it has to remember."""
 
     outbound: Outbound
     clock: Callable[[], int]
     directory: Path
+    books: Books
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class CarrierKind:
     """A kind of configured carrier: how its settings are checked, how its ways are made, and one is tried.
 
     `link` makes a way for messages, where `messages` says that it takes them with these settings; `parcels`
-    makes one for parcels, None where it takes none. `news` reads what a carrier of this kind calls us about.
+    makes one for parcels, `numbers` one to rented numbers, None where there is none. `news` reads what a
+    carrier of this kind calls us about.
     """
 
     check: Callable[[Mapping[str, str]], object]
@@ -52,6 +60,9 @@ class CarrierKind:
     messages: Callable[[Mapping[str, str]], bool] = lambda _settings: False
     link: Callable[[Mapping[str, str]], MessageLink] | None = None
     parcels: Callable[[Mapping[str, str], Outside], ParcelCarrier | None] = lambda _settings, _outside: None
+    numbers: Callable[[Carrier, Mapping[str, str], Outside], NumberSource | None] = (
+        lambda _carrier, _settings, _outside: None
+    )
     news: hooks.Reader | None = None
 
 
@@ -80,8 +91,18 @@ def _simulated_parcels(settings: Mapping[str, str], _outside: Outside) -> Parcel
     return ParcelSimulator(settings) if settings.get("carries") == "parcels" else None
 
 
+def _simulated_numbers(
+    _carrier: Carrier, settings: Mapping[str, str], _outside: Outside
+) -> NumberSource | None:
+    return NumberSimulator(settings) if settings.get("carries") == "numbers" else None
+
+
 def _karrio(settings: Mapping[str, str], outside: Outside) -> ParcelCarrier:
     return KarrioCarrier(parse_karrio(settings), journal=outside.directory)
+
+
+NUMBER_SERVICES = dict(MAGIC_SERVICES)
+"""What the simulated source of numbers does for these services; all others get a code."""
 
 
 @contextlib.asynccontextmanager
@@ -110,6 +131,7 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
         messages=lambda settings: settings.get("carries", "sms") == "sms",
         link=_simulated_link,
         parcels=_simulated_parcels,
+        numbers=_simulated_numbers,
     ),
     "manual": CarrierKind(
         check=check_manual,
@@ -128,6 +150,13 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
         check=check_karrio,
         probe=lambda settings: probe_karrio(parse_karrio(settings)),
         parcels=_karrio,
+    ),
+    "sms_activate": CarrierKind(
+        check=check_sms_activate,
+        probe=sms_activate.probe,
+        numbers=lambda _carrier, settings, outside: sms_activate.SmsActivateSource(
+            settings, outside.outbound
+        ),
     ),
 }
 

@@ -134,7 +134,7 @@ async def run_server(
     dispatcher = Dispatcher(books, look=_look, make=_maker(vault))
     books.wake = dispatcher.wake
     outbound = Outbound(config.callback_allow)
-    outside = Outside(outbound, now_ms, config.data)
+    outside = Outside(outbound, now_ms, config.data, books)
     process = secrets.token_hex(8)
     parcels = Parcels(config, books, vault, outside, process)
     sender = CallbackSender(books, outbound, RENDERERS, partial(signing_key, vault), random.random, now_ms)
