@@ -1,7 +1,7 @@
 """A new machine: clone, `make demo`, paste what it printed.
 
-What is cloned is the last commit. The lines are executed as they are printed, by `sh`; only the one that asks
-for the report is repeated until the message has had time to arrive.
+What is cloned is the last commit. The lines are executed as they are printed, by `sh`; only those that ask
+how something stands are repeated until it has had time to come about.
 """
 
 from __future__ import annotations
@@ -125,9 +125,10 @@ async def _paste(line: str, folder: Path) -> dict[str, Any]:
 
 
 async def _paste_all(lines: dict[str, str], folder: Path) -> None:
-    """What is there to try with messages, then with parcels."""
-    *messages, create, find, label = lines.values()
+    """What is there to try with messages, with rented numbers, then with parcels."""
+    *messages, rent, pay, number, code, create, find, label = lines.values()
     await _paste_messages(messages, folder)
+    await _paste_numbers([rent, pay, number, code], folder)
     made = json.loads(await _printed(create, folder))
     assert made["status"] is True, made
     parcel = json.loads(await _printed(find, folder))["data"]
@@ -158,6 +159,30 @@ async def _paste_messages(lines: list[str], folder: Path) -> None:
     order = (await _paste(cancelled, folder))["order"]
     assert (order["id"], order["status"]) == (scheduled["order"]["id"], 115)
     assert order["message"][0]["status"] == 112
+
+
+async def _paste_numbers(lines: list[str], folder: Path) -> None:
+    """Rent a number, pay for it, see the number, see the code."""
+    rent, pay, number, code = lines
+    order = json.loads(await _printed(rent, folder))
+    assert list(order) == ["status", "orderId", "payreq"]
+    assert json.loads(await _printed(pay, folder)) == {"state": "held"}
+    seen = await _until(number, folder, "number")
+    assert (seen["paid"], seen["country"], seen["service"]) == (True, "Germany", "Telegram")
+    done = await _until(code, folder, "code")
+    assert (done["number"], done["id"]) == (seen["number"], seen["id"])
+
+
+async def _until(line: str, folder: Path, field: str) -> dict[str, Any]:
+    """What a line prints once there is this field in it."""
+    deadline = time.monotonic() + 15
+    while True:
+        found: dict[str, Any] = json.loads(await _printed(line, folder))
+        if field in found:
+            return found
+        assert "error" not in found, found
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.2)
 
 
 async def test_two_commands_on_a_new_machine(

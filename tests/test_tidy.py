@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "service": {"core", "store"},
     "dialects.door": {"core", "store", "service"},
     "dialects.hooks": {"core", "store", "service", "dialects.door"},
+    "dialects.sandbox": {"core", "store", "service", "dialects.door"},
     "dialects.serve": {"core", "store", "service", "dialects.door", "own"},
     "dialects.connect": {"core", "outbound", "own"},
     "dialects.wire": {"core", "own"},
@@ -32,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "papers": {"core"},
     "outbound": {"core"},
     "workers": {"core", "service", "outbound"},
-    "cli": {"core", "store", "service", "outbound", "config", "wiring"},
+    "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding"},
     "config": {"core"},
 }
 
@@ -55,7 +56,7 @@ def part_of(module: str) -> tuple[str, str]:
     names = module.split(".")[1:] or [""]
     if names[0] != "dialects" or len(names) < 2:
         return names[0], ""
-    if names[1] in ("door", "hooks"):
+    if names[1] in ("door", "hooks", "sandbox"):
         return f"dialects.{names[1]}", ""
     role = names[2] if len(names) > 2 and names[2] in ("serve", "connect") else "wire"
     return f"dialects.{role}", names[1]

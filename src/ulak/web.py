@@ -21,8 +21,15 @@ BODY_MAX = 16 * 1024 * 1024
 BODY_SECONDS = 30.0
 """A body has to be here in this time. The server itself would wait for ever."""
 
+OWN = frozenset(("/healthz", "/readyz", "/metrics", "/api/manifest.json", "/panel", "/ulak/v1"))
+OWN_BELOW = ("/panel/", "/ulak/v1/")
+"""Paths that are Ulak's own, and those with everything below them, whatever a dialect's prefix covers."""
+
 # Who sends none of these sends no body (RFC 9112, section 6.3).
 _BODY_HEADERS = frozenset((b"content-length", b"transfer-encoding"))
+
+# An answer of this status has neither a body nor a word about one (RFC 9110, section 8.6).
+_NO_CONTENT = 204
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -42,8 +49,13 @@ class Web:
         trusted_proxies: Networks = (),
     ) -> None:
         """`dialects` are (prefix, dialect) in the order they are tried; `ready` says what is not in order:
-        an object whose `ready` is true or false."""
+        an object whose `ready` is true or false.
+
+        A dialect at "/" gets every path that is nobody's. What is Ulak's own stays so, unless a prefix lies
+        within it.
+        """
         self._dialects = list(dialects)
+        self._within_own = [entry for entry in dialects if entry[0].startswith(OWN_BELOW)]
         self._ready = ready
         self._proxies = tuple(trusted_proxies)
 
@@ -52,7 +64,8 @@ class Web:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
-        for prefix, dialect in self._dialects:
+        is_own = path in OWN or path.startswith(OWN_BELOW)
+        for prefix, dialect in self._within_own if is_own else self._dialects:
             if path.startswith(prefix):
                 reply = await self._through(dialect, scope, receive)
                 break
@@ -103,7 +116,7 @@ class Web:
         return any(parsed in network for network in self._proxies)
 
     async def _own(self, path: str) -> Reply:
-        """Paths that belong to no dialect."""
+        """What is Ulak's own, and what is nobody's."""
         if path == "/healthz":
             return Reply(200, b'{"alive":true}')
         if path == "/readyz":
@@ -149,15 +162,9 @@ def _announced(scope: dict[str, Any]) -> int:
 
 
 async def _answer(reply: Reply, send: Send) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": reply.status,
-            "headers": [
-                (b"content-type", reply.content_type),
-                (b"content-length", str(len(reply.body)).encode()),
-                *reply.headers,
-            ],
-        }
-    )
+    headers = [*reply.headers]
+    if reply.status != _NO_CONTENT:
+        headers.append((b"content-type", reply.content_type))
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})

@@ -106,6 +106,7 @@ def test_every_command_takes_data_database_and_json(command: Command) -> None:
         "sender": ["approve"],
         "carrier": ["add", "list", "remove", "test"],
         "clock": ["advance"],
+        "lightning": ["pay"],
         "callback": ["list", "resend"],
         "parcel": ["list", "show", "move"],
     }

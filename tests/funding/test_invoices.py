@@ -182,7 +182,7 @@ def test_an_invoice_is_what_was_asked_for() -> None:
     text = made()
     wanted = Invoice(text, HASH, 1_500, (CREATED + 600) * 1_000)
     assert invoices.check(text, HASH, 1_500, "regtest") == wanted
-    assert invoices.check(text, HASH, 1_500) == wanted
+    assert invoices.check(text, HASH, 1_500, min_cltv=144) == wanted
     assert invoices.check_plain(text, 1_500, "regtest") == wanted
 
 
@@ -202,6 +202,11 @@ def test_an_invoice_is_not_what_was_asked_for(
 ) -> None:
     with pytest.raises(CannotDo, match=why):
         invoices.check(text, payment_hash, amount, network)
+
+
+def test_an_invoice_whose_payment_cannot_be_held_for_long() -> None:
+    with pytest.raises(CannotDo, match="for 144 blocks only"):
+        invoices.check(made(), HASH, 1_500, min_cltv=145)
 
 
 async def test_off_the_loop() -> None:

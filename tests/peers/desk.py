@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from ulak.core.ports import Accepted, Outcome, Outgoing, Report, Unknown
+from ulak.core.ports import Accepted, Inbound, Outcome, Outgoing, Report, Unknown
 
 
 class RecordingDesk:
-    """`outcome` by message, `seen` in the order of arrival, `reported`, `states`.
+    """`outcome` by message, `seen` in the order of arrival, `reported`, `came_in`, `states`.
 
-    `store` decides about each batch of reports: True or False at once; None keeps the question in `pending`.
+    `store` decides about each batch of reports and of SMS: True or False at once; None keeps the question in
+    `pending`.
     """
 
     def __init__(self, store: bool | None = True) -> None:
@@ -19,6 +20,7 @@ class RecordingDesk:
         self.outcome: dict[int, Outcome] = {}
         self.seen: list[int] = []
         self.reported: list[Report] = []
+        self.came_in: list[Inbound] = []
         self.pending: list[Callable[[bool], None]] = []
         self.states: list[tuple[bool, str]] = []
         self.batches = 0
@@ -32,6 +34,13 @@ class RecordingDesk:
 
     def reports(self, batch: Sequence[Report], stored: Callable[[bool], None]) -> None:
         self.reported.extend(batch)
+        self._decide(stored)
+
+    def inbound(self, batch: Sequence[Inbound], stored: Callable[[bool], None]) -> None:
+        self.came_in.extend(batch)
+        self._decide(stored)
+
+    def _decide(self, stored: Callable[[bool], None]) -> None:
         if self.store is None:
             self.pending.append(stored)
         else:

@@ -34,6 +34,7 @@ app.command("ulak.cli.account:app", name="account", help="Accounts: who may use 
 app.command("ulak.cli.credit:app", name="credit", help="Credit of accounts.")
 app.command("ulak.cli.sender:app", name="sender", help="Names that accounts may send under.")
 app.command("ulak.cli.carrier:app", name="carrier", help="Carriers: the ways out.")
+app.command("ulak.cli.number:app", name="number", help="Telephone numbers of your own.")
 app.command("ulak.cli.parcel:app", name="parcel", help="Parcels of all accounts.")
 app.command("ulak.cli.price:app", name="price", help="Prices of numbers and single messages.")
 app.command("ulak.cli.message:app", name="message", help="Messages that may have gone twice.")

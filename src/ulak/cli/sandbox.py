@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +75,14 @@ def sandbox(*, flags: ServerFlags = DEFAULTS) -> None:
     into a shell. The credentials stay the same for the same DIR, by default $XDG_DATA_HOME/ulak-sandbox.
     """
     config = flags.server_options(data_name="ulak-sandbox")
+    if not config.funding and _has_lightning():
+        config = replace(config, funding="memory")
     run(config, lambda stop: _serve(config, stop, flags))
+
+
+def _has_lightning() -> bool:
+    """Whether the extra `lightning` is installed, with which invoices are made."""
+    return find_spec("bolt11") is not None
 
 
 async def _serve(config: Config, stop: asyncio.Event, flags: ServerFlags) -> None:

@@ -68,6 +68,23 @@ class Report:
     raw: str
 
 
+@dataclass(slots=True)
+class Inbound:
+    """An SMS from somebody, or one part of it. `number` is whom it was sent to, 0 if that is no number.
+
+    `reference` is the same for all parts of a message, and when the operator tells of it again. `part` counts
+    from 1 to `parts`. `at` is when it was sent (ms UTC), if the operator says.
+    """
+
+    number: int
+    sender: str
+    text: str
+    reference: str
+    part: int = 1
+    parts: int = 1
+    at: int | None = None
+
+
 class LinkDesk(Protocol):
     """Where a link tells what happened."""
 
@@ -77,6 +94,9 @@ class LinkDesk(Protocol):
     def reports(self, batch: Sequence[Report], stored: Callable[[bool], None]) -> None:
         """News from the operator. `stored(True)` is called once it is committed, and only then may it be
         acknowledged; `stored(False)` when it could not be kept, so that the operator sends it again."""
+
+    def inbound(self, batch: Sequence[Inbound], stored: Callable[[bool], None]) -> None:
+        """SMS that came in over the link. `stored` is called as for `reports`."""
 
     def link_state(self, up: bool, why: str) -> None:
         """The link can take messages, or cannot, and why."""

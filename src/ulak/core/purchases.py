@@ -165,6 +165,7 @@ class Shown(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `number_id` is what the source knows the number by where that is a number, else an id of ours. `texts` are
     those of a rental. Fields that are not to be seen (yet) are None: a code before its money is taken, say.
+    `kept`: the message was sent, so its money stays taken although it was not delivered.
     """
 
     public_id: str
@@ -179,6 +180,7 @@ class Shown(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str | None = None
     ends: int | None = None
     texts: tuple[Incoming, ...] = ()
+    kept: bool = False
 
 
 _SAFE = 2**53
@@ -209,6 +211,7 @@ def shown_of(purchase: Purchase, texts: Sequence[Incoming] = ()) -> Shown:
         purchase.code if done else None,
         purchase.ends if has_number else None,
         tuple(texts) if has_number else (),
+        purchase.state is PurchaseState.FAILED and purchase.resolve is Resolve.SETTLE,
     )
 
 

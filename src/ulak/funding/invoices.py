@@ -1,6 +1,6 @@
 """What a Lightning invoice says (BOLT 11), read with the library `bolt11` and checked further.
 
-The library takes about 17 ms for an invoice, all of it Python; whoever is on an event loop uses the functions
+The library takes 5 to 25 ms for an invoice, all of it Python; whoever is on an event loop uses the functions
 that end in `_aside`.
 """
 
@@ -90,13 +90,19 @@ def read(payreq: str) -> Terms:
     )
 
 
-def check(payreq: str, payment_hash: bytes, amount: int, network: str | None = None) -> Invoice:
+def check(
+    payreq: str, payment_hash: bytes, amount: int, network: str | None = None, min_cltv: int = 0
+) -> Invoice:
     """The invoice that a node made for us, if it is over this hash and exactly so many sats.
+
+    `network` None is any; `min_cltv` are the blocks that its payment can be held at least.
 
     Raises:
         CannotDo: it is not, or of another network, or no invoice.
     """
     terms = read(payreq)
+    if terms.min_cltv < min_cltv:
+        raise CannotDo(f"the node made an invoice whose payment it can hold for {terms.min_cltv} blocks only")
     if terms.payment_hash != payment_hash:
         raise CannotDo("the node made an invoice with another payment hash than was asked for")
     return _checked(payreq, terms, amount, network)
@@ -112,9 +118,11 @@ async def read_aside(payreq: str) -> Terms:
     return await asyncio.to_thread(read, payreq)
 
 
-async def check_aside(payreq: str, payment_hash: bytes, amount: int, network: str | None = None) -> Invoice:
+async def check_aside(
+    payreq: str, payment_hash: bytes, amount: int, network: str | None = None, min_cltv: int = 0
+) -> Invoice:
     """`check`, off the event loop."""
-    return await asyncio.to_thread(check, payreq, payment_hash, amount, network)
+    return await asyncio.to_thread(check, payreq, payment_hash, amount, network, min_cltv)
 
 
 async def check_plain_aside(payreq: str, amount: int, network: str | None = None) -> Invoice:

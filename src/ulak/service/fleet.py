@@ -1,37 +1,49 @@
-"""The parcel carriers at work: one object for each configured carrier, made when it is first needed."""
+"""The ways to carriers at work: one object for each configured carrier, made when it is first needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 
+from ulak.core.numbers import NumberSource
 from ulak.core.shipping import ParcelCarrier
 from ulak.service.carriers import Carrier
 
-log = structlog.get_logger("ulak.parcels")
+log = structlog.get_logger("ulak.carriers")
 
 
-class Courier(NamedTuple):
-    """A configured carrier that takes parcels, and the way to it."""
+class Closable(Protocol):
+    """What every way to a carrier can do."""
+
+    async def close(self) -> None:
+        """Hang up."""
+
+
+Way = TypeVar("Way", bound=Closable)
+
+
+class Contact(NamedTuple, Generic[Way]):
+    """A configured carrier that does what is wanted, and the way to it."""
 
     row: Carrier
-    way: ParcelCarrier
+    way: Way
 
 
-class Fleet:
-    """Keeps the ways to parcel carriers. Used on the event loop only."""
+class Ways(Generic[Way]):
+    """Keeps the ways to carriers of one sort. Used on the event loop only."""
 
-    def __init__(self, make: Callable[[Carrier], ParcelCarrier | None]) -> None:
-        """`make` builds the way to a configured carrier, None if it takes no parcels or cannot be used."""
+    def __init__(self, make: Callable[[Carrier], Way | None]) -> None:
+        """`make` builds the way to a configured carrier, None if it is not of this sort or cannot be used."""
         self._make = make
-        self._ways: dict[int, tuple[Carrier, ParcelCarrier | None]] = {}
+        self._ways: dict[int, tuple[Carrier, Way | None]] = {}
 
-    async def of(self, rows: Iterable[Carrier]) -> dict[int, Courier]:
-        """The couriers among these configured carriers, by id. What was changed is made anew."""
-        found: dict[int, Courier] = {}
-        changed: list[tuple[Carrier, ParcelCarrier | None]] = []
+    async def of(self, rows: Iterable[Carrier]) -> dict[int, Contact[Way]]:
+        """The ways to those of these configured carriers that are of this sort, by id. What was changed is
+        made anew."""
+        found: dict[int, Contact[Way]] = {}
+        changed: list[tuple[Carrier, Way | None]] = []
         for row in rows:
             known = self._ways.get(row.id)
             if known is None or known[0] != row:
@@ -40,11 +52,11 @@ class Fleet:
                 # Put there before anything is waited for: others ask at the same time.
                 known = self._ways[row.id] = (row, self._made(row))
             if known[1] is not None:
-                found[row.id] = Courier(row, known[1])
+                found[row.id] = Contact(row, known[1])
         await _hang_up(changed)
         return found
 
-    def _made(self, row: Carrier) -> ParcelCarrier | None:
+    def _made(self, row: Carrier) -> Way | None:
         """The way to a carrier. One that cannot be made must not take the others along."""
         try:
             return self._make(row)
@@ -58,10 +70,23 @@ class Fleet:
         await _hang_up(ways.values())
 
 
-async def _hang_up(ways: Iterable[tuple[Carrier, ParcelCarrier | None]]) -> None:
+async def _hang_up(ways: Iterable[tuple[Carrier, Closable | None]]) -> None:
     for row, way in ways:
         try:
             if way is not None:
                 await way.close()
         except Exception:
             log.exception("carrier.not_closed", carrier=row.name)
+
+
+Courier = Contact[ParcelCarrier]
+"""A carrier that takes parcels."""
+
+Fleet = Ways[ParcelCarrier]
+"""The ways to those."""
+
+Source = Contact[NumberSource]
+"""A carrier that rents out numbers."""
+
+SourceFleet = Ways[NumberSource]
+"""The ways to those."""

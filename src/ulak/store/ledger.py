@@ -23,8 +23,9 @@ _SAVE = Sql(
     fresh=("account_id int8", "asset text", "issued int8", "available int8", "held int8", "spent int8"),
 )
 _POST = Sql(
-    "INSERT INTO posting (account_id, asset, move, amount, order_id, at, consignment_id)"
-    " SELECT account_id, asset, move, amount, order_id, :now, consignment_id FROM {rows} AS fresh",
+    "INSERT INTO posting (account_id, asset, move, amount, order_id, at, consignment_id, purchase_id)"
+    " SELECT account_id, asset, move, amount, order_id, :now, consignment_id, purchase_id"
+    " FROM {rows} AS fresh",
     rows=(
         "account_id int8",
         "asset text",
@@ -32,6 +33,7 @@ _POST = Sql(
         "amount int8",
         "order_id int8",
         "consignment_id int8",
+        "purchase_id int8",
     ),
 )
 
@@ -63,8 +65,8 @@ def save(tx: Tx, balances: Mapping[Key, Balance], postings: Sequence[Posting]) -
             if key in touched
         ],
     )
-    tx.run(
-        _POST,
-        rows=[(p.account_id, p.asset, int(p.move), p.amount, p.order_id, p.consignment_id) for p in postings],
-        now=tx.now,
-    )
+    rows = [
+        (p.account_id, p.asset, int(p.move), p.amount, p.order_id, p.consignment_id, p.purchase_id)
+        for p in postings
+    ]
+    tx.run(_POST, rows=rows, now=tx.now)

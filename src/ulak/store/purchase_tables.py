@@ -110,6 +110,26 @@ incoming = Table(
     Index("uq_incoming_digest", "carrier_id", "number", "digest", unique=True),
 )
 
+# What links told of SMS lately: parts until their message is whole, and traces of all by which one that is
+# told again is known. `chain` is a digest of what the parts of a message have in common.
+incoming_part = Table(
+    "incoming_part",
+    metadata,
+    Column("carrier_id", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("chain", BigInteger, primary_key=True),
+    Column("part", SmallInteger, primary_key=True),
+    Column("parts", SmallInteger, nullable=False),
+    Column("sender", Text, nullable=False),
+    # Empty where there is one part only.
+    Column("text", Text, nullable=False),
+    # 1: its message was passed on.
+    Column("done", SmallInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_incoming_part_at", "at"),
+    sqlite_with_rowid=False,
+)
+
 # Numbers of the operator's own. One is rented by one purchase at a time, and once for a service.
 own_number = Table(
     "own_number",
@@ -151,10 +171,10 @@ memory_invoice = Table(
     Column("expires", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False),
     Index(
-        "ix_memory_invoice_held",
+        "ix_memory_invoice_paid",
         "changed",
-        sqlite_where=text("state = 3"),
-        postgresql_where=text("state = 3"),
+        sqlite_where=text("state = 3 OR (state = 4 AND hold = 0)"),
+        postgresql_where=text("state = 3 OR (state = 4 AND hold = 0)"),
     ),
     sqlite_with_rowid=False,
 )

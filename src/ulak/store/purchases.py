@@ -5,10 +5,10 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from ulak.core.purchases import Incoming, Purchase, key_of
-from ulak.core.states import PurchaseKind, PurchaseState, Resolve
+from ulak.core.states import MESSAGE_STATES, MessageState, PurchaseKind, PurchaseState, Resolve
 from ulak.store.engine import Row, Sql, Tx
 
 _FIELDS = [field.name for field in fields(Purchase)]
@@ -42,13 +42,35 @@ _BY_HASH = Sql(
     "SELECT purchase.id FROM {hashes} AS wanted JOIN purchase ON purchase.payment_hash = wanted.hash",
     hashes=("hash text",),
 )
+_SET_HASH = Sql("UPDATE purchase SET payment_hash = :hash WHERE id = :id AND payment_hash IS NULL")
+_OWNERS = Sql(
+    "SELECT purchase.id, account_id FROM {ids} AS wanted JOIN purchase ON purchase.id = wanted.id",
+    ids=("id int8",),
+)
 _DUE = Sql("SELECT id FROM purchase WHERE due > 0 AND due <= :now ORDER BY due LIMIT :limit")
-_LOOK = Sql("SELECT id FROM purchase WHERE look > 0 AND look <= :now ORDER BY look LIMIT :limit")
+_LOOK = Sql(
+    "SELECT purchase.id, kind, purchase.state, carrier_id, reference, purchase.number, service, paid,"
+    " assigned, message.state FROM purchase LEFT JOIN message ON message.id = purchase.message_id"
+    " WHERE look > 0 AND look <= :now ORDER BY look LIMIT :limit"
+)
 _VERIFY = Sql("SELECT id FROM purchase WHERE verify > 0 AND verify <= :now ORDER BY verify LIMIT :limit")
 _ANY_DUE = Sql(
     "SELECT EXISTS (SELECT 1 FROM purchase WHERE due > 0 AND due <= :now),"
     " EXISTS (SELECT 1 FROM purchase WHERE look > 0 AND look <= :now),"
     " EXISTS (SELECT 1 FROM purchase WHERE verify > 0 AND verify <= :now)"
+)
+# Only what still waits: what was done meanwhile has no such time any more.
+_LOOK_AT = Sql(
+    "UPDATE purchase SET look = fresh.at FROM {fresh} AS fresh WHERE purchase.id = fresh.id AND look > 0",
+    fresh=("id int8", "at int8"),
+)
+_VERIFY_AT = Sql(
+    "UPDATE purchase SET verify = fresh.at FROM {fresh} AS fresh WHERE purchase.id = fresh.id AND verify > 0",
+    fresh=("id int8", "at int8"),
+)
+_DUE_AT = Sql(
+    "UPDATE purchase SET due = fresh.at FROM {fresh} AS fresh WHERE purchase.id = fresh.id AND due > 0",
+    fresh=("id int8", "at int8"),
 )
 _VERIFY_ALL = Sql("UPDATE purchase SET verify = :now WHERE verify > :now")
 _CREDITS = Sql(
@@ -67,7 +89,30 @@ _ADD_INCOMING = Sql(
     " VALUES (:purchase, :carrier, :number, :sender, :text, :code, :digest, :at)"
     " ON CONFLICT (carrier_id, number, digest) DO NOTHING"
 )
+# An order that no carrier took: its message is the only one, and has its id.
+_WITHDRAW_ORDER = Sql(
+    "UPDATE sms_order SET state = 15, undelivered = total, held = 0"
+    " WHERE id = :id AND total = 1 AND state IN (10, 11)"
+)
+_WITHDRAW_MESSAGE = Sql("UPDATE message SET state = 24, changed = :seconds WHERE id = :id AND state = 20")
+_ANY_INCOMING = Sql("SELECT 1 FROM incoming WHERE purchase_id = :purchase LIMIT 1")
 _INCOMING = Sql("SELECT sender, text, code, at FROM incoming WHERE purchase_id = :purchase ORDER BY at, id")
+
+
+class Look(NamedTuple):
+    """A purchase about which its source, or the order engine, is to be asked now, and where its message
+    stands, if it is one."""
+
+    id: int
+    kind: PurchaseKind
+    state: PurchaseState
+    carrier_id: int | None
+    reference: str | None
+    number: int | None
+    service: str
+    paid: int | None
+    assigned: int | None
+    message: MessageState | None
 
 
 def insert(tx: Tx, purchase: Purchase) -> int:
@@ -83,6 +128,11 @@ def save(tx: Tx, purchase: Purchase, was: PurchaseState) -> bool:
     """Write what can change, if the state is still what it was; whether it is written."""
     values: dict[str, Any] = {name: _plain(getattr(purchase, name)) for name in _CHANGEABLE}
     return tx.run(_SAVE, id=purchase.id, was=int(was), **values) == 1
+
+
+def set_hash(tx: Tx, purchase_id: int, payment_hash: str) -> None:
+    """The hash of an invoice whose preimage is the node's."""
+    tx.run(_SET_HASH, id=purchase_id, hash=payment_hash)
 
 
 def shown(tx: Tx, public_id: str) -> Purchase | None:
@@ -104,8 +154,13 @@ def load(tx: Tx, ids: Iterable[int]) -> dict[int, Purchase]:
     return {row[0]: _read(row) for row in tx.all(_LOAD, ids=sorted(set(ids)))}
 
 
+def owners(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
+    """The account of each purchase; not locked, it never changes."""
+    return {row[0]: row[1] for row in tx.all(_OWNERS, ids=sorted(set(ids)))}
+
+
 def locked(tx: Tx, ids: Iterable[int]) -> dict[int, Purchase]:
-    """The same, locked by id. Their accounts' balances are locked before, where they will change."""
+    """The same, locked in the order of their ids. Balances that will change are locked before."""
     return {row[0]: _read(row) for row in tx.all(_LOCKED, ids=sorted(set(ids)))}
 
 
@@ -119,9 +174,30 @@ def due(tx: Tx, limit: int) -> list[int]:
     return [row[0] for row in tx.all(_DUE, now=tx.now, limit=limit)]
 
 
-def to_look(tx: Tx, limit: int) -> list[int]:
-    """Purchases about which their source, or the order engine, is to be asked now."""
-    return [row[0] for row in tx.all(_LOOK, now=tx.now, limit=limit)]
+def to_look(tx: Tx, limit: int) -> list[Look]:
+    """Purchases about which their source, or the order engine, is to be asked now, the longest due first."""
+    return [
+        Look._make((row[0], _KINDS[row[1]], _STATES[row[2]], *row[3:9], MESSAGE_STATES.get(row[9])))
+        for row in tx.all(_LOOK, now=tx.now, limit=limit)
+    ]
+
+
+def look_at(tx: Tx, times: Sequence[tuple[int, int]]) -> None:
+    """When these (purchase, ms) are looked at next."""
+    if times:
+        tx.run(_LOOK_AT, fresh=times)
+
+
+def verify_at(tx: Tx, times: Sequence[tuple[int, int]]) -> None:
+    """When the node is asked next about these (purchase, ms)."""
+    if times:
+        tx.run(_VERIFY_AT, fresh=times)
+
+
+def due_at(tx: Tx, times: Sequence[tuple[int, int]]) -> None:
+    """When time changes these (purchase, ms)."""
+    if times:
+        tx.run(_DUE_AT, fresh=times)
 
 
 def to_verify(tx: Tx, limit: int) -> list[int]:
@@ -172,6 +248,19 @@ def add_incoming(
         )
         == 1
     )
+
+
+def withdraw_message(tx: Tx, message_id: int) -> bool:
+    """Take a message back that was bought by itself, if no carrier has taken it; whether it was so."""
+    if tx.run(_WITHDRAW_ORDER, id=message_id) != 1:
+        return False
+    tx.run(_WITHDRAW_MESSAGE, id=message_id, seconds=tx.now // 1000)
+    return True
+
+
+def any_incoming(tx: Tx, purchase_id: int) -> bool:
+    """Whether an SMS came to a purchase's number."""
+    return tx.one(_ANY_INCOMING, purchase=purchase_id) is not None
 
 
 def incoming(tx: Tx, purchase_id: int) -> Sequence[Incoming]:

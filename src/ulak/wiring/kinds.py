@@ -32,6 +32,7 @@ from ulak.dialects.comtohome.callbacks import RENDERER as COMTOHOME_CALLBACKS
 from ulak.dialects.comtohome.callbacks import read_news as read_comtohome_news
 from ulak.dialects.smpp.connect import LinkSettings, SmppLink, parse_settings, probe
 from ulak.dialects.smpp.serve import MAGIC, start_simulator
+from ulak.dialects.sms4sats.callbacks import RENDERER as SMS4SATS_CALLBACKS
 from ulak.outbound import Outbound
 from ulak.service.carriers import Carrier
 from ulak.store.books import Books
@@ -167,5 +168,5 @@ def carries_messages(carrier: Carrier) -> bool:
     return kind is not None and kind.messages(carrier.shown)
 
 
-RENDERERS: dict[str, Renderer] = {"comtohome": COMTOHOME_CALLBACKS}
+RENDERERS: dict[str, Renderer] = {"comtohome": COMTOHOME_CALLBACKS, "sms4sats": SMS4SATS_CALLBACKS}
 """The dialects that tell of events, and how."""

@@ -21,6 +21,7 @@ from ulak.config import Config
 from ulak.core.errors import UlakError
 from ulak.core.ports import MessageLink
 from ulak.dialects import hooks
+from ulak.dialects.door import Dialect
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
 from ulak.service import carriers as carrier_service
@@ -37,6 +38,7 @@ from ulak.store.writer import GroupKind
 from ulak.web import Web
 from ulak.wiring.clock import now_ms
 from ulak.wiring.kinds import CARRIER_KINDS, RENDERERS, Outside, carries_messages
+from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
 from ulak.workers.callback import CallbackSender
 from ulak.workers.main import Dispatcher, Outlook, every
@@ -126,29 +128,55 @@ async def run_server(
     """Serve until `stop` is set, then finish what was begun. `ready` is called once requests are answered."""
     _more_files()
     database = open_database(config)
-    listener = _listen(config.host, config.port)
-    port = listener.getsockname()[1]
-    url = config.public_url or f"http://{_shown(config.host)}:{port}"
-    vault = Vault(config.data, config.key)
-    books = _Placing(database, GROUP_KINDS)
-    dispatcher = Dispatcher(books, look=_look, make=_maker(vault))
-    books.wake = dispatcher.wake
-    outbound = Outbound(config.callback_allow)
-    outside = Outside(outbound, now_ms, config.data, books)
-    process = secrets.token_hex(8)
-    parcels = Parcels(config, books, vault, outside, process)
-    sender = CallbackSender(books, outbound, RENDERERS, partial(signing_key, vault), random.random, now_ms)
-    parcel_doors = parcels.doors(url)
-    web = Web(
-        [
+    async with contextlib.AsyncExitStack() as at_end:
+        listener = at_end.enter_context(contextlib.closing(_listen(config.host, config.port)))
+        port = listener.getsockname()[1]
+        url = config.public_url or f"http://{_shown(config.host)}:{port}"
+        vault = Vault(config.data, config.key)
+        books = _Placing(database, GROUP_KINDS)
+        at_end.push_async_callback(books.close)
+        dispatcher = Dispatcher(books, look=_look, make=_maker(vault))
+        books.wake = dispatcher.wake
+        outbound = await at_end.enter_async_context(Outbound(config.callback_allow))
+        outside = Outside(outbound, now_ms, config.data, books)
+        process = secrets.token_hex(8)
+        parcels = Parcels(config, books, vault, outside, process)
+        at_end.push_async_callback(parcels.close)
+        numbers = Numbers(config, books, vault, outside, process)
+        at_end.push_async_callback(numbers.close)
+        sender = CallbackSender(
+            books, outbound, RENDERERS, partial(signing_key, vault), random.random, now_ms
+        )
+        parcel_doors = parcels.doors(url)
+        doors: list[tuple[str, Dialect]] = [
             (hooks.PREFIX, parcels.hooks),
             ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price)),
             *((prefix, parcel_doors) for prefix in ("/api/", "/uploads/")),
-        ],
-        lambda: _readiness(books, dispatcher, parcels),
-        trusted_proxies=config.trusted_proxy,
-    )
-    server = _Server(
+            *await numbers.own_doors(),
+            ("/", numbers.doors()),
+        ]
+        readiness = partial(_readiness, books, dispatcher, parcels, numbers)
+        server = _server(Web(doors, readiness, trusted_proxies=config.trusted_proxy))
+        await dispatcher.look()
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        workers = [
+            asyncio.create_task(dispatcher.run(stop)),
+            asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
+            *(asyncio.create_task(work(stop)) for work in (*parcels.work, *numbers.work, sender.run)),
+        ]
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        _calm_collector()
+        ready(Running(port, url))
+        await _first(stop, serving)
+        server.should_exit = True
+        await serving
+        stop.set()
+        await asyncio.gather(*workers)
+
+
+def _server(web: Web) -> _Server:
+    return _Server(
         uvicorn.Config(
             web,
             loop="none",
@@ -162,28 +190,6 @@ async def run_server(
             timeout_graceful_shutdown=5,
         )
     )
-    try:
-        await dispatcher.look()
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        workers = [
-            asyncio.create_task(dispatcher.run(stop)),
-            asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
-            *(asyncio.create_task(work(stop)) for work in (*parcels.work, sender.run)),
-        ]
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.005)
-        _calm_collector()
-        ready(Running(port, url))
-        await _first(stop, serving)
-        server.should_exit = True
-        await serving
-        stop.set()
-        await asyncio.gather(*workers)
-    finally:
-        listener.close()
-        await parcels.close()
-        await outbound.close()
-        await books.close()
 
 
 FILES = 16_384
@@ -216,20 +222,23 @@ async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
     stopping.cancel()
 
 
-async def _readiness(books: Books, dispatcher: Dispatcher, parcels: Parcels) -> dict[str, object]:
-    """Whether orders can be taken and sent. Where nothing but parcels is carried, those are what counts."""
+async def _readiness(
+    books: Books, dispatcher: Dispatcher, parcels: Parcels, numbers: Numbers
+) -> dict[str, object]:
+    """Whether orders can be taken and sent. Where no messages are carried, something else must be."""
     try:
         waiting = await asyncio.wait_for(books.read(order_store.waiting), 5)
-        carriers = await parcels.names()
+        carriers, sources = await parcels.names(), await numbers.names()
     except Exception as error:
         return {"ready": False, "database": str(error) or type(error).__name__}
     links = {runner.channel.name: "up" if runner.up else "down" for runner in dispatcher.runners}
-    ready = dispatcher.ready or (not links and bool(carriers))
+    ready = dispatcher.ready or (not links and bool(carriers or sources))
     return {
         "ready": ready,
         "database": "ok",
         "links": links,
         "parcel_carriers": carriers,
+        "number_sources": sources,
         "orders_waiting": waiting,
     }
 

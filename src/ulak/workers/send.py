@@ -20,10 +20,10 @@ import structlog
 from ulak.core.doubts import OnUncertain
 from ulak.core.errors import StoreUnavailable
 from ulak.core.messages import QueuedMessage
-from ulak.core.ports import MessageLink, Outcome, Outgoing, Report, Unknown
+from ulak.core.ports import Inbound, MessageLink, Outcome, Outgoing, Report, Unknown
 from ulak.core.references import IdForm
 from ulak.core.routing import Route
-from ulak.service import dispatch
+from ulak.service import dispatch, inbound
 from ulak.service.dispatch import STEP, ClaimedOrder, Sent, Step
 from ulak.service.reports import REPORTS, ReportBatch
 
@@ -137,6 +137,8 @@ class LinkRunner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self.on_change: Callable[[], None] = lambda: None
+        self.on_text: Callable[[], None] = lambda: None
+        """An SMS came in for a purchase: there may be money to take."""
 
     # What the dispatcher asks.
 
@@ -288,6 +290,28 @@ class LinkRunner:
         if error is not None:
             log.warning("reports.failed", carrier=self.channel.name, count=count, error=str(error))
         stored(error is None)
+
+    def inbound(self, batch: Sequence[Inbound], stored: Callable[[bool], None]) -> None:
+        """See `LinkDesk`."""
+        task = asyncio.get_running_loop().create_task(self._take_in(batch, stored))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take_in(self, batch: Sequence[Inbound], stored: Callable[[bool], None]) -> None:
+        try:
+            changed = await self._books.write(
+                partial(inbound.take, carrier_id=self.channel.carrier_id, batch=batch)
+            )
+        except Exception as error:
+            # Its text may have been part of what failed: nothing but the kind of fault is told.
+            log.warning(
+                "inbound.failed", carrier=self.channel.name, count=len(batch), why=type(error).__name__
+            )
+            stored(False)
+            return
+        stored(True)
+        if changed:
+            self.on_text()
 
     def link_state(self, up: bool, why: str) -> None:
         """See `LinkDesk`."""

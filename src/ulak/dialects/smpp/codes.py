@@ -36,6 +36,10 @@ ENQUIRE_LINK_RESP = ENQUIRE_LINK | RESPONSE
 
 # Optional parameters (SMPP 3.4 §5.3.2).
 TLV_RECEIPTED_MESSAGE_ID = 0x001E
+TLV_USER_MESSAGE_REFERENCE = 0x0204
+TLV_SAR_MSG_REF_NUM = 0x020C
+TLV_SAR_TOTAL_SEGMENTS = 0x020E
+TLV_SAR_SEGMENT_SEQNUM = 0x020F
 TLV_SC_INTERFACE_VERSION = 0x0210
 TLV_MESSAGE_PAYLOAD = 0x0424
 TLV_MESSAGE_STATE = 0x0427
@@ -49,6 +53,33 @@ ESM_HEADER = 0x40
 # data_coding (SMPP 3.4 §5.2.19).
 DCS_DEFAULT = 0x00
 DCS_UCS2 = 0x08
+
+# The alphabets of other values by their Python names. Those with a message class or a waiting indication are
+# coded as in 3GPP TS 23.038 §4, where bits 2 and 3 say whether it is the default alphabet.
+CHARACTER_SETS = {
+    0x01: "ascii",
+    0x03: "latin-1",
+    0x06: "iso8859-5",
+    0x07: "iso8859-8",
+    0x08: "utf-16-be",
+    0x0E: "euc_kr",
+}
+
+
+def alphabet_of(data_coding: int) -> str | None:
+    """How the octets of a text are to be read: the name of a character set, empty for the default alphabet,
+    None for octets that are no text."""
+    group = data_coding >> 4
+    if data_coding in CHARACTER_SETS:
+        return CHARACTER_SETS[data_coding]
+    if data_coding == DCS_DEFAULT or group in (0xC, 0xD) or (group == 0xF and not data_coding & 0x04):
+        return ""
+    if group == 0xE:
+        return "utf-16-be"
+    if group in (0x1, 0x5):  # the general group with a message class
+        return {0x00: "", 0x08: "utf-16-be"}.get(data_coding & 0x0C)
+    return None
+
 
 # Statuses we send or act on (SMPP 3.4 §5.1.3).
 ESME_ROK = 0x00

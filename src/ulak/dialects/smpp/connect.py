@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from ulak.core.ports import LinkDesk, Outgoing, Refused, Report, Unknown
+from ulak.core.ports import Inbound, LinkDesk, Outgoing, Refused, Report, Unknown
 from ulak.dialects.smpp import codes
 from ulak.dialects.smpp.codes import Verdict, status_text, verdict
 from ulak.dialects.smpp.dial import LinkError, dial
@@ -21,6 +21,7 @@ from ulak.dialects.smpp.line import Line
 from ulak.dialects.smpp.outbox import Flight, Outbox, Token, Told
 from ulak.dialects.smpp.pace import Pace
 from ulak.dialects.smpp.pieces import planner
+from ulak.dialects.smpp.reading import read_inbound
 from ulak.dialects.smpp.receipt import is_receipt, read_receipt
 from ulak.dialects.smpp.session import Alive, Answer, Broken, Event, Incoming, Stray, Unbound
 from ulak.dialects.smpp.settings import TRANSCEIVER, UDH16, LinkSettings, parse_settings
@@ -139,7 +140,9 @@ class SmppLink:
     def _heard(self, line: Line[Token], events: list[Event[Token]]) -> None:
         told: list[Told] = []
         reports: list[Report] = []
-        sequences: list[int] = []
+        inbound: list[Inbound] = []
+        reported: list[int] = []
+        came_in: list[int] = []
         throttled = accepted = answers = 0
         for event in events:
             if isinstance(event, Answer):
@@ -153,10 +156,13 @@ class SmppLink:
                 if end is not None:
                     told.append(end)
             elif isinstance(event, Incoming):
-                report = self._read(line, event)
-                if report is not None:
-                    reports.append(report)
-                    sequences.append(event.sequence)
+                news = self._read(line, event)
+                if isinstance(news, Report):
+                    reports.append(news)
+                    reported.append(event.sequence)
+                elif news is not None:
+                    inbound.append(news)
+                    came_in.append(event.sequence)
             else:
                 self._heard_rare(event)
         if answers:
@@ -166,7 +172,10 @@ class SmppLink:
         self._tell(told)
         if reports and self._desk is not None:
             self.counts["receipts"] += len(reports)
-            self._desk.reports(reports, partial(self._stored, line, sequences))
+            self._desk.reports(reports, partial(self._stored, line, reported))
+        if inbound and self._desk is not None:
+            self.counts["inbound"] += len(inbound)
+            self._desk.inbound(inbound, partial(self._stored, line, came_in))
         self._pump()
 
     def _not_accepted(self, answer: Answer[Token]) -> Told | None:
@@ -180,20 +189,18 @@ class SmppLink:
             return self._outbox.retry(answer.token, code, self._now())
         return self._outbox.refused(answer.token, code)
 
-    def _read(self, line: Line[Token], event: Incoming) -> Report | None:
-        """The report in a deliver_sm. What has none is acknowledged here and only counted."""
-        if is_receipt(event.message):
-            report = read_receipt(event.message)
-            if report is not None:
-                return report
+    def _read(self, line: Line[Token], event: Incoming) -> Report | Inbound | None:
+        """What a deliver_sm says. A receipt that says nothing is acknowledged here and only counted."""
+        if not is_receipt(event.message):
+            return read_inbound(event.message)
+        report = read_receipt(event.message)
+        if report is None:
             self.counts["unreadable"] += 1
-        else:
-            self.counts["inbound"] += 1
-        line.session.answer(event.sequence)
-        return None
+            line.session.answer(event.sequence)
+        return report
 
     def _stored(self, line: Line[Token], sequences: list[int], kept: bool) -> None:
-        """The engine has committed the reports of one read, or could not: now the operator is told."""
+        """The engine has committed what came in one read, or could not: now the operator is told."""
         status = codes.ESME_ROK if kept else codes.ESME_RX_T_APPN
         for sequence in sequences:
             line.session.answer(sequence, status)

@@ -26,6 +26,7 @@ from ulak.dialects.smpp.codes import (
     TLV_MESSAGE_STATE,
     TLV_RECEIPTED_MESSAGE_ID,
 )
+from ulak.dialects.smpp.reading import PADDING, digits_of
 from ulak.dialects.smpp.wire import ShortMessage
 
 # The usual receipt is read by one match. Every other spelling goes the slow way, field by field. What is kept
@@ -38,8 +39,6 @@ _TEXT = re.compile(rb"\btext\s*:", re.IGNORECASE)
 _ID = re.compile(rb"\bid\s*:\s*([^\s:]{1,64})(?:\s|\Z)", re.IGNORECASE)
 _STAT = re.compile(rb"\bstat\s*:\s*(\w{1,20})", re.IGNORECASE)
 _ERR = re.compile(rb"\berr\s*:\s*(\w{1,20})", re.IGNORECASE)
-_PADDING = b"\0 \t\r\n"
-_NUMBER_DIGITS_MAX = 15  # E.164
 
 
 def is_receipt(message: ShortMessage) -> bool:
@@ -67,7 +66,7 @@ def read_receipt(message: ShortMessage) -> Report | None:
     reference, stat, error = _read_text(body, message.options[2])
     state = RECEIPT_STATES.get(stat, ReportState.UNDERWAY)
     if tlvs:
-        named = tlvs.get(TLV_RECEIPTED_MESSAGE_ID, b"").strip(_PADDING)[: wire.MESSAGE_ID_MAX]
+        named = tlvs.get(TLV_RECEIPTED_MESSAGE_ID, b"").strip(PADDING)[: wire.MESSAGE_ID_MAX]
         if named:
             reference = named
         known = MESSAGE_STATES.get(int.from_bytes(tlvs.get(TLV_MESSAGE_STATE, b""), "big"))
@@ -77,7 +76,7 @@ def read_receipt(message: ShortMessage) -> Report | None:
     if not reference:
         return None
     raw = f"{stat} {error}".strip()
-    return Report(reference.decode("latin-1"), _number(message.source), state, raw)
+    return Report(reference.decode("latin-1"), digits_of(message.source), state, raw)
 
 
 def _read_text(body: bytes, data_coding: int) -> tuple[bytes, str, str]:
@@ -89,8 +88,8 @@ def _read_text(body: bytes, data_coding: int) -> tuple[bytes, str, str]:
     if data_coding == DCS_UCS2:
         body = body.decode("utf-16-be", "replace").encode("latin-1", "replace")
     # What follows "text:" is the beginning of the message itself, where anything may stand.
-    fields = _TEXT.split(body, 1)[0].strip(_PADDING)
-    return _field(_ID, fields).strip(_PADDING), _word(_STAT, fields).upper(), _word(_ERR, fields)
+    fields = _TEXT.split(body, 1)[0].strip(PADDING)
+    return _field(_ID, fields).strip(PADDING), _word(_STAT, fields).upper(), _word(_ERR, fields)
 
 
 def _field(pattern: re.Pattern[bytes], fields: bytes) -> bytes:
@@ -100,12 +99,3 @@ def _field(pattern: re.Pattern[bytes], fields: bytes) -> bytes:
 
 def _word(pattern: re.Pattern[bytes], fields: bytes) -> str:
     return _field(pattern, fields).decode("latin-1")
-
-
-def _number(address: bytes) -> int:
-    """A number in any written form as digits; 0 for what is no telephone number."""
-    if not address.isdigit():
-        address = address.strip(_PADDING).removeprefix(b"+")
-        if not address.isdigit():
-            return 0
-    return int(address) if len(address) <= _NUMBER_DIGITS_MAX + 2 else 0  # two more: an international 00

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ulak.dialects.smpp import codes
 from ulak.dialects.smpp.listen import Listener, Peer
+from ulak.dialects.smpp.mobile import UDH8, bodies
 from ulak.dialects.smpp.reading import Reading, read_message
 from ulak.dialects.smpp.session import Answer, BindAsked, Incoming
 from ulak.dialects.smpp.wire import ShortMessage, encode_tlv
@@ -138,6 +139,7 @@ class Simulator:
         # Not from 1: a simulator that was started again should not give the names of its former life.
         self._last_id = first_id - 1 if first_id is not None else int(clock() * 10) % 10**10
         self._keep = keep
+        self._texts = 0
         self._refusals: Counter[tuple[bytes, bytes]] = Counter()
         self._receivers: dict[str, list[Peer[Receipt]]] = {}
         self._waiting: dict[str, deque[Receipt]] = {}
@@ -164,6 +166,28 @@ class Simulator:
         """Cut every connection, or the `count` oldest, as a network does; the port stays open."""
         for peer in self._listener.peers[:count]:
             peer.line.abort()
+
+    def send_in(
+        self,
+        sender: str,
+        number: int,
+        text: str,
+        *,
+        system_id: str | None = None,
+        form: str = UDH8,
+        reference: int | None = None,
+    ) -> int:
+        """Somebody sends a text to a number of whoever is bound as `system_id` (None: the first that
+        receives); how many parts it has. It is delivered like a receipt: again until it is accepted.
+
+        `form` is how a text of several parts goes (`mobile.FORMS`), `reference` what those have in common.
+        """
+        if system_id is None:
+            system_id = next((known for known, peers in self._receivers.items() if peers), "")
+        self._texts += 1
+        parts = bodies(sender, number, text, self._texts if reference is None else reference, form)
+        self._due(system_id, [Receipt(body) for body in parts])
+        return len(parts)
 
     # The handler of the listener
 

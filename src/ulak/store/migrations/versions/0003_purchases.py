@@ -28,6 +28,21 @@ def upgrade() -> None:
     op.create_index("ix_incoming_purchase_id", "incoming", ["purchase_id"], unique=False)
     op.create_index("uq_incoming_digest", "incoming", ["carrier_id", "number", "digest"], unique=True)
     op.create_table(
+        "incoming_part",
+        sa.Column("carrier_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("chain", sa.BigInteger(), nullable=False),
+        sa.Column("part", sa.SmallInteger(), nullable=False),
+        sa.Column("parts", sa.SmallInteger(), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("done", sa.SmallInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("carrier_id", "number", "chain", "part", name=op.f("pk_incoming_part")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_incoming_part_at", "incoming_part", ["at"], unique=False)
+    op.create_table(
         "memory_invoice",
         sa.Column("payment_hash", sa.Text(), nullable=False),
         sa.Column("payreq", sa.Text(), nullable=False),
@@ -41,12 +56,12 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_memory_invoice_held",
+        "ix_memory_invoice_paid",
         "memory_invoice",
         ["changed"],
         unique=False,
-        sqlite_where=sa.text("state = 3"),
-        postgresql_where=sa.text("state = 3"),
+        sqlite_where=sa.text("state = 3 OR (state = 4 AND hold = 0)"),
+        postgresql_where=sa.text("state = 3 OR (state = 4 AND hold = 0)"),
     )
     op.create_table(
         "number_use",

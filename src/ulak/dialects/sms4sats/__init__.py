@@ -1,0 +1,1 @@
+"""The HTTP API of sms4sats: numbers for codes, rentals and messages, paid over Lightning."""

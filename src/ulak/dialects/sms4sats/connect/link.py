@@ -1,0 +1,335 @@
+"""Messages over an sms4sats account: `ulak.core.ports.MessageLink`.
+
+Each message is an order of its own, paid from the prepaid balance. An order that was taken is looked at until
+it is final. What is open is known to this link alone: after a restart nobody asks for the orders from before,
+and their messages end as any others of which no final report came in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ulak.core.ports import Accepted, LinkDesk, Outcome, Outgoing, Refused, Report, ReportState, Unknown
+from ulak.core.times import Clock
+from ulak.dialects.sms4sats.connect.line import (
+    Created,
+    Later,
+    Line,
+    Lost,
+    Rand,
+    Refusal,
+    Said,
+    Sleep,
+    answers,
+    read_balance,
+)
+from ulak.dialects.sms4sats.connect.reading import Status, read_status
+from ulak.dialects.sms4sats.connect.settings import check_settings
+from ulak.outbound import Outbound
+
+RETRY_FIRST, RETRY_MAX = 1.0, 60.0
+"""Seconds until the account is tried again, doubled from try to try."""
+
+EMPTY_TRIED = 600.0
+"""Seconds after which an account whose balance was too small is used again though it did not grow."""
+
+FAULTS_MAX = 5
+"""How often a message is handed over at which the server fails by itself; then it counts as refused."""
+
+LAST_ANSWERS = 2.0
+"""Seconds that `stop` waits for answers that are due."""
+
+LOOKS = 4
+"""Looks at a time."""
+
+FRESH, YOUNG = 15_000, 22 * 60_000
+FOLLOWED = 72 * 60 * 60_000
+"""For how long an order is looked at every second, then every three, and rarely up to the end, ms."""
+
+RAREST = 600_000
+"""The longest pause between two looks, ms."""
+
+_TICK = 1.0
+_CREATED, _SENT, _DELIVERED, _FAILED = "created", "sent", "delivered", "failed"
+_STATES = {
+    _SENT: ReportState.UNDERWAY,
+    _DELIVERED: ReportState.DELIVERED,
+    _FAILED: ReportState.UNDELIVERED,
+}
+_EMPTY, _LIMITED = 402, 429
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A message that is not handed over, and its turn; `faults` counts tries at which the server failed."""
+
+    place: int
+    message: Outgoing
+    faults: int = 0
+
+
+@dataclass(slots=True)
+class _Open:
+    """An order that was taken: when, and what is known of it. `told`: that it was sent is stored."""
+
+    reference: str
+    number: int
+    since: int
+    sent: bool = False
+    told: bool = False
+    over: bool = False
+
+
+class Sms4satsLink:
+    """Sends with an account at an sms4sats server. It has no senders: the server chooses."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        outbound: Outbound,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+        rand: Rand = random.random,
+    ) -> None:
+        """Of the clock only differences count. `outbound` is not closed here.
+
+        Raises:
+            ValueError: the settings are none.
+        """
+        self._to = check_settings(settings)
+        self._line = Line(self._to, outbound, clock, sleep, rand)
+        self._clock = clock
+        self._sleep = sleep
+        self._rand = rand
+        self._desk: LinkDesk | None = None
+        self._up = False
+        self._empty = False
+        self._emptied = clock()
+        self._floor: int | None = None
+        self._delay = RETRY_FIRST
+        self._told_state: tuple[bool, str] | None = None
+        self._waiting: list[tuple[int, _Waiting]] = []
+        self._placed = 0
+        self._flights: set[asyncio.Task[None]] = set()
+        self._open: list[tuple[int, int, _Open]] = []
+        self._opened = 0
+        self._workers: list[asyncio.Task[None]] = []
+        self._down = asyncio.Event()
+        self._follow = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def window(self) -> int:
+        """How many messages may be on their way to the server at a time."""
+        return self._to.window
+
+    def submit(self, batch: Sequence[Outgoing]) -> None:
+        """Take these messages, in this order."""
+        if not self._stopping:
+            for message in batch:
+                self._placed += 1
+                self._keep(_Waiting(self._placed, message))
+            self._pump()
+
+    def _keep(self, waiting: _Waiting) -> None:
+        """Let a message wait where its turn is, also if it had begun."""
+        heapq.heappush(self._waiting, (waiting.place, waiting))
+
+    async def start(self, desk: LinkDesk) -> None:
+        """Ask for the balance until there is an answer, and again whenever the server fails."""
+        self._desk = desk
+        self._down.set()
+        self._workers = [asyncio.create_task(work()) for work in (self._keep_up, self._look_after)]
+        for worker in self._workers:
+            worker.add_done_callback(self._fell)
+
+    async def stop(self) -> None:
+        """Take no more, wait shortly for answers that are due, close. What was not begun is forgotten."""
+        self._stopping = True
+        self._waiting.clear()
+        if self._flights:
+            await asyncio.wait(self._flights, timeout=LAST_ANSWERS)
+        tasks = [*self._flights, *self._workers]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._say(False, "the link was stopped")
+
+    def _fell(self, task: asyncio.Task[None]) -> None:
+        """A link that no longer works must not look like one that waits."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._say(False, f"a fault of ours: {error!r}")
+            context = {"message": "an sms4sats link has stopped", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(context)
+
+    # Being up
+
+    def _say(self, up: bool, why: str) -> None:
+        self._up = up
+        if self._desk is not None and self._told_state != (up, why):
+            self._told_state = (up, why)
+            self._desk.link_state(up, why)
+
+    def _close(self, why: str, *, empty: bool = False) -> None:
+        """Hand over nothing more until the account answers again."""
+        self._empty = self._empty or empty
+        if self._up:
+            self._say(False, why)
+            self._down.set()
+
+    async def _keep_up(self) -> None:
+        """While the link is down, try the account, less and less often."""
+        await self._get_up()
+        while True:
+            await self._down.wait()
+            self._floor, self._emptied = None, self._clock()
+            while not self._up:
+                await self._sleep(self._delay * (0.8 + 0.4 * self._rand()))
+                self._delay = min(RETRY_MAX, self._delay * 2)
+                await self._get_up()
+
+    async def _get_up(self) -> None:
+        """Try the account once; the link is up if it answers, and has more in it if there was too little."""
+        said = await self._line.look("/balance", key=True, once=True)
+        if not isinstance(said, Said) or said.good is None:
+            self._say(False, said.why)
+            return
+        balance = read_balance(said.good.data) or 0
+        if self._floor is None:
+            self._floor = balance
+        if self._empty and balance <= self._floor and self._clock() - self._emptied < EMPTY_TRIED * 1000:
+            return
+        self._down.clear()
+        self._empty = False
+        self._say(True, answers(balance))
+        self._pump()
+
+    # Messages out
+
+    def _pump(self) -> None:
+        """Begin as many as may be on their way."""
+        while self._waiting and self._up and not self._stopping and len(self._flights) < self._to.window:
+            flight = asyncio.create_task(self._hand_over(heapq.heappop(self._waiting)[1]))
+            self._flights.add(flight)
+            flight.add_done_callback(self._landed)
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        if not flight.cancelled():
+            self._fell(flight)
+        self._pump()
+
+    async def _hand_over(self, waiting: _Waiting) -> None:
+        """Order one message, and say what became of it; or keep it for later."""
+        message = waiting.message
+        await self._line.wait_turn()
+        if not self._up or self._stopping:
+            self._keep(waiting)
+            return
+        body = {"message": message.text, "phone": f"+{message.number}", "immediate": True}
+        try:
+            made = await self._line.create("/createsendorder", body, f"m{message.id}", None)
+        except asyncio.CancelledError:
+            self._tell(message, Unknown("the link was stopped before an answer came"))
+            raise
+        outcome = self._outcome(waiting, made)
+        if outcome is not None:
+            self._tell(message, outcome)
+        else:
+            self._keep(waiting)
+
+    def _outcome(self, waiting: _Waiting, made: Created) -> Outcome | None:
+        """What an answer means for a message; None: it stays with us."""
+        if isinstance(made, Lost):
+            self._close(made.why)
+            return Unknown(made.why)
+        if isinstance(made, Later):
+            return self._later(waiting, made)
+        self._delay = RETRY_FIRST
+        if isinstance(made, Refusal):
+            return Refused(f"{made.status} {made.why}")
+        if not made.paid:
+            return Refused("the server wants an invoice to be paid, and does not take the balance")
+        self._watch(_Open(made.reference, waiting.message.number, self._clock()))
+        return Accepted((made.reference,))
+
+    def _later(self, waiting: _Waiting, made: Later) -> Outcome | None:
+        if made.status == _LIMITED:
+            return None  # the line itself waits
+        waiting.faults += made.status >= 500 or made.status == 200
+        if waiting.faults >= FAULTS_MAX:
+            return Refused(f"{made.status} {made.why}")
+        self._close(made.why, empty=made.status == _EMPTY)
+        return None
+
+    def _tell(self, message: Outgoing, outcome: Outcome) -> None:
+        assert self._desk is not None, "a link is started before it is used"
+        self._desk.outcomes([(message.id, outcome)])
+
+    # What became of them
+
+    def _watch(self, order: _Open) -> None:
+        """Look at an order when it is time again, unless it is followed no longer."""
+        now = self._clock()
+        age = now - order.since
+        if age > FOLLOWED:
+            return
+        self._opened += 1
+        heapq.heappush(self._open, (now + _pause(age, order.sent), self._opened, order))
+        self._follow.set()
+
+    async def _look_after(self) -> None:
+        """Look at the orders whose time has come, a few at a time."""
+        while True:
+            await self._follow.wait()
+            due: list[_Open] = []
+            now = self._clock()
+            while self._open and self._open[0][0] <= now and len(due) < LOOKS:
+                order = heapq.heappop(self._open)[2]
+                if not order.over:
+                    due.append(order)
+            if due:
+                await asyncio.gather(*map(self._look, due))
+            elif self._open:
+                await self._sleep(_TICK)
+            else:
+                self._follow.clear()
+
+    async def _look(self, order: _Open) -> None:
+        said = await self._line.look("/orderstatus", {"orderId": order.reference}, once=True)
+        good = said.good if isinstance(said, Said) else None
+        if good is not None and isinstance(good.data, dict) and not order.over:
+            self._heard(order, read_status(good.data))
+        self._watch(order)
+
+    def _heard(self, order: _Open, status: Status) -> None:
+        """Tell the desk. The order is let go once that is stored, and until then told again."""
+        said = _FAILED if status.error else (status.sms_status or "").lower()
+        state = _STATES.get(said)
+        order.sent = order.sent or said == _SENT
+        if self._desk is None or state is None or (state is ReportState.UNDERWAY and order.told):
+            return
+        raw = f"{said}: {status.error}" if status.error else said
+        self._desk.reports(
+            [Report(order.reference, order.number, state, raw)], partial(_stored, order, state)
+        )
+
+
+def _stored(order: _Open, state: ReportState, kept: bool) -> None:
+    order.told = order.told or kept
+    order.over = order.over or (kept and state is not ReportState.UNDERWAY)
+
+
+def _pause(age: int, sent: bool) -> int:
+    """How long until an order of this age is looked at again, ms; what was sent hardly matters to anybody."""
+    if age < FRESH:
+        return 1_000
+    if age < YOUNG and not sent:
+        return 3_000
+    return min(RAREST, max(3_000, age // 10))

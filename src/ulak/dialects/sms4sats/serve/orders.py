@@ -1,0 +1,167 @@
+"""Orders: making them, looking at them, cancelling them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ulak.core.purchases import Denied, Shown, Sold, Wish
+from ulak.core.states import PurchaseKind, PurchaseState
+from ulak.dialects.door import Books, Call, Reply
+from ulak.dialects.sms4sats import forms, texts, wire
+from ulak.dialects.sms4sats.forms import Invalid
+from ulak.dialects.sms4sats.jsonbody import Fields
+from ulak.dialects.sms4sats.serve.visit import (
+    DIALECT,
+    REFUSALS,
+    Guesses,
+    Pause,
+    Refused,
+    Shop,
+    Voice,
+    account_of,
+    answered,
+    body_of,
+    service_in,
+)
+from ulak.dialects.sms4sats.shown import memo, status_of
+from ulak.dialects.sms4sats.texts import Reason
+from ulak.service import purchases
+
+PAID = "paid"
+"""Instead of an invoice, where the balance has paid."""
+
+CheckUrl = Callable[[str], None]
+
+# Shown to nobody: an order that does not exist takes the same work as one that does.
+_NOBODYS = Shown(
+    "0" * 64, PurchaseKind.CODE, PurchaseState.DONE, True, 1, "dr", 22, 1125699791, 12345678901, "48010"
+)
+
+
+class Orders:
+    """Answers about orders."""
+
+    def __init__(
+        self, books: Books, shop: Shop, voice: Voice, guesses: Guesses, check_url: CheckUrl, pause: Pause
+    ) -> None:
+        self._books = books
+        self._shop = shop
+        self._guesses = guesses
+        self._check_url = check_url
+        self._pause = pause
+        self._missing = voice.refusal(Reason.NOT_FOUND)
+
+    async def status(self, call: Call) -> Reply:
+        """GET /orderstatus. Ids that nobody has are answered in the same time as others."""
+        order_id = forms.order_id_in(call.query)
+        await self._slowed(call.address)
+        shown = await self._books.read(lambda tx: purchases.shown(tx, order_id))
+        missing = shown is None
+        self._guesses.note(call.address, missing)
+        reply = answered(status_of(_NOBODYS if shown is None else shown))
+        return self._missing if missing else reply
+
+    async def cancel(self, call: Call) -> Reply:
+        """GET /cancelorder."""
+        return await self._cancelled(call, forms.order_id_in(call.query))
+
+    async def cancel_posted(self, call: Call) -> Reply:
+        """POST /cancelorder, of a demonstration client."""
+        order_id = forms.text(body_of(call), "orderId")
+        if not order_id:
+            raise Refused(Reason.NO_ORDER_ID)
+        return await self._cancelled(call, order_id)
+
+    async def receive(self, call: Call) -> Reply:
+        """POST /createorder: a number for a code, or a rental."""
+        fields = body_of(call)
+        country, service = forms.country(fields), forms.text(fields, "service")
+        rental, handset = forms.flag(fields, "isRental"), forms.flag(fields, "realphone")
+        order = _Common(fields)
+        account_id = await self._account(call, order.prepaid)
+        pool = forms.pool_of(country)
+        code = await service_in(self._shop, service, pool, rental=rental)
+        wish = Wish(
+            DIALECT,
+            PurchaseKind.RENTAL if rental else PurchaseKind.CODE,
+            pool=pool,
+            service=code,
+            handset=handset,
+            prepaid=order.prepaid,
+            referrer=forms.ref_of(order.ref),
+            callback_url=self._webhook(order.webhook),
+            memo=memo(pool, code),
+        )
+        return await self.sold(wish, account_id, call.address)
+
+    async def send(self, call: Call) -> Reply:
+        """POST /createsendorder: one SMS."""
+        fields = body_of(call)
+        message, phone = forms.text(fields, "message"), forms.text(fields, "phone")
+        order = _Common(fields)
+        account_id = await self._account(call, order.prepaid)
+        wish = Wish(
+            DIALECT,
+            PurchaseKind.MESSAGE,
+            text=forms.message_of(message),
+            number=forms.phone_of(phone),
+            prepaid=order.prepaid,
+            referrer=forms.ref_of(order.ref),
+            callback_url=self._webhook(order.webhook),
+            memo=texts.MEMO_SEND,
+        )
+        return await self.sold(wish, account_id, call.address)
+
+    async def sold(self, wish: Wish, account_id: int | None, caller: str) -> Reply:
+        """Have the shop accept a wish."""
+        sold = await self._shop.buy(wish, account_id, caller)
+        if isinstance(sold, Sold):
+            return answered(wire.Created(wire.OK, sold.public_id, sold.payreq or PAID))
+        raise _refused(sold)
+
+    async def _account(self, call: Call, required: bool) -> int | None:
+        account = await account_of(self._books, call, required=required)
+        return None if account is None else account.id
+
+    async def _cancelled(self, call: Call, order_id: str) -> Reply:
+        await self._slowed(call.address)
+        denied = await self._shop.cancel(order_id)
+        refused = None if denied is None else _refused(denied)
+        self._guesses.note(call.address, refused is not None and refused.reason is Reason.NOT_FOUND)
+        if refused is not None:
+            raise refused
+        return answered(wire.Done())
+
+    async def _slowed(self, address: str) -> None:
+        delay = self._guesses.delay(address)
+        if delay:
+            await self._pause(delay)
+
+    def _webhook(self, url: str | None) -> str | None:
+        """Where to tell how the order goes.
+
+        Raises:
+            Invalid: nobody may be told there.
+        """
+        if url is None:
+            return None
+        try:
+            if not url.lower().startswith(("http://", "https://")):
+                raise ValueError("it is no web address")
+            self._check_url(url)
+        except ValueError:
+            raise Invalid(Reason.BAD_WEBHOOK) from None
+        return url
+
+
+class _Common:
+    """What every order can say. Raises `Invalid` where a field has the wrong type."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.prepaid = forms.flag(fields, "immediate")
+        self.ref = forms.text(fields, "ref")
+        self.webhook = forms.text(fields, "webhookUrl")
+
+
+def _refused(denied: Denied) -> Refused:
+    return Refused(REFUSALS[denied.refusal], denied.wait)

@@ -1,0 +1,157 @@
+"""What a Lightning node says about the money of purchases, written down: one transaction each.
+
+The node is asked from what was decided and stored, as often as it takes; of the answers the first counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+import structlog
+
+from ulak.core.funding import GUARD_BLOCKS, InvoiceNews, InvoiceState
+from ulak.core.jobs import Job, JobKind
+from ulak.core.purchases import MINUTE, SECOND, Purchase
+from ulak.core.states import PurchaseEvent, PurchaseKind, PurchaseState, Resolve
+from ulak.service.purchases import FIRST_VERIFY, give_up, pay, timed
+from ulak.service.till import VERIFY_HELD, Till
+from ulak.store import jobs
+from ulak.store import purchases as store
+from ulak.store.engine import Tx
+
+VERIFY_MAX = MINUTE
+"""How rarely at most the node is asked about an invoice that is not paid, ms."""
+
+LAPSE_AGAIN = 30 * SECOND
+"""When an unpaid purchase is due again whose node did not answer, ms."""
+
+AGAIN_MAX = MINUTE
+"""How rarely at most a node that is away is tried again, ms."""
+
+log = structlog.get_logger("ulak.purchases")
+
+
+class Outcome(Enum):
+    """What became of money when it was settled or cancelled, as had been decided."""
+
+    TAKEN = "taken"
+    GONE = "gone"
+    """It was to be taken, and was not there any more."""
+    RETURNED = "returned"
+    KEPT = "kept"
+    """It was to be given back, and had been taken before."""
+
+
+def concluded(tx: Tx, job: Job, outcome: Outcome, amount: int = 0) -> None:
+    """What was decided is done at the node; `amount` sats were taken there. The first conclusion counts."""
+    till = Till(tx, [job.subject], parking=outcome is Outcome.KEPT)
+    purchase = till.get(job.subject)
+    jobs.done(tx, [job.id])
+    if purchase is None or purchase.resolved is not None:
+        return
+    if outcome is Outcome.TAKEN:
+        till.take(purchase)
+    elif outcome is Outcome.RETURNED:
+        till.give_back(purchase)
+    elif outcome is Outcome.KEPT:
+        log.error("purchase.money_parked", purchase=purchase.id, amount=amount)
+        till.park(purchase, amount or purchase.held or purchase.price)
+    else:
+        log.warning("purchase.money_gone", purchase=purchase.id, state=purchase.state.name)
+        till.give_back(purchase)
+        till.step(purchase, PurchaseEvent.GONE)
+    till.save()
+
+
+def put_off(tx: Tx, job: Job) -> None:
+    """The node is away: later, and ever more rarely."""
+    wait = min(AGAIN_MAX, 2 ** min(job.tries, 10) * SECOND)
+    jobs.again(tx, [(job.id, tx.now + wait)])
+
+
+# Looking at what is not decided.
+
+
+def claim_verify(tx: Tx, limit: int) -> list[Purchase]:
+    """Purchases about whose payment the node is to be asked now; their next time is set."""
+    found = store.load(tx, store.to_verify(tx, limit)).values()
+    store.verify_at(tx, [(purchase.id, _next_verify(purchase, tx.now)) for purchase in found])
+    return list(found)
+
+
+def _next_verify(purchase: Purchase, now: int) -> int:
+    if purchase.state is not PurchaseState.UNPAID:
+        return now + VERIFY_HELD
+    return now + min(VERIFY_MAX, max(FIRST_VERIFY, now - purchase.created))
+
+
+def pass_time(tx: Tx, limit: int) -> tuple[int, list[Purchase]]:
+    """Let time change what is due. How many were, and those whose invoice may have been paid in the last
+    moment: the node is to be asked first, and they are due again in a while."""
+    found = store.load(tx, store.due(tx, limit))
+    asked = [
+        purchase
+        for purchase in found.values()
+        if purchase.state is PurchaseState.UNPAID and purchase.payreq is not None
+    ]
+    store.due_at(tx, [(purchase.id, tx.now + LAPSE_AGAIN) for purchase in asked])
+    timed(tx, sorted(found.keys() - {purchase.id for purchase in asked}))
+    return len(found), asked
+
+
+def verified(tx: Tx, heard: Sequence[tuple[int, InvoiceNews]], sender: str, *, lapse: bool = False) -> None:
+    """What the node says of the invoices of purchases. `lapse`: those that are unpaid have had their time."""
+    till = Till(tx, [purchase_id for purchase_id, _ in heard])
+    for purchase_id, news in heard:
+        purchase = till.get(purchase_id)
+        if purchase is not None:
+            _verify(till, purchase, news, sender)
+            if lapse and purchase.state is PurchaseState.UNPAID:
+                till.step(purchase, PurchaseEvent.LAPSED)
+    till.save()
+
+
+def _verify(till: Till, purchase: Purchase, news: InvoiceNews, sender: str) -> None:
+    paid = news.state in (InvoiceState.HELD, InvoiceState.SETTLED)
+    if purchase.state is PurchaseState.UNPAID:
+        if paid:
+            pay(till, purchase, news.amount, sender)
+            if news.state is InvoiceState.SETTLED and purchase.preimage is None:
+                _taken_already(till, purchase)
+        elif news.state is InvoiceState.CANCELLED:
+            till.step(purchase, PurchaseEvent.LAPSED)
+    elif purchase.resolve is Resolve.CANCEL:
+        # It came late, or again. While the job that gives it back is on its way there is nothing to add.
+        if paid and purchase.resolved is not None and news.state is InvoiceState.HELD:
+            pay(till, purchase, news.amount, sender)
+    elif purchase.resolved is None and not purchase.prepaid:
+        _guard(till, purchase, news, paid)
+
+
+def _taken_already(till: Till, purchase: Purchase) -> None:
+    """A plain invoice was paid, and its money is ours."""
+    if purchase.resolve is Resolve.SETTLE and purchase.resolved is None:
+        till.take(purchase)
+
+
+def _guard(till: Till, purchase: Purchase, news: InvoiceNews, paid: bool) -> None:
+    """The money of a purchase that is under way has to be held, and long enough."""
+    ends = ends_soon(news.blocks_left)
+    if purchase.resolve is Resolve.SETTLE:
+        if ends:
+            log.error("purchase.settle_before_timeout", purchase=purchase.id, blocks=news.blocks_left)
+            till.job(JobKind.RESOLVE, purchase)
+        return
+    if paid and not ends:
+        return
+    log.warning("purchase.hold_ends", purchase=purchase.id, state=news.state.name, blocks=news.blocks_left)
+    if purchase.kind is PurchaseKind.MESSAGE:
+        give_up(till, purchase)
+    else:
+        till.step(purchase, PurchaseEvent.GONE)
+
+
+def ends_soon(blocks_left: int | None) -> bool:
+    """Whether what is held will soon go back by itself."""
+    return blocks_left is not None and blocks_left <= GUARD_BLOCKS

@@ -1,0 +1,217 @@
+"""The shop: numbers for codes, rented numbers, single messages and credit, each bought for one payment.
+
+What has to ask a Lightning node or a source is two transactions around the call, or a job: a process that
+dies in between leaves a row that time, a look at the node or the job finishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from ulak.core.errors import Refusal
+from ulak.core.funding import HASH_SIZE, CannotDo, Capability, Funding, FundingDown, Invoice
+from ulak.core.purchases import ID_SIZE, PAY_WITHIN, SECOND, Denied, Purchase, Sold, Wish
+from ulak.core.states import PurchaseKind
+from ulak.service import purchases, resolving
+from ulak.service.cashier import Cashier
+from ulak.service.fleet import SourceFleet
+from ulak.service.parcels import Books
+from ulak.service.prices import Prices
+from ulak.service.purchases import Offer
+from ulak.service.sources import Sources
+from ulak.service.supply import Supply
+from ulak.service.till import NUMBERS
+from ulak.store import purchases as store
+from ulak.store.engine import Tx
+from ulak.store.vault import Vault
+
+DUE = 100
+"""Purchases that time changes together."""
+
+log = structlog.get_logger("ulak.purchases")
+
+
+class Shop:
+    """Sells, cancels, and knows what there is. `cashier` and `supply` do the work behind it."""
+
+    def __init__(
+        self,
+        books: Books,
+        *,
+        funding: Funding | None,
+        sources: SourceFleet,
+        prices: Prices,
+        vault: Vault,
+        sender: str = "ULAK",
+        patterns: Mapping[str, str] | None = None,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`funding` None: nothing but balances pays. `sender` is whom messages are from; `patterns` find
+        codes in texts, by service; `random` is where ids and preimages come from."""
+        self._books = books
+        self._funding = funding
+        self._prices = prices
+        self._vault = vault
+        self._sender = sender
+        self._random = random
+        self.woken = asyncio.Event()
+        self._sources = Sources(books, sources, monotonic)
+        self.supply = Supply(books, self._sources, patterns=patterns, wake=self.wake)
+        self.cashier = Cashier(books, funding, preimage=self.preimage, sender=sender, wake=self.wake)
+        self._lapsing: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self.woken.set()
+
+    # Selling.
+
+    async def buy(self, wish: Wish, account_id: int | None, caller: str) -> Sold | Denied:
+        """Accept a wish: with an invoice to pay, or paid from the balance of the account.
+
+        `account_id` None is a customer without an account; `caller`, his address, is who was shown prices.
+        Denied with NO_NUMBERS, NO_CREDIT or FUNDING_DOWN.
+        """
+        if wish.kind in NUMBERS and not await self._sources.may_have(wish):
+            return Denied(Refusal.NO_NUMBERS)
+        if not wish.prepaid:
+            return await self._with_invoice(wish, account_id, caller)
+        if account_id is None:
+            return Denied(Refusal.NO_CREDIT)
+        owner, offer = account_id, Offer(self._public_id())
+        bought = await self._books.write(
+            lambda tx: purchases.buy(tx, wish, owner, caller, offer, self._prices, self._sender)
+        )
+        if isinstance(bought, Denied):
+            return bought
+        self.wake()
+        return Sold(bought.public_id, None)
+
+    async def _with_invoice(self, wish: Wish, account_id: int | None, caller: str) -> Sold | Denied:
+        funding = self._funding
+        can = frozenset[Capability]() if funding is None else funding.capabilities
+        plain = Capability.HOLD not in can and wish.kind is PurchaseKind.CREDIT and Capability.PLAIN in can
+        if funding is None or (Capability.HOLD not in can and not plain):
+            return Denied(Refusal.FUNDING_DOWN)
+        preimage = None if plain else self._random(HASH_SIZE)
+        offer = self._offer(preimage)
+        purchase = await self._books.write(
+            lambda tx: purchases.open_(tx, wish, account_id, caller, offer, self._prices)
+        )
+        try:
+            invoice = await self._invoice(funding, purchase, wish.memo)
+        except (FundingDown, CannotDo) as error:
+            log.warning("purchase.no_invoice", purchase=purchase.id, why=str(error))
+            await self._books.write(lambda tx: purchases.withdrawn(tx, purchase.id))
+            self.wake()
+            return Denied(Refusal.FUNDING_DOWN)
+        waited_for = await self._books.write(
+            lambda tx: purchases.invoiced(tx, purchase.id, invoice.payreq, invoice.payment_hash.hex())
+        )
+        if not waited_for:
+            return Denied(Refusal.FUNDING_DOWN)
+        funding.follow(invoice.payment_hash)
+        return Sold(purchase.public_id, invoice.payreq)
+
+    async def _invoice(self, funding: Funding, purchase: Purchase, memo: str) -> Invoice:
+        expiry = PAY_WITHIN // SECOND
+        if purchase.payment_hash is None:
+            return await funding.create_plain(purchase.price, memo, expiry)
+        payment_hash = bytes.fromhex(purchase.payment_hash)
+        return await funding.create_hold(payment_hash, purchase.price, memo, expiry)
+
+    def _offer(self, preimage: bytes | None) -> Offer:
+        if preimage is None:
+            return Offer(self._public_id())
+        payment_hash = hashlib.sha256(preimage).hexdigest()
+        sealed = self._vault.seal(preimage.hex(), _purpose(payment_hash))
+        return Offer(self._public_id(), sealed, payment_hash)
+
+    def _public_id(self) -> str:
+        return self._random(ID_SIZE).hex()
+
+    def preimage(self, purchase: Purchase) -> str:
+        """The preimage of a purchase, hexadecimal; empty where only the node has it, or nothing was paid.
+
+        Raises:
+            UlakError: the key is not the one it was sealed with.
+        """
+        if purchase.preimage is None or purchase.payment_hash is None:
+            return ""
+        return self._vault.open(purchase.preimage, _purpose(purchase.payment_hash))
+
+    async def cancel(self, public_id: str) -> Denied | None:
+        """Cancel a purchase. None: it is cancelled, now or before. Denied with NOT_FOUND, with TOO_EARLY and
+        the seconds to wait, with COMPLETED (the code came), or with FINAL."""
+        denied = await self._books.write(lambda tx: purchases.cancel(tx, public_id))
+        self.wake()
+        return denied
+
+    # What there is.
+
+    async def stock(self, pool: int) -> Mapping[str, int]:
+        """How many numbers are left in a pool for each service; `ANY`: in all of them."""
+        return await self._sources.stock(pool)
+
+    async def pools(self) -> frozenset[int]:
+        """Where there are numbers for codes."""
+        return await self._sources.pools()
+
+    async def rentals(self, service: str) -> frozenset[int]:
+        """Where there are numbers to be rented as a whole for a service."""
+        return await self._sources.rentals(service)
+
+    # Time.
+
+    async def pass_time(self) -> bool:
+        """Let time change what is due; whether there is more. Nodes that have to be asked about unpaid
+        invoices are asked in the background."""
+
+        def change(tx: Tx) -> tuple[int, list[Purchase]]:
+            return resolving.pass_time(tx, DUE)
+
+        count, asked = await self._books.write(change)
+        if asked:
+            task = asyncio.create_task(self._lapse(asked))
+            self._lapsing.add(task)
+            task.add_done_callback(self._lapsing.discard)
+        if count:
+            self.wake()
+        return count == DUE
+
+    async def _lapse(self, unpaid: list[Purchase]) -> None:
+        try:
+            await self.cashier.ask(unpaid, lapse=True)
+        except Exception as error:
+            # They are due again in a while.
+            log.error("purchases.not_lapsed", purchases=len(unpaid), error=type(error).__name__)
+
+    async def settle(self) -> None:
+        """Wait for what is done in the background."""
+        await asyncio.gather(*self._lapsing, return_exceptions=True)
+        await self.supply.settle()
+
+    async def close(self) -> None:
+        """Do no more in the background."""
+        for task in self._lapsing:
+            task.cancel()
+        await self.supply.close()
+        await self._sources.close()
+        await self.settle()
+
+
+def pending(tx: Tx) -> tuple[bool, bool, bool]:
+    """Whether time changes something now, and whether a source and the node are to be asked."""
+    return store.any_due(tx)
+
+
+def _purpose(payment_hash: str) -> str:
+    """What a preimage is sealed for."""
+    return f"purchase {payment_hash}"

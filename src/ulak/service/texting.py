@@ -1,0 +1,87 @@
+"""Single messages that are bought: placed with the order engine, and what becomes of them there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ulak.core.phone import common_prefix
+from ulak.core.purchases import MINUTE, SECOND, Purchase
+from ulak.core.states import MessageState, OrderState, PurchaseEvent, PurchaseState
+from ulak.service.till import FIRST_LOOK, Till
+from ulak.store import accounts, ids, messages, orders
+from ulak.store import purchases as store
+from ulak.store.engine import Tx
+from ulak.store.purchases import Look
+
+SENT_EVERY = 1 * SECOND
+"""How often a message is looked after at first, once a carrier has it, ms."""
+
+LOOK_MAX = MINUTE
+"""How often at least, ms."""
+
+PATIENCE = 16
+"""What was waited for so long is looked at again after one part of so many of that time."""
+
+_EVENTS: dict[MessageState, PurchaseEvent] = {
+    MessageState.SENT: PurchaseEvent.SENT,
+    MessageState.DELIVERED: PurchaseEvent.DELIVERED,
+    MessageState.UNDELIVERED: PurchaseEvent.FAILED,
+}
+
+
+def place(tx: Tx, purchase: Purchase, sender: str) -> int:
+    """Order the message that was bought; its id. It costs no credits: sats have paid for it.
+
+    Its account is locked."""
+    assert purchase.number is not None
+    message_id = ids.lease(tx, 1).start
+    number = accounts.next_number(tx, purchase.account_id)
+    accounts.set_next_numbers(tx, {purchase.account_id: number + 1})
+    order = orders.NewOrder(
+        message_id,
+        purchase.account_id,
+        number,
+        purchase.dialect,
+        sender,
+        OrderState.READY,
+        tx.now,
+        total=1,
+        undelivered=0,
+        held=0,
+        prefix=common_prefix([purchase.number]),
+    )
+    orders.insert(tx, [order], [(message_id, message_id, purchase.text or "")])
+    messages.insert(tx, [(message_id, purchase.number, int(MessageState.QUEUED), 0, 1)], [])
+    return message_id
+
+
+def withdraw(tx: Tx, purchase: Purchase) -> bool:
+    """Take a message back that no carrier has taken yet; whether it was so."""
+    return purchase.message_id is not None and store.withdraw_message(tx, purchase.message_id)
+
+
+def happened(tx: Tx, looks: Sequence[Look]) -> set[int]:
+    """Let what became of these messages happen to their purchases; which of them changed."""
+    news = {look.id: event for look in looks if (event := _event(look)) is not None}
+    if not news:
+        return set()
+    till = Till(tx, news)
+    for purchase_id, event in news.items():
+        purchase = till.get(purchase_id)
+        if purchase is not None:
+            till.step(purchase, event)
+    till.save()
+    return set(news)
+
+
+def _event(look: Look) -> PurchaseEvent | None:
+    event = None if look.message is None else _EVENTS.get(look.message)
+    known = look.state is PurchaseState.SENT and event is PurchaseEvent.SENT
+    return None if known else event
+
+
+def next_look(look: Look, now: int) -> int:
+    """When a message is looked after next: at once in the beginning, and ever more rarely."""
+    age = now - (look.paid or now)
+    first = SENT_EVERY if look.state is PurchaseState.SENT else FIRST_LOOK
+    return now + min(LOOK_MAX, max(first, age // PATIENCE))

@@ -1,0 +1,4 @@
+{
+    status: 'error',
+    reason: 'unable to save data'
+}
