@@ -69,7 +69,8 @@ class Asgi:
         }
         await self._app(scope, receive, send)
         start, body = sent
-        assert dict(start["headers"])[b"content-length"] == str(len(body["body"])).encode()
+        wanted = None if start["status"] == 204 else str(len(body["body"])).encode()
+        assert dict(start["headers"]).get(b"content-length") == wanted
         return start["status"], body["body"]
 
 
@@ -147,6 +148,80 @@ async def test_paths_of_nobody(echo: Asgi) -> None:
     assert (await echo("/healthz")) == (200, b'{"alive":true}')
     assert (await echo("/readyz")) == (503, b'{"ready":false,"links":{"operator":"down"}}')
     assert (await echo("/nothing"))[0] == 404
+
+
+class Said:
+    """A dialect that answers with its name."""
+
+    def __init__(self, name: str, status: int = 200) -> None:
+        self._reply = Reply(status, name.encode())
+
+    async def answer(self, _call: Call) -> Reply:
+        return self._reply
+
+    def trouble(self, _call: Call, _what: Trouble) -> Reply:
+        return self._reply
+
+
+MOUNTED = [
+    ("/hooks/", Said("hooks")),
+    ("/v1/", Said("first")),
+    ("/api/", Said("second")),
+    ("/", Said("rest")),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "owner"),
+    [
+        ("/", "rest"),
+        ("/orderstatus", "rest"),
+        ("/v1", "rest"),
+        ("/v1/x", "first"),
+        ("/hooks/c/s", "hooks"),
+        ("/api/v1/consignments", "second"),
+        ("/api/manifest.json.txt", "second"),
+        ("/readyz/", "rest"),
+        ("/healthzz", "rest"),
+        ("/panels", "rest"),
+        ("/ulak/v2/x", "rest"),
+        ("//healthz", "rest"),
+    ],
+)
+async def test_a_dialect_at_the_root_gets_what_is_nobodys(path: str, owner: str) -> None:
+    assert await Asgi(Web(MOUNTED, ready))(path) == (200, owner.encode())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/metrics",
+        "/panel",
+        "/panel/",
+        "/panel/orders",
+        "/ulak/v1",
+        "/ulak/v1/",
+        "/ulak/v1/x",
+        "/api/manifest.json",
+    ],
+)
+async def test_what_is_ours_stays_ours(path: str) -> None:
+    app = Asgi(Web(MOUNTED, ready))
+    assert await app(path) == (404, b'{"error":"not found"}')
+    assert (await app("/healthz")) == (200, b'{"alive":true}')
+    assert (await app("/readyz"))[0] == 503
+
+
+async def test_what_is_mounted_within_ours_is_asked() -> None:
+    app = Asgi(Web([*MOUNTED, ("/ulak/v1/", Said("native")), ("/panel/x/", Said("page"))], ready))
+    assert await app("/ulak/v1/lightning/pay") == (200, b"native")
+    assert await app("/panel/x/y") == (200, b"page")
+    assert (await app("/panel/y"))[0] == 404
+    assert (await app("/ulak/v1"))[0] == 404
+
+
+async def test_an_answer_without_content_has_no_word_about_one() -> None:
+    assert await Asgi(Web([("/", Said("", 204))], ready))("/x") == (204, b"")
 
 
 @pytest.mark.parametrize(

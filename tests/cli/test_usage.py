@@ -107,6 +107,8 @@ def test_every_command_takes_data_database_and_json(command: Command) -> None:
         "carrier": ["add", "list", "remove", "test"],
         "clock": ["advance"],
         "lightning": ["pay"],
+        "number": ["add", "list", "remove"],
+        "price": ["list", "set", "clear"],
         "callback": ["list", "resend"],
         "parcel": ["list", "show", "move"],
     }

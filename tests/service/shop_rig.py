@@ -15,7 +15,7 @@ from tests.service.shop_source import ToldSource
 from ulak.core.funding import Funding
 from ulak.core.jobs import OF_PURCHASES, JobKind
 from ulak.core.ledger import SAT, Balance, Move, Posting
-from ulak.core.purchases import DEFAULT_PRICES, Denied, Purchase, Shown, Sold, Wish
+from ulak.core.purchases import Denied, Purchase, Shown, Sold, Tariff, Wish
 from ulak.core.states import PurchaseKind
 from ulak.service import accounts, carriers, house, purchases
 from ulak.service.carriers import Carrier
@@ -34,6 +34,8 @@ DIALECT = "sms4sats"
 CALLER = "192.0.2.1"
 PRICE = 1500
 """What a code costs."""
+
+PRICES = {Tariff.RECEIVE: PRICE, Tariff.SEND: 3000, Tariff.RENT: 15000, Tariff.HANDSET: 4000}
 
 LEASE = 120_000
 
@@ -56,7 +58,8 @@ def rental(**over: Any) -> Wish:
 
 def message(**over: Any) -> Wish:
     """Somebody wants a message to be sent."""
-    return Wish(DIALECT, PurchaseKind.MESSAGE, **{"number": 905301000001, "text": "Merhaba"} | over)
+    fields: dict[str, Any] = {"number": 905301000001, "text": "Merhaba"}
+    return Wish(DIALECT, PurchaseKind.MESSAGE, **fields | over)
 
 
 def credit(amount: int = 10_000) -> Wish:
@@ -95,7 +98,7 @@ class Rig:
             self.books,
             funding=funding,
             sources=SourceFleet(make),
-            prices=Prices(DEFAULT_PRICES),
+            prices=Prices(PRICES),
             vault=self.vault,
             monotonic=lambda: self.monotonic,
         )

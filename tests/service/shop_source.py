@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from ulak.core.numbers import Activation, Gone, Got, News, NoneLeft, Text, Unreached, Want
 from ulak.core.pools import ANY
@@ -13,7 +13,8 @@ SOURCE_POOL = 22
 
 
 class ToldSource:
-    """`ulak.core.numbers.NumberSource`. It sells once for a key, as it must; `numbers` are those sold."""
+    """`ulak.core.numbers.NumberSource`. It sells once for a key, as it must. `meanwhile` is what happens
+    before the answer about a number that was sold."""
 
     def __init__(self, services: Collection[str] = ("tg", "wa"), *, every: int | None = 1000) -> None:
         self.services = set(services)
@@ -22,6 +23,7 @@ class ToldSource:
         self.tries_unlisted = False
         self.buying: Callable[[Want], NoneLeft | Unreached | None] = lambda _want: None
         self.finishing: Unreached | None = None
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
         self.silent = False
         self.sold: dict[int, Got] = {}
         self.texts: dict[int, list[Text]] = {}
@@ -65,6 +67,8 @@ class ToldSource:
         if not self.left:
             return NoneLeft("sold out")
         self.left -= 1
+        if self.meanwhile is not None:
+            await self.meanwhile()
         got = Got(f"{7000 + want.key}", 919876500000 + want.key, SOURCE_POOL)
         self.sold[want.key] = got
         return got

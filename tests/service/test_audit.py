@@ -261,23 +261,23 @@ def parcels(database: Database) -> None:
             "UPDATE posting SET order_id = 77 WHERE id = 4",
             [
                 "posting 4: order 77 is not one of account 1",
-                "posting 4, move 2: it is for order 77 and consignment 2, but a posting is for one of the"
-                " two, and a grant for none",
+                "posting 4, move 2: it is for order 77, consignment 2 and purchase None, but a posting is for"
+                " one of the three, and a grant for none",
             ],
         ),
         (
             "UPDATE posting SET consignment_id = NULL WHERE id = 4",
             [
-                "posting 4, move 2: it is for order None and consignment None, but a posting is for one of"
-                " the two, and a grant for none",
+                "posting 4, move 2: it is for order None, consignment None and purchase None, but a posting"
+                " is for one of the three, and a grant for none",
                 "consignment 2: it has 500 more held and 0 more posted than its postings say",
             ],
         ),
         (
             "UPDATE posting SET consignment_id = 1 WHERE id = 1",
             [
-                "posting 1, move 1: it is for order None and consignment 1, but a posting is for one of the"
-                " two, and a grant for none",
+                "posting 1, move 1: it is for order None, consignment 1 and purchase None, but a posting is"
+                " for one of the three, and a grant for none",
             ],
         ),
         (

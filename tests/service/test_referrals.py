@@ -9,23 +9,38 @@ from tests.conftest import ClockedBooks, FakeClock
 
 from ulak.core.funding import CannotDo, FundingDown, PaymentState
 from ulak.core.jobs import Job, JobKind
-from ulak.core.ledger import SAT, Balance
+from ulak.core.ledger import SAT, Balance, Move, Posting
 from ulak.core.purchases import Purchase
 from ulak.core.referrals import TRIES, Bill, NoBill, ReferralState, next_try, parse_address, share_of
 from ulak.core.states import PurchaseKind, PurchaseState, Resolve
-from ulak.service.house import House, known_account
+from ulak.service.house import House, account_of, known_account
 from ulak.service.referrals import Payouts, owe
-from ulak.store import jobs, ledger, referrals
+from ulak.store import jobs, ledger, purchases, referrals
 from ulak.store.engine import Tx
 
 BILL = Bill("lnbcrt1payme", "ab" * 32)
 
 
-def sold(posted: int = 1509, referrer: str | None = "bob@example.org") -> Purchase:
+def sell(tx: Tx, posted: int = 1509, referrer: str | None = "bob@example.org") -> Purchase:
+    """A purchase that is done and paid, stored with its money."""
+    account_id = account_of(tx, House.WALK_IN)
+    purchase = _purchase(account_id, posted, referrer)
+    purchase.id = purchases.insert(tx, purchase)
+    balances = ledger.locked(tx, [(account_id, SAT)])
+    postings = [
+        Posting(account_id, SAT, move, posted, purchase_id=purchase.id) for move in (Move.PLEDGE, Move.POST)
+    ]
+    for posting in postings:
+        balances[account_id, SAT].apply(posting)
+    ledger.save(tx, balances, postings)
+    return purchase
+
+
+def _purchase(account_id: int, posted: int, referrer: str | None) -> Purchase:
     return Purchase(
-        id=7,
+        id=0,
         public_id="cd" * 32,
-        account_id=1,
+        account_id=account_id,
         dialect="sms4sats",
         kind=PurchaseKind.CODE,
         state=PurchaseState.DONE,
@@ -105,7 +120,7 @@ async def owed(books: ClockedBooks) -> Balance:
 
 
 async def state_of(books: ClockedBooks) -> ReferralState:
-    share = await books.read(lambda tx: referrals.find(tx, 7))
+    share = await books.write(lambda tx: referrals.find(tx, 1))
     assert share is not None
     return share.state
 
@@ -135,8 +150,9 @@ def payouts(books: ClockedBooks, node: Node, addresses: Addresses) -> Payouts:
 async def test_a_tenth_is_owed_once_and_paid_once(
     books: ClockedBooks, payouts: Payouts, node: Node, addresses: Addresses
 ) -> None:
+    purchase = await books.write(sell)
     for _ in range(2):
-        await books.write(lambda tx: owe(tx, sold()))
+        await books.write(lambda tx: owe(tx, purchase))
     assert await owed(books) == Balance(-150, 150, 0, 0)
     for _ in range(2):
         await work(books, payouts)
@@ -147,15 +163,15 @@ async def test_a_tenth_is_owed_once_and_paid_once(
 
 
 async def test_nothing_is_owed_for_less_than_ten_sats_or_for_nobody(books: ClockedBooks) -> None:
-    await books.write(lambda tx: owe(tx, sold(9)))
-    await books.write(lambda tx: owe(tx, sold(1500, None)))
+    await books.write(lambda tx: owe(tx, sell(tx, 9)))
+    await books.write(lambda tx: owe(tx, sell(tx, 1500, None)))
     assert await owed(books) == Balance()
 
 
 async def test_what_was_begun_is_looked_up_before_it_is_paid_again(
     books: ClockedBooks, payouts: Payouts, node: Node, addresses: Addresses, clock: FakeClock
 ) -> None:
-    await books.write(lambda tx: owe(tx, sold()))
+    await books.write(lambda tx: owe(tx, sell(tx)))
     node.answers = [FundingDown("away")]
     await work(books, payouts)
     assert await state_of(books) is ReferralState.PAYING
@@ -172,7 +188,7 @@ async def test_what_was_begun_is_looked_up_before_it_is_paid_again(
 async def test_what_the_node_never_heard_of_is_paid_with_the_same_bill(
     books: ClockedBooks, payouts: Payouts, node: Node, addresses: Addresses, clock: FakeClock
 ) -> None:
-    await books.write(lambda tx: owe(tx, sold()))
+    await books.write(lambda tx: owe(tx, sell(tx)))
     node.answers = [FundingDown("away")]
     await work(books, payouts)
     clock.advance(60_000)
@@ -185,7 +201,7 @@ async def test_what_the_node_never_heard_of_is_paid_with_the_same_bill(
 async def test_a_payment_under_way_is_left_alone(
     books: ClockedBooks, payouts: Payouts, node: Node, clock: FakeClock
 ) -> None:
-    await books.write(lambda tx: owe(tx, sold()))
+    await books.write(lambda tx: owe(tx, sell(tx)))
     node.answers = [PaymentState.UNDER_WAY]
     node.looked = PaymentState.UNDER_WAY
     await work(books, payouts)
@@ -199,7 +215,7 @@ async def test_a_payment_under_way_is_left_alone(
 async def test_what_cannot_be_paid_stays_owed(
     books: ClockedBooks, payouts: Payouts, node: Node, addresses: Addresses, clock: FakeClock, how: str
 ) -> None:
-    await books.write(lambda tx: owe(tx, sold()))
+    await books.write(lambda tx: owe(tx, sell(tx)))
     addresses.refuse = how == "address"
     failure = PaymentState.FAILED if how == "payment" else CannotDo("it cannot pay")
     node.answers = [failure for _ in range(TRIES + 2)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
+from typing import Any
 
 import pytest
 from tests.conftest import FakeClock
@@ -13,7 +14,7 @@ from ulak.store import own_numbers as store
 from ulak.store.engine import Database, Tx
 from ulak.store.writer import sync_read, sync_write
 
-Result = TypeVar("Result")
+Write = Callable[[Callable[[Tx], object]], Any]
 
 OURS, OTHERS = 7, 8
 TURKEY, POLAND = 62, 15
@@ -21,7 +22,7 @@ ONE, TWO, THREE, FOUR = 905301234561, 905301234562, 905301234563, 48501234564
 
 
 @pytest.fixture
-def write(either_database: Database) -> Callable[[Callable[[Tx], Result]], Result]:
+def write(either_database: Database) -> Write:
     """Change the data, which have three numbers in Turkey and one in Poland."""
 
     def begin(tx: Tx) -> None:
@@ -32,9 +33,6 @@ def write(either_database: Database) -> Callable[[Callable[[Tx], Result]], Resul
 
     sync_write(either_database, begin)
     return lambda change: sync_write(either_database, change)
-
-
-Write = Callable[[Callable[[Tx], object]], object]
 
 
 def rented(tx: Tx, purchase_id: int, service: str, pool: int = TURKEY, handset: bool = False) -> int | None:
@@ -78,10 +76,10 @@ def test_a_number_goes_to_one_purchase_and_once_for_a_service(write: Write, cloc
 
 def test_the_number_that_rested_longest_goes_first(write: Write, clock: FakeClock) -> None:
     for purchase_id in range(1, 7):
-        number = write(lambda tx, purchase_id=purchase_id: rented(tx, purchase_id, "tg"))
+        number = write(partial(rented, purchase_id=purchase_id, service="tg"))
         assert number == (ONE, TWO)[(purchase_id - 1) % 2]
         clock.advance(1000)
-        write(lambda tx, number=number, purchase_id=purchase_id: store.free(tx, number, purchase_id, None))
+        write(partial(store.free, number=number, purchase_id=purchase_id, used_for=None))
         clock.advance(1000)
 
 
@@ -96,7 +94,7 @@ def test_services_countries_and_handsets_are_respected(write: Write) -> None:
 
 
 def test_any_country(write: Write) -> None:
-    found = {write(lambda tx, key=key: rented(tx, key, "tg", ANY)) for key in range(1, 5)}
+    found = {write(partial(rented, purchase_id=key, service="tg", pool=ANY)) for key in range(1, 5)}
     assert found == {ONE, TWO, FOUR, None}
 
 
@@ -126,18 +124,18 @@ def test_a_rental_takes_unused_numbers_first_and_others_then(write: Write, clock
 
 
 def test_stock_counts_what_is_left(write: Write) -> None:
-    assert sorted(write(lambda tx: store.stock(tx, OURS, ANY))) == [  # type: ignore[call-overload]
+    assert sorted(write(lambda tx: store.stock(tx, OURS, ANY))) == [
         ((), 2, {}),
         (("tg",), 1, {}),
         (("wa", "xy"), 1, {}),
     ]
     write(lambda tx: [rented(tx, 1, "go"), store.free(tx, ONE, 1, "go"), rented(tx, 2, "go")])
-    assert sorted(write(lambda tx: store.stock(tx, OURS, TURKEY))) == [  # type: ignore[call-overload]
+    assert sorted(write(lambda tx: store.stock(tx, OURS, TURKEY))) == [
         ((), 1, {"go": 1}),
         (("wa", "xy"), 1, {}),
     ]
     write(lambda tx: store.free(tx, TWO, 2, FULL))
-    assert ((), 1, {"go": 1}) in write(lambda tx: store.stock(tx, OURS, TURKEY))  # type: ignore[operator]
+    assert ((), 1, {"go": 1}) in write(lambda tx: store.stock(tx, OURS, TURKEY))
 
 
 def test_a_number_is_removed_with_its_uses_unless_it_is_rented(

@@ -34,16 +34,22 @@ def check(tx: Tx) -> list[str]:
 
 
 # What a posting did to what is held and to what is spent, turned round.
-_UNHELD = "CASE move WHEN 2 THEN -amount WHEN 3 THEN amount WHEN 4 THEN amount ELSE 0 END"
+_UNHELD = "CASE WHEN move IN (2, 6) THEN -amount WHEN move IN (3, 4, 7, 8) THEN amount ELSE 0 END"
 _UNSPENT = "CASE move WHEN 3 THEN -amount WHEN 5 THEN amount ELSE 0 END"
+
+# The same for what was taken for a purchase: credit is spendable when it is taken.
+_UNTAKEN = "CASE WHEN move IN (3, 8) THEN -amount WHEN move = 5 THEN amount ELSE 0 END"
+
+# Accounts of the house that have money because of purchases which are not theirs (service.house).
+_HOUSES = "(SELECT CAST(value AS BIGINT) FROM setting WHERE name IN ('house_parked', 'house_referrals'))"
 
 # What the postings of an account and asset add up to, subtracted from its balance: nothing must be left.
 _BALANCES = Sql(
     "SELECT account_id, asset, sum(issued), sum(available), sum(held), sum(spent) FROM ("
     " SELECT account_id, asset, issued, available, held, spent FROM balance UNION ALL"
     " SELECT account_id, asset,"
-    "  CASE move WHEN 1 THEN amount ELSE 0 END,"
-    "  CASE move WHEN 2 THEN amount WHEN 3 THEN 0 ELSE -amount END,"
+    "  CASE WHEN move IN (1, 6) THEN amount WHEN move = 7 THEN -amount ELSE 0 END,"
+    "  CASE WHEN move = 2 THEN amount WHEN move IN (1, 4, 5, 8) THEN -amount ELSE 0 END,"
     f"  {_UNHELD}, {_UNSPENT} FROM posting"
     ") AS entry GROUP BY account_id, asset"
     " HAVING sum(issued) <> 0 OR sum(available) <> 0 OR sum(held) <> 0 OR sum(spent) <> 0"
@@ -72,10 +78,12 @@ _FOREIGN_POSTINGS = Sql(
     " WHERE posting.order_id IS NOT NULL"
     " AND (sms_order.id IS NULL OR sms_order.account_id <> posting.account_id) ORDER BY posting.id"
 )
+# A share that is owed to a referrer is granted for a purchase; money from outside is always for one.
 _AIMLESS_POSTINGS = Sql(
-    "SELECT id, move, order_id, consignment_id FROM posting"
+    "SELECT id, move, order_id, consignment_id, purchase_id FROM posting"
     " WHERE CASE WHEN order_id IS NULL THEN 0 ELSE 1 END + CASE WHEN consignment_id IS NULL THEN 0 ELSE 1 END"
-    " <> CASE move WHEN 1 THEN 0 ELSE 1 END OR move NOT IN (1, 2, 3, 4, 5) ORDER BY id"
+    " + CASE WHEN purchase_id IS NULL OR move = 1 THEN 0 ELSE 1 END <> CASE move WHEN 1 THEN 0 ELSE 1 END"
+    " OR move NOT BETWEEN 1 AND 8 OR move IN (6, 7, 8) AND purchase_id IS NULL ORDER BY id"
 )
 
 # An order beside what its message rows say: how many there are in each state, and what they cost. It is final
@@ -221,6 +229,68 @@ _ABANDONED_REQUESTS = Sql(
     " ORDER BY account_id, scope, key"
 )
 
+# Purchases: what they cost, what is decided about it, and that somebody goes on with what was begun.
+_MONEY_IN_PURCHASES = Sql(
+    "SELECT account_id, sum(held) FROM ("
+    " SELECT account_id, held FROM balance WHERE asset = 'SAT' UNION ALL"
+    " SELECT account_id, -held FROM purchase UNION ALL"
+    " SELECT CAST(value AS BIGINT), -amount FROM setting CROSS JOIN referral"
+    "  WHERE name = 'house_referrals' AND referral.state = 3"
+    ") AS entry GROUP BY account_id HAVING sum(held) <> 0 ORDER BY account_id"
+)
+_POSTINGS_OF_PURCHASES = Sql(
+    "SELECT purchase_id, sum(held), sum(posted) FROM ("
+    " SELECT id AS purchase_id, held, posted FROM purchase UNION ALL"
+    f" SELECT purchase_id, {_UNHELD}, {_UNTAKEN} FROM posting"
+    f"  WHERE purchase_id IS NOT NULL AND asset = 'SAT' AND account_id NOT IN {_HOUSES}"
+    ") AS entry GROUP BY purchase_id HAVING sum(held) <> 0 OR sum(posted) <> 0 ORDER BY purchase_id"
+)
+_FOREIGN_PURCHASE_POSTINGS = Sql(
+    "SELECT posting.id, posting.purchase_id, posting.account_id FROM posting"
+    " LEFT JOIN purchase ON purchase.id = posting.purchase_id"
+    " WHERE posting.purchase_id IS NOT NULL AND (purchase.id IS NULL"
+    f" OR purchase.account_id <> posting.account_id AND posting.account_id NOT IN {_HOUSES})"
+    " ORDER BY posting.id"
+)
+# Unpaid there is none; until it is decided all of it is held, and what is shown or given is paid for.
+_MONEY_OF_PURCHASES = Sql(
+    "SELECT id, state, held, posted FROM purchase WHERE held < 0 OR posted < 0"
+    " OR resolved IS NOT NULL AND held > 0 OR resolve = 4 AND posted > 0"
+    " OR state = 60 AND held + posted > 0 OR state IN (63, 65, 66) AND held < price"
+    " OR state IN (67, 71, 72) AND posted < price ORDER BY id"
+)
+# What a state decides about money (core.states.RESOLVES): 2 is open, 3 taken, 4 given back. A rental that was
+# given back had been paid for, and a message that failed may have.
+_DECISIONS = Sql(
+    "SELECT id, state, resolve FROM purchase WHERE NOT CASE"
+    " WHEN state IN (60, 63, 65) THEN resolve = 2 AND resolved IS NULL"
+    " WHEN state IN (61, 62, 64, 69) THEN resolve = 4"
+    " WHEN state IN (66, 67, 70, 71, 72, 73, 74) THEN resolve = 3"
+    " WHEN state = 68 THEN resolve = 4 OR resolve = 3 AND kind = 3"
+    " WHEN state = 75 THEN resolve IN (3, 4) ELSE 1 = 0 END ORDER BY id"
+)
+_UNRESOLVED = Sql(
+    "SELECT id, resolve FROM purchase WHERE resolve <> 2 AND resolved IS NULL"
+    " AND (prepaid = 1 OR payment_hash IS NULL"
+    " OR NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 4 AND job.subject = purchase.id)) ORDER BY id"
+)
+_FORGOTTEN = Sql(
+    "SELECT id, state FROM purchase WHERE state IN (60, 63, 65)"
+    " AND coalesce(due, look, verify, 0) = 0"
+    " AND NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 3 AND job.subject = purchase.id) ORDER BY id"
+)
+_UNSENT = Sql(
+    "SELECT purchase.id, purchase.message_id FROM purchase"
+    " LEFT JOIN message ON message.id = purchase.message_id AND message.number = purchase.number"
+    " WHERE kind = 4 AND paid IS NOT NULL AND message.id IS NULL ORDER BY purchase.id"
+)
+_FOREIGN_INCOMING = Sql(
+    "SELECT incoming.id, incoming.purchase_id FROM incoming"
+    " LEFT JOIN purchase ON purchase.id = incoming.purchase_id AND purchase.number = incoming.number"
+    " AND purchase.carrier_id = incoming.carrier_id"
+    " WHERE incoming.purchase_id IS NOT NULL AND purchase.id IS NULL ORDER BY incoming.id"
+)
+
 # Callbacks: of the open ones about one thing (states 2, 3, 4) all but one are behind another (4).
 _CALLBACK_ORDER = Sql(
     "SELECT endpoint_id, subject, count(*), sum(CASE state WHEN 4 THEN 0 ELSE 1 END) FROM callback"
@@ -285,8 +355,8 @@ _RULES = (
         _FOREIGN_REFERENCES,
     ),
     _Check(
-        "posting {0}, move {1}: it is for order {2} and consignment {3}, but a posting is for one of the two,"
-        " and a grant for none",
+        "posting {0}, move {1}: it is for order {2}, consignment {3} and purchase {4}, but a posting is for"
+        " one of the three, and a grant for none",
         _AIMLESS_POSTINGS,
     ),
     _Check(
@@ -308,6 +378,17 @@ _RULES = (
         "account {0}: request {2!r} to {1} is under way, but no job goes on with consignment {3}",
         _ABANDONED_REQUESTS,
     ),
+    _Check("account {0}, SAT: the balance has {1} more held than its purchases say", _MONEY_IN_PURCHASES),
+    _Check(
+        "purchase {0}: it has {1} more held and {2} more posted than its postings say", _POSTINGS_OF_PURCHASES
+    ),
+    _Check("posting {0}: purchase {1} is not one of account {2}", _FOREIGN_PURCHASE_POSTINGS),
+    _Check("purchase {0}: in state {1} it cannot have {2} held and {3} posted", _MONEY_OF_PURCHASES),
+    _Check("purchase {0}: in state {1} its money cannot be decided as {2}", _DECISIONS),
+    _Check("purchase {0}: its money is decided as {1}, but no job carries that out", _UNRESOLVED),
+    _Check("purchase {0}: in state {1} nothing goes on with it", _FORGOTTEN),
+    _Check("purchase {0}: its message {1} is not there", _UNSENT),
+    _Check("incoming SMS {0}: purchase {1} has no such number", _FOREIGN_INCOMING),
     _Check(
         "endpoint {0}: of the {2} callbacks about {1} that have not ended one must be told now, not {3}",
         _CALLBACK_ORDER,

@@ -388,10 +388,17 @@ def may_buy(purchase: Purchase, now: int) -> bool:
 # What is shown.
 
 
+def look(tx: Tx, public_id: str) -> tuple[Shown, bool] | None:
+    """What the customer who knows this id may see, and True; or what another one may, and False, which is to
+    be shown to nobody: the same work is done for an id that nobody has. None where there are no purchases."""
+    found = store.look(tx, public_id)
+    return None if found is None else (seen(tx, found[0]), found[1])
+
+
 def shown(tx: Tx, public_id: str) -> Shown | None:
-    """What the customer who knows this id may see. An id that nobody has takes the same time."""
-    purchase = store.shown(tx, public_id)
-    return None if purchase is None else seen(tx, purchase)
+    """What the customer who knows this id may see."""
+    found = look(tx, public_id)
+    return found[0] if found is not None and found[1] else None
 
 
 def history(tx: Tx, account_id: int, limit: int) -> tuple[int, list[Purchase]]:

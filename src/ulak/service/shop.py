@@ -160,6 +160,10 @@ class Shop:
         """How many numbers are left in a pool for each service; `ANY`: in all of them."""
         return await self._sources.stock(pool)
 
+    async def unlisted(self, service: str) -> bool:
+        """Whether a service can be tried although nobody knows whether there is a number for it."""
+        return await self._sources.unlisted(service)
+
     async def pools(self) -> frozenset[int]:
         """Where there are numbers for codes."""
         return await self._sources.pools()

@@ -74,6 +74,10 @@ class Sources:
                     total[service] = total.get(service, 0) + count
         return total
 
+    async def unlisted(self, service: str) -> bool:
+        """Whether a source takes a service although it does not say that it has a number for it."""
+        return any(source.way.unlisted(service) for source in await self.all())
+
     async def pools(self) -> frozenset[int]:
         """Where there are numbers for codes."""
         answers = await self._each(lambda source: self._kept(source, "pools", None, source.way.pools))

@@ -62,7 +62,7 @@ purchase = Table(
     Column("due", BigInteger),
     Column("look", BigInteger),
     Column("verify", BigInteger),
-    Index("ix_purchase_key", "key"),
+    Index("uq_purchase_key", "key", unique=True),
     Index(
         "uq_purchase_payment_hash",
         "payment_hash",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ulak.carriers import inventory
 from ulak.carriers.karrio.carrier import KarrioCarrier
 from ulak.carriers.karrio.carrier import check as check_karrio
 from ulak.carriers.karrio.carrier import probe as probe_karrio
@@ -35,6 +36,7 @@ from ulak.dialects.smpp.serve import MAGIC, start_simulator
 from ulak.dialects.sms4sats.callbacks import RENDERER as SMS4SATS_CALLBACKS
 from ulak.outbound import Outbound
 from ulak.service.carriers import Carrier
+from ulak.service.inventory import InventoryShelf
 from ulak.store.books import Books
 
 
@@ -151,6 +153,13 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
         check=check_karrio,
         probe=lambda settings: probe_karrio(parse_karrio(settings)),
         parcels=_karrio,
+    ),
+    "inventory": CarrierKind(
+        check=inventory.check_settings,
+        probe=inventory.probe,
+        numbers=lambda carrier, _settings, outside: inventory.InventorySource(
+            InventoryShelf(outside.books, carrier.id)
+        ),
     ),
     "sms_activate": CarrierKind(
         check=check_sms_activate,

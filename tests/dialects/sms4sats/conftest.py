@@ -27,3 +27,12 @@ async def lite(sqlite_database: Database, clock: FakeClock) -> AsyncIterator[Clo
     opened.clock = clock
     yield opened
     await opened.close()
+
+
+@pytest_asyncio.fixture
+async def audited(database: Database, clock: FakeClock) -> AsyncIterator[ClockedBooks]:
+    """Both databases in turn, for a whole shop: in the end everything that must be true is true."""
+    opened = ClockedBooks(database, GROUP_KINDS)
+    opened.clock = clock
+    yield opened
+    await opened.close()

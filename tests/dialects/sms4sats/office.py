@@ -143,15 +143,15 @@ class Customer:
 class Office:
     """The doors, the shop and the store behind them."""
 
-    def __init__(self, books: Any, **options: Any) -> None:
+    def __init__(self, books: Any, *, shop: Any = None, prices: Prices | None = None, **options: Any) -> None:
         self.books = books
         self.shop = ScriptedShop()
         self.pauses: list[float] = []
         self.refused_urls: set[str] = {"https://10.0.0.1/hook"}
-        self.prices = Prices(SAMPLE_PRICES)
+        self.prices = prices or Prices(SAMPLE_PRICES)
         settings: dict[str, Any] = {"clock": books.clock, "limit": 1000} | options
         self.doors = Doors(
-            books, self.shop, self.prices, check_url=self._check_url, pause=self._pause, **settings
+            books, shop or self.shop, self.prices, check_url=self._check_url, pause=self._pause, **settings
         )
 
     def _check_url(self, url: str) -> None:
@@ -222,11 +222,9 @@ class Office:
         purchase_id: int = await self.books.write(keep)
         return purchase_id
 
-    async def move(self, purchase: Purchase, state: PurchaseState, **changes: Any) -> Purchase:
+    async def move(self, before: Purchase, after: Purchase) -> None:
         """Change an order that was put there."""
-        moved = replace(purchase, state=state, **changes)
-        assert await self.books.write(lambda tx: purchases.save(tx, moved, purchase.state))
-        return moved
+        assert await self.books.write(lambda tx: purchases.save(tx, after, before.state))
 
     async def set_price(
         self, tariff: Tariff, amount: int, pool: int | None = None, service: str = ""

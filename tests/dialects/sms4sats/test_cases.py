@@ -2,7 +2,8 @@
 
 A case is one request (the case itself) or several (`step`). There is an account `owner` with a balance of
 `balance` sats. The shop is scripted (`office.ScriptedShop`). With `each`, a case happens once for every value
-of that list, which stands in its requests as $EACH; $ORDER is the id of the order that there is. Cases with `both` run on both databases. Of a step:
+of that list, which stands in its requests as $EACH; $ORDER is the id of the order that there is, $X140 a text
+of 140 characters. Cases with `both` run on both databases. Of a step:
 
 - before it, the operator sets a `price` (tariff, amount, country and service), and the orders in `orders` are
   there: `kind` and `state` and what is different from the seed's order;

@@ -60,11 +60,16 @@ class Hours:
                 await self._settle()
                 if done():
                     return
-                if self._sleepers:
-                    at, _, future = heapq.heappop(self._sleepers)
-                    self.now = max(self.now, at)
-                    if not future.done():
-                        future.set_result(None)
+                self._wake()
+
+    def _wake(self) -> None:
+        """Let the time come until which somebody sleeps."""
+        while self._sleepers:
+            at, _, future = heapq.heappop(self._sleepers)
+            if not future.done():
+                self.now = max(self.now, at)
+                future.set_result(None)
+                return
 
     async def run(self, work: Awaitable[Result]) -> Result:
         """What comes of this, however long it takes."""
@@ -78,12 +83,12 @@ class Hours:
         await self._settle()
 
     async def _settle(self) -> None:
-        quiet = 0
-        while quiet < 3:
-            for _ in range(10):
+        while True:
+            for _ in range(20):
                 await asyncio.sleep(0)
-            quiet = 0 if self._way.busy else quiet + 1
-            await asyncio.sleep(0.0002)
+            if not self._way.busy:
+                return
+            await asyncio.sleep(0.0005)
 
 
 class Desk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -23,6 +24,7 @@ from tests.dialects.sms4sats_client.upstream import (
     Cut,
     Mute,
     Raw,
+    Slow,
     Upstream,
     What,
     no,
@@ -261,20 +263,20 @@ async def test_what_was_not_begun_is_forgotten_when_it_stops(upstream: Upstream,
 async def test_an_answer_that_is_due_is_waited_for_shortly(
     upstream: Upstream, linked: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ulak.dialects.sms4sats.connect.link.LAST_ANSWERS", 0.05)
+    monkeypatch.setattr("ulak.dialects.sms4sats.connect.link.LAST_ANSWERS", 0.2)
 
     def create(asked: Asked) -> What:
-        return Mute() if asked.json["phone"].endswith("1") else numbered(asked)
+        number = asked.json["phone"][-1]
+        return Mute() if number == "1" else Slow(CREATED, 0.05)
 
     upstream.on(CREATE, create)
     upstream.on(STATUS, TEXTED)
     link = await linked(rate="0").start()
     link.send(1, 2)
+    while upstream.times(CREATE) < 2:
+        await asyncio.sleep(0.001)
     await link.link.stop()
-    assert link.desk.outcome == {
-        1: Unknown("the link was stopped before an answer came"),
-        2: Accepted(("order02",)),
-    }
+    assert link.desk.outcome == {1: Unknown("the link was stopped before an answer came"), 2: ACCEPTED}
 
 
 # What became of them
@@ -291,18 +293,15 @@ DELIVERED = report(ReportState.DELIVERED, "delivered")
 @pytest.mark.parametrize(
     ("statuses", "reports"),
     [
-        ([texted("created"), texted("sent"), texted("sent"), texted("delivered")], [SENT, DELIVERED]),
+        ([texted("created"), texted("sent"), texted("sent"), texted("delivered")], [DELIVERED]),
         ([texted("delivered")], [DELIVERED]),
         ([texted("Delivered", id=17)], [DELIVERED]),
-        ([texted("failed")], [report(ReportState.UNDELIVERED, "failed")]),
+        ([texted("created")] * 30 + [texted("sent"), texted("delivered")], [SENT, DELIVERED]),
         (
             [texted("sent"), texted("failed", error="refunded")],
-            [SENT, report(ReportState.UNDELIVERED, "failed: refunded")],
+            [report(ReportState.UNDELIVERED, "failed: refunded")],
         ),
-        (
-            [{"status": "OK", "paid": True, "error": "no route"}],
-            [report(ReportState.UNDELIVERED, "failed: no route")],
-        ),
+        ([texted("sent"), texted("failed")], [report(ReportState.UNDELIVERED, "failed")]),
         (
             [
                 UNABLE,
@@ -330,9 +329,45 @@ async def test_an_order_is_looked_at_until_it_is_final(
     await link.hours.until(lambda: len(link.desk.reported) >= len(reports))
     looked = upstream.times(STATUS)
     await link.hours.pass_by(30 * MINUTE)
+    assert link.desk.told == [(1, ACCEPTED)]
     assert link.desk.reported == reports
     assert upstream.times(STATUS) == looked
     assert link.desk.up
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (texted("failed"), "failed"),
+        (texted("failed", error="refunded"), "failed: refunded"),
+        ({"status": "OK", "paid": True, "error": "no route"}, "failed: no route"),
+    ],
+)
+async def test_what_was_never_sent_is_refused(
+    upstream: Upstream, linked: Link, status: dict[str, Any], code: str
+) -> None:
+    upstream.on(CREATE, CREATED)
+    upstream.on(STATUS, TEXTED, UNABLE, status)
+    link = await linked().start()
+    link.send(1)
+    await link.hours.pass_by(30 * MINUTE)
+    assert link.desk.told == [(1, Refused(code))]
+    assert link.desk.reported == []
+    assert upstream.times(STATUS) == 3
+
+
+@pytest.mark.parametrize("weather", [TEXTED, UNABLE, no("order not found", 404), OK])
+async def test_what_stays_unsent_counts_as_accepted_after_a_minute(
+    upstream: Upstream, linked: Link, weather: What
+) -> None:
+    upstream.on(CREATE, CREATED)
+    upstream.on(STATUS, weather)
+    link = await linked().start()
+    link.send(1)
+    await link.hours.pass_by(55)
+    assert link.desk.told == []
+    await link.told()
+    assert link.desk.told == [(1, ACCEPTED)]
 
 
 async def test_a_report_that_is_not_stored_is_told_again(upstream: Upstream, linked: Link) -> None:
@@ -342,26 +377,29 @@ async def test_a_report_that_is_not_stored_is_told_again(upstream: Upstream, lin
     link.desk.keeps = False
     link.send(1)
     await link.hours.until(lambda: len(link.desk.reported) >= 4)
-    assert link.desk.reported == [SENT, DELIVERED, DELIVERED, DELIVERED]
+    assert link.desk.reported == [DELIVERED] * 4
     link.desk.keeps = True
     await link.hours.pass_by(MINUTE)
-    assert link.desk.reported == [SENT, DELIVERED, DELIVERED, DELIVERED, DELIVERED]
+    assert link.desk.reported == [DELIVERED] * 5
 
 
-async def test_orders_are_looked_at_less_and_less_often(upstream: Upstream, linked: Link) -> None:
+async def test_orders_are_looked_at_less_and_less_often(
+    upstream: Upstream, linked: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ulak.dialects.sms4sats.connect.link.YOUNG", 3 * MINUTE * 1000)
     upstream.on(CREATE, CREATED)
     upstream.on(STATUS, TEXTED)
     link = await linked().start()
     link.send(1)
     await link.told()
     looked = []
-    for until in (15, 22 * MINUTE, 60 * MINUTE, 24 * 60 * MINUTE):
+    for until in (15, 3 * MINUTE, 60 * MINUTE, 24 * 60 * MINUTE):
         await link.hours.pass_by(until - (link.hours.now - NOW) / 1000)
         looked.append(upstream.times(STATUS))
     fresh, young, hour, day = looked
     assert 12 <= fresh <= 15
-    assert 300 <= young - fresh <= 435
-    assert hour - young <= 15
+    assert 40 <= young - fresh <= 55
+    assert hour - young <= 33
     assert day - hour <= 24 * 6 + 5
 
 
@@ -371,7 +409,8 @@ async def test_what_was_sent_is_looked_at_rarely(upstream: Upstream, linked: Lin
     link = await linked().start()
     link.send(1)
     await link.hours.pass_by(22 * MINUTE)
-    assert link.desk.reported == [SENT]
+    assert link.desk.told == [(1, ACCEPTED)]
+    assert link.desk.reported == []
     assert upstream.times(STATUS) <= 75
 
 

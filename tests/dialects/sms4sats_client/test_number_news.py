@@ -193,7 +193,7 @@ async def test_many_numbers_are_looked_at_in_turn(upstream: Upstream, account: A
         return NUMBERED
 
     upstream.on(STATUS, status)
-    source = account(rate="10")
+    source = account(rate="20")
     held = [HELD._replace(key=place, reference=f"order{place}") for place in range(150)]
     assert await news(source, hours, *held, at=NOW) == [()] * 150
     assert len(seen) == len(set(seen)) == 100

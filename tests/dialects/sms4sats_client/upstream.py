@@ -53,11 +53,19 @@ class Cut:
     """The connection is closed when the request was read."""
 
 
+@dataclass(frozen=True)
+class Slow:
+    """An answer that takes some real seconds."""
+
+    answer: dict[str, Any]
+    seconds: float
+
+
 class Mute:
     """Nothing is answered at all."""
 
 
-What: TypeAlias = Raw | Cut | Mute | dict[str, Any] | list[Any]
+What: TypeAlias = Raw | Cut | Slow | Mute | dict[str, Any] | list[Any]
 Script: TypeAlias = What | Callable[[Asked], What]
 
 
@@ -174,6 +182,9 @@ class Upstream:
             self._at_once -= 1
 
     async def _answer(self, request: web.BaseRequest, what: What) -> web.StreamResponse:
+        if isinstance(what, Slow):
+            await asyncio.sleep(what.seconds)
+            what = what.answer
         if isinstance(what, dict | list):
             what = told(what)
         if isinstance(what, Mute):

@@ -20,6 +20,7 @@ _SINGLE_SHIFT = 0x24
 _TURKISH = b"\x01"
 _SAR = (codes.TLV_SAR_MSG_REF_NUM, codes.TLV_SAR_TOTAL_SEGMENTS, codes.TLV_SAR_SEGMENT_SEQNUM)
 _NUMBER_DIGITS_MAX = 15  # E.164
+_PARTS_MAX = 255
 PADDING = b"\0 \t\r\n"
 
 
@@ -122,4 +123,4 @@ def _chain(elements: dict[int, bytes], tlvs: dict[int, bytes]) -> Chain | None:
         chain = Chain(int.from_bytes(wide[:2], "big"), wide[2], wide[3])
     else:
         chain = Chain(*(int.from_bytes(tlvs.get(tag, b"")[:2], "big") for tag in _SAR))
-    return chain if chain.total > 1 and 1 <= chain.part <= chain.total else None
+    return chain if 1 < chain.total <= _PARTS_MAX and 1 <= chain.part <= chain.total else None

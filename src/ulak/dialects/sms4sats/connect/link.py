@@ -1,8 +1,9 @@
 """Messages over an sms4sats account: `ulak.core.ports.MessageLink`.
 
-Each message is an order of its own, paid from the prepaid balance. An order that was taken is looked at until
-it is final. What is open is known to this link alone: after a restart nobody asks for the orders from before,
-and their messages end as any others of which no final report came in time.
+Each message is an order of its own, paid from the prepaid balance. The server gives the price of one back that
+it cannot send, so a message counts as accepted once it is sent, and as refused when it is not. An order is
+looked at until it is final. What is open is known to this link alone: after a restart nobody asks for the orders
+from before, and their messages end as any others of which no final report came in time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ulak.dialects.sms4sats.connect.line import (
     answers,
     read_balance,
 )
-from ulak.dialects.sms4sats.connect.reading import Status, read_status
+from ulak.dialects.sms4sats.connect.reading import Order, Status, read_status
 from ulak.dialects.sms4sats.connect.settings import check_settings
 from ulak.outbound import Outbound
 
@@ -40,6 +41,9 @@ EMPTY_TRIED = 600.0
 
 FAULTS_MAX = 5
 """How often a message is handed over at which the server fails by itself; then it counts as refused."""
+
+UNTIL_SENT = 60_000
+"""How long a message that was taken may stay unsent until it counts as accepted all the same, ms."""
 
 LAST_ANSWERS = 2.0
 """Seconds that `stop` waits for answers that are due."""
@@ -54,7 +58,6 @@ FOLLOWED = 72 * 60 * 60_000
 RAREST = 600_000
 """The longest pause between two looks, ms."""
 
-_TICK = 1.0
 _CREATED, _SENT, _DELIVERED, _FAILED = "created", "sent", "delivered", "failed"
 _STATES = {
     _SENT: ReportState.UNDERWAY,
@@ -75,11 +78,13 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Open:
-    """An order that was taken: when, and what is known of it. `told`: that it was sent is stored."""
+    """An order that was taken: when, and what is known of it. `owed`: its message has no outcome yet; `told`:
+    that it was sent is known to the desk."""
 
     reference: str
-    number: int
+    message: Outgoing
     since: int
+    owed: bool = True
     sent: bool = False
     told: bool = False
     over: bool = False
@@ -118,6 +123,8 @@ class Sms4satsLink:
         self._flights: set[asyncio.Task[None]] = set()
         self._open: list[tuple[int, int, _Open]] = []
         self._opened = 0
+        self._owed: dict[int, _Open] = {}
+        self._naps: list[asyncio.Task[None]] = []
         self._workers: list[asyncio.Task[None]] = []
         self._down = asyncio.Event()
         self._follow = asyncio.Event()
@@ -154,10 +161,12 @@ class Sms4satsLink:
         self._waiting.clear()
         if self._flights:
             await asyncio.wait(self._flights, timeout=LAST_ANSWERS)
-        tasks = [*self._flights, *self._workers]
+        tasks = [*self._flights, *self._workers, *self._naps]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for order in list(self._owed.values()):
+            self._settle(order, Accepted((order.reference,)))
         self._say(False, "the link was stopped")
 
     def _fell(self, task: asyncio.Task[None]) -> None:
@@ -238,6 +247,11 @@ class Sms4satsLink:
         except asyncio.CancelledError:
             self._tell(message, Unknown("the link was stopped before an answer came"))
             raise
+        if isinstance(made, Order) and made.paid:
+            self._delay = RETRY_FIRST
+            self._owed[message.id] = _Open(made.reference, message, self._clock())
+            self._watch(self._owed[message.id])
+            return
         outcome = self._outcome(waiting, made)
         if outcome is not None:
             self._tell(message, outcome)
@@ -245,7 +259,7 @@ class Sms4satsLink:
             self._keep(waiting)
 
     def _outcome(self, waiting: _Waiting, made: Created) -> Outcome | None:
-        """What an answer means for a message; None: it stays with us."""
+        """What it means for a message that there is no order for it; None: it stays with us."""
         if isinstance(made, Lost):
             self._close(made.why)
             return Unknown(made.why)
@@ -254,10 +268,7 @@ class Sms4satsLink:
         self._delay = RETRY_FIRST
         if isinstance(made, Refusal):
             return Refused(f"{made.status} {made.why}")
-        if not made.paid:
-            return Refused("the server wants an invoice to be paid, and does not take the balance")
-        self._watch(_Open(made.reference, waiting.message.number, self._clock()))
-        return Accepted((made.reference,))
+        return Refused("the server wants an invoice to be paid, and does not take the balance")
 
     def _later(self, waiting: _Waiting, made: Later) -> Outcome | None:
         if made.status == _LIMITED:
@@ -278,11 +289,14 @@ class Sms4satsLink:
         """Look at an order when it is time again, unless it is followed no longer."""
         now = self._clock()
         age = now - order.since
-        if age > FOLLOWED:
+        if age > FOLLOWED or order.over:
             return
         self._opened += 1
         heapq.heappush(self._open, (now + _pause(age, order.sent), self._opened, order))
         self._follow.set()
+        if self._open[0][2] is order:
+            for nap in self._naps:
+                nap.cancel()
 
     async def _look_after(self) -> None:
         """Look at the orders whose time has come, a few at a time."""
@@ -297,28 +311,48 @@ class Sms4satsLink:
             if due:
                 await asyncio.gather(*map(self._look, due))
             elif self._open:
-                await self._sleep(_TICK)
+                self._naps = [asyncio.create_task(self._nap((self._open[0][0] - now) / 1000))]
+                await asyncio.wait(self._naps)
             else:
                 self._follow.clear()
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, unless something new is to be looked at before."""
+        await self._sleep(seconds)
 
     async def _look(self, order: _Open) -> None:
         said = await self._line.look("/orderstatus", {"orderId": order.reference}, once=True)
         good = said.good if isinstance(said, Said) else None
         if good is not None and isinstance(good.data, dict) and not order.over:
             self._heard(order, read_status(good.data))
+        if order.owed and self._clock() - order.since >= UNTIL_SENT:
+            self._settle(order, Accepted((order.reference,)))
         self._watch(order)
 
     def _heard(self, order: _Open, status: Status) -> None:
-        """Tell the desk. The order is let go once that is stored, and until then told again."""
+        """Tell the desk. The order is let go once its end is stored, and until then told again."""
         said = _FAILED if status.error else (status.sms_status or "").lower()
         state = _STATES.get(said)
-        order.sent = order.sent or said == _SENT
-        if self._desk is None or state is None or (state is ReportState.UNDERWAY and order.told):
-            return
         raw = f"{said}: {status.error}" if status.error else said
-        self._desk.reports(
-            [Report(order.reference, order.number, state, raw)], partial(_stored, order, state)
-        )
+        if state is None:
+            return
+        order.sent = order.sent or said == _SENT
+        if order.owed and state is ReportState.UNDELIVERED:
+            order.over = True
+            self._settle(order, Refused(raw))
+            return
+        if order.owed:
+            order.told = True
+            self._settle(order, Accepted((order.reference,)))
+        if self._desk is not None and not (state is ReportState.UNDERWAY and order.told):
+            report = Report(order.reference, order.message.number, state, raw)
+            self._desk.reports([report], partial(_stored, order, state))
+
+    def _settle(self, order: _Open, outcome: Outcome) -> None:
+        """Say what became of the message of an order."""
+        order.owed = False
+        del self._owed[order.message.id]
+        self._tell(order.message, outcome)
 
 
 def _stored(order: _Open, state: ReportState, kept: bool) -> None:

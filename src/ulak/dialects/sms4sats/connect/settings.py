@@ -36,8 +36,8 @@ class Upstream:
     """An account. `url` has no slash at its end; `rate` is requests a second, 0 for no limit of ours;
     `timeout` is in seconds, `max_price` in sats, 0 for any price.
 
-    With an `order_prefix` the operator says that the server sells once for an Idempotency-Key, as an Ulak
-    does, and what this Ulak's keys begin with. Without it a purchase whose answer never came is not repeated.
+    With an `order_prefix` the operator says that the server sells once for an Idempotency-Key, and what this
+    Ulak's keys begin with. Without it a purchase whose answer never came is not repeated.
     """
 
     url: str

@@ -51,6 +51,9 @@ GIVING_BACK = 10_000
 """How long cancelling it may take, ms."""
 
 LOOKING = 10_000
+"""How long a question about what is on offer may take, ms."""
+
+NEWS = 5_000
 """How long all news that are asked for at once may take, ms; who is not asked by then is the next time."""
 
 EVERY = 1_000
@@ -253,7 +256,7 @@ class Sms4satsSource:
     async def news(self, held: Sequence[Activation], now: int) -> Sequence[News]:
         """What came to each. Those that waited longest are looked at first, as far as the rate allows."""
         self._forget_news(now)
-        until = self._clock() + LOOKING
+        until = self._clock() + NEWS
         turns = asyncio.Semaphore(IN_FLIGHT)
         found: dict[str, News] = {}
 

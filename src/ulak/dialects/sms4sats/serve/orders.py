@@ -32,7 +32,7 @@ PAID = "paid"
 
 CheckUrl = Callable[[str], None]
 
-# Shown to nobody: an order that does not exist takes the same work as one that does.
+# Shown to nobody, where there is no order at all.
 _NOBODYS = Shown(
     "0" * 64, PurchaseKind.CODE, PurchaseState.DONE, True, 1, "dr", 22, 1125699791, 12345678901, "48010"
 )
@@ -55,11 +55,11 @@ class Orders:
         """GET /orderstatus. Ids that nobody has are answered in the same time as others."""
         order_id = forms.order_id_in(call.query)
         await self._slowed(call.address)
-        shown = await self._books.read(lambda tx: purchases.shown(tx, order_id))
-        missing = shown is None
-        self._guesses.note(call.address, missing)
-        reply = answered(status_of(_NOBODYS if shown is None else shown))
-        return self._missing if missing else reply
+        found = await self._books.read(lambda tx: purchases.look(tx, order_id))
+        shown, known = (_NOBODYS, False) if found is None else found
+        self._guesses.note(call.address, not known)
+        reply = answered(status_of(shown))
+        return reply if known else self._missing
 
     async def cancel(self, call: Call) -> Reply:
         """GET /cancelorder."""

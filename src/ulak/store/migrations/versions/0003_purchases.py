@@ -157,7 +157,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("due > 0"),
         postgresql_where=sa.text("due > 0"),
     )
-    op.create_index("ix_purchase_key", "purchase", ["key"], unique=False)
+    op.create_index("uq_purchase_key", "purchase", ["key"], unique=True)
     op.create_index(
         "ix_purchase_look",
         "purchase",
