@@ -23,6 +23,7 @@ PUBLIC_ID = "%064x"
 
 _AT_ONCE = 20_000
 _VERIFY_EVERY = 300_000
+_WAITED = 1_150_000
 
 
 def source(home: Home) -> int:
@@ -35,7 +36,7 @@ def source(home: Home) -> int:
 
 
 def fill(home: Home, count: int, state: PurchaseState = PurchaseState.DONE) -> None:
-    """`count` purchases of a code: done, or waiting for their SMS since a moment ago.
+    """`count` purchases of a code: done, or waiting for their SMS for up to nineteen minutes.
 
     They cost nothing, so that the ledger need not be filled as well.
     """
@@ -51,7 +52,7 @@ def fill(home: Home, count: int, state: PurchaseState = PurchaseState.DONE) -> N
                 database.executemany(f"INSERT INTO purchase ({names}) VALUES ({places})", rows)
                 database.executemany(
                     "INSERT INTO memory_invoice (payment_hash, payreq, amount, state, hold, expires, changed)"
-                    " VALUES (:payment_hash, :payreq, 1500, :at_node, 1, :due, :changed)",
+                    " VALUES (:payment_hash, :payreq, 1500, :at_node, 1, :changed, :changed)",
                     [row | {"at_node": _at_node(state)} for row in rows],
                 )
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -67,6 +68,8 @@ def _rows(
     waiting = state is PurchaseState.WAITING
     for n in numbers:
         public_id = PUBLIC_ID % n
+        # Those that wait were paid for at any time in the last nineteen minutes.
+        age = n * _WAITED // len(numbers) if waiting else 0
         yield {
             "id": n + 1,
             "key": key_of(public_id),
@@ -93,11 +96,11 @@ def _rows(
             "reference": str(1_000_000 + n),
             "number": 4_915_000_000_000 + n,
             "code": None if waiting else "48010",
-            "created": now,
-            "paid": now,
-            "assigned": now,
-            "changed": now,
-            "due": now + CODE_WITHIN if waiting else None,
-            "look": None,
+            "created": now - age,
+            "paid": now - age,
+            "assigned": now - age,
+            "changed": now - age,
+            "due": now - age + CODE_WITHIN if waiting else None,
+            "look": now + n * 1_000 // len(numbers) if waiting else None,
             "verify": now + n * _VERIFY_EVERY // len(numbers) if waiting else None,
         }

@@ -46,9 +46,9 @@ WISHES = [
 
 
 async def test_codes_come_over_a_strangers_smsc(shop: NumberServer, smsc: TextingSmsc) -> None:
-    buyer = Buyer(shop)
-    shop.closes(buyer)  # type: ignore[arg-type]
     for service, number, form, text, code in WISHES:
+        buyer = Buyer(shop)
+        shop.closes(buyer.http)
         order = await buyer.order(service, country="Turkey")
         shop.pay(order.payreq)
         shown = await buyer.sees(order, number=...)

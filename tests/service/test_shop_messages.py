@@ -46,7 +46,7 @@ async def test_a_message_is_sent_and_delivered(rig: Rig) -> None:
 async def test_a_message_that_is_refused_costs_nothing(rig: Rig) -> None:
     purchase = await rig.paid(message())
     (order,) = cast.claim(rig.books.database)
-    refused = (cast.sent(rig.books.database, order, order.rows[0]), Refused("no", again=False))
+    refused = (cast.sent(rig.books.database, order, order.rows[0]), Refused("no"))
     cast.step(rig.books.database, [refused], [(order.id, order.last_id, order.last_id)])
     await rig.after(250)
     assert rig.get(purchase.id).state is PurchaseState.FAILED

@@ -1,4 +1,4 @@
-"""Money when something goes wrong: nodes that are away, forget, or tell late; processes that die in between."""
+"""Money when something goes wrong: nodes that are away, forget, or tell late; processes that die."""
 
 from __future__ import annotations
 

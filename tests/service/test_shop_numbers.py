@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from tests.conftest import ClockedBooks
 from tests.service.shop_rig import Rig, code, rental
@@ -140,7 +142,7 @@ async def test_the_first_code_stays(rig: Rig) -> None:
     purchase = await rig.waiting()
     for number in ("12345", "67890"):
         text = Text("Example", f"Your code is {number}", 1)
-        assert rig.write(lambda tx, text=text: purchases.text_came(tx, purchase.id, text))
+        assert rig.write(partial(purchases.text_came, purchase_id=purchase.id, text=text))
         await rig.work()
     assert rig.shown(purchase).code == "12345"
     assert len(rig.read(lambda tx: store.incoming(tx, purchase.id))) == 2
@@ -167,7 +169,9 @@ async def test_a_number_that_its_source_took_back(rig: Rig) -> None:
 
 async def test_a_source_is_asked_ever_more_rarely(rig: Rig) -> None:
     purchase = await rig.waiting()
-    await rig.after(20 * MINUTE, step=SECOND)
+    await rig.after(MINUTE, step=SECOND)
+    assert 25 <= rig.source.asked["news"] <= 40
+    await rig.after(19 * MINUTE, step=5 * SECOND)
     assert rig.get(purchase.id).state is PurchaseState.WAITING
     assert 60 <= rig.source.asked["news"] <= 100
 

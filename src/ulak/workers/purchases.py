@@ -28,8 +28,8 @@ PAUSE = 1.0
 LAST = 5.0
 """Seconds that work under way has to end when we stop."""
 
-AWAY_MAX = 60.0
-"""Seconds after which at the latest a lost node is listened to again."""
+AWAY, AWAY_MAX = 1.0, 60.0
+"""Seconds after which a lost node is listened to again, and after how many at the latest."""
 
 PLACES = {JobKind.BUY: 32, JobKind.RESOLVE: 16, JobKind.FINISH: 8, JobKind.REFER: 1}
 """Jobs of a kind that are done at the same time."""
@@ -163,7 +163,7 @@ class PurchaseWorker:
         """Take down what the node has news about. When it was lost, everything is looked at after that."""
         if self._funding is None:
             return
-        loop, away = asyncio.get_running_loop(), 1.0
+        loop, away = asyncio.get_running_loop(), AWAY
         while True:
             began = loop.time()
             try:
@@ -174,8 +174,9 @@ class PurchaseWorker:
                 log.warning("funding.lost", why=str(error))
             except Exception:
                 log.exception("funding.broke")
-            away = 1.0 if loop.time() - began > AWAY_MAX else min(AWAY_MAX, 2 * away)
+            away = AWAY if loop.time() - began > AWAY_MAX else away
             await asyncio.sleep(away)
+            away = min(AWAY_MAX, 2 * away)
             try:
                 await self._shop.cashier.verify_all()
             except Exception:

@@ -391,7 +391,6 @@ async def test_orders_are_looked_at_less_and_less_often(
     upstream.on(STATUS, TEXTED)
     link = await linked().start()
     link.send(1)
-    await link.told()
     looked = []
     for until in (15, 3 * MINUTE, 60 * MINUTE, 24 * 60 * MINUTE):
         await link.hours.pass_by(until - (link.hours.now - NOW) / 1000)
