@@ -12,13 +12,15 @@ from urllib.parse import urlencode
 
 from tests.chain.rig import HOST, Answer, Http, Server, until
 
+from ulak.core.funding import InvoiceState
 from ulak.core.ledger import SAT
 from ulak.core.states import PurchaseState
 from ulak.funding import invoices
 from ulak.service import accounts, audit, carriers, credits, memory_node, sandbox
 from ulak.service.memory_node import Payment
-from ulak.store import settings
+from ulak.store import memory_invoices, settings
 from ulak.store.engine import Database, Tx
+from ulak.store.memory_invoices import MemoryInvoice
 from ulak.store.vault import Vault
 from ulak.wiring import CARRIER_KINDS
 
@@ -85,6 +87,13 @@ class NumberServer(Server):
         payment_hash = invoices.read(payreq).payment_hash
         payment: Payment = self.write(lambda tx: memory_node.pay(tx, payment_hash, payreq))
         return payment
+
+    def invoice(self, order: Order) -> InvoiceState:
+        """Where the invoice of an order stands at the memory backend."""
+        name = order.hash.hex()
+        found: MemoryInvoice | None = self.read(lambda tx: memory_invoices.find(tx, name))
+        assert found is not None
+        return found.state
 
     def findings(self) -> list[str]:
         """What is not as it must be."""
@@ -160,13 +169,13 @@ class Buyer:
         return await self.get("/cancelorder", code, orderId=order.id)
 
     async def sees(self, order: Order, seconds: float = 15.0, **wanted: Any) -> Any:
-        """An order once it has these fields; `...` is any value."""
+        """An order once it has these fields; `...` is any value, a tuple one of several."""
         shown: dict[str, Any] = {}
 
         async def there() -> bool:
             nonlocal shown
             shown = await self.status(order)
-            return all(name in shown and value in (..., shown[name]) for name, value in wanted.items())
+            return all(name in shown and _fits(shown[name], value) for name, value in wanted.items())
 
         await until(there, seconds, f"the order shows {wanted}, not {shown}", pause=LOOK)
         return shown
@@ -179,6 +188,10 @@ class Buyer:
     async def close(self) -> None:
         """Hang up."""
         await self.http.close()
+
+
+def _fits(found: Any, wanted: Any) -> bool:
+    return wanted is ... or found == wanted or (isinstance(wanted, tuple) and found in wanted)
 
 
 def _order(made: Any) -> Order:

@@ -1,0 +1,58 @@
+"""Random days of a shop against a second, simple one.
+
+Exactly one of settle and cancel for each invoice, never both, and never neither after time has passed; no
+code is seen before the node has taken its money; all money adds up. A seed that fails is told with what
+happened last. The name that pytest prints, with the seed in brackets, plays the same day again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from tests.conftest import FakeClock, Postgres
+from tests.service.purchase_days import run_days
+
+from ulak.store.engine import Database, SqliteConnection
+
+SOAK = "ULAK_TEST_SOAK" in os.environ
+STEPS = 250
+SQLITE_SEEDS, POSTGRES_SEEDS = (6000, 200) if SOAK else (84, 3)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Everybody fails all the time here, and each time would be told."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
+
+
+class Unsynced(Database):
+    """What is tested here is not whether a disk keeps its word."""
+
+    def connect(self) -> SqliteConnection:
+        connection = SqliteConnection(self.path, self.clock)
+        connection._db.execute("PRAGMA synchronous = OFF")
+        return connection
+
+
+@pytest.mark.parametrize("seed", range(SQLITE_SEEDS))
+def test_days_on_sqlite(sqlite_template: Path, tmp_path: Path, seed: int) -> None:
+    clock = FakeClock()
+    database = Unsynced(tmp_path, None, clock)
+    shutil.copy(sqlite_template, database.path)
+    run_days(database, clock, seed, STEPS)
+
+
+@pytest.mark.parametrize("seed", range(10_000, 10_000 + POSTGRES_SEEDS))
+def test_days_on_postgresql(postgres: Postgres, tmp_path: Path, seed: int) -> None:
+    clock = FakeClock()
+    url = f"{postgres.fresh()}&options=-csynchronous_commit%3Doff"
+    run_days(Database(tmp_path, url, clock), clock, seed, STEPS, audited_each=25)
