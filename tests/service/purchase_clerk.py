@@ -200,7 +200,7 @@ class Clerk:
                 self.judge_shown(sale, one)
 
     def _begin(self, op: Op, row: Row) -> Sale:
-        assert op.kind == "buy"
+        assert op.kind == "order"
         assert op.wish
         assert not op.made, "one purchase a wish"
         op.made = row.id

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from tests import cast
 from tests.conftest import FakeClock
 from tests.service.purchase_clerk import OP, Clerk, Op
-from tests.service.purchase_model import DAY, MINUTE, SECOND, Sale
+from tests.service.purchase_model import DAY, MINUTE, SECOND
 from tests.service.purchase_post import Post
 from tests.service.purchase_world import (
     ANSWERS,
@@ -131,12 +131,13 @@ class Days(Clerk):
             assert carrier
             self.sources[carrier] = source
         self.prices = {(tariff, None, ""): amount for tariff, amount in PRICES.items()}
-        self.whims = rng.choice([0.0, 0.05, 0.15, 0.3])
+        self.whims = rng.choice([0.0, 0.02, 0.08, 0.25])
         self.well(False)
         self.names = 0
         self.gates: list[tuple[Process, asyncio.Future[None]]] = []
         self.hurry = 0.5
         self.reach = rng.choice([1, 3, 12])
+        self.patient = rng.choice([0.2, 0.9, 1.0])
         self.longest = rng.choice([2 * MINUTE, 10 * MINUTE])
         self.kinds = rng.choice([list(PurchaseKind), [PurchaseKind.CODE], [PurchaseKind.CODE, *PurchaseKind]])
         self.processes: list[Process] = []
@@ -265,7 +266,7 @@ class Days(Clerk):
 
     def took_answer(self, op: Op) -> None:
         """Somebody hears what became of his wish."""
-        if op.kind != "buy":
+        if op.kind != "order":
             return
         self.log.append(f"{op.process.name} sold {op.made}: {type(op.answer).__name__}")
         if isinstance(op.answer, Sold):
@@ -364,12 +365,15 @@ class Days(Clerk):
     async def buy(self) -> None:
         process, (wish, account) = self.a_process(), self.a_wish()
         caller = self.rng.choice(["192.0.2.1", "192.0.2.2"])
-        op = Op("buy", process, wish=wish, account=account, caller=caller)
+        op = Op("order", process, wish=wish, account=account, caller=caller)
         await self.begin(op, process.shop.buy(wish, account, caller))
 
     async def pay(self) -> None:
         """Somebody pays: in time, late, again, more than was asked for."""
         owing = [known for known in self.known if known[1] is not None]
+        unpaid = [known for known in owing if self.stage_of(known[0]) == "unpaid"]
+        if unpaid and self.rng.random() < 0.8:
+            owing = unpaid
         if not owing:
             return
         _, payreq, price = self.rng.choice(owing[-2 * self.reach :])
@@ -380,9 +384,17 @@ class Days(Clerk):
         if took and self.rng.random() < 0.6:
             await self.hear()
 
+    def stage_of(self, public_id: str) -> str:
+        sale = self.model.of(public_id)
+        assert sale
+        return sale.stage
+
     async def cancel(self) -> None:
+        """A customer cancels, or somebody who guesses."""
         process = self.a_process()
-        ids = [known[0] for known in self.known[-2 * self.reach :]]
+        ids = [known[0] for known in self.known]
+        paid = [public_id for public_id in ids if self.stage_of(public_id) != "unpaid"]
+        ids = (paid if self.rng.random() < self.patient else ids)[-2 * self.reach :]
         public_id = self.rng.choice(ids) if ids and self.rng.random() < 0.95 else "ab" * 32
         await self.begin(Op("cancel", process, public_id), process.shop.cancel(public_id))
 
@@ -538,11 +550,6 @@ class Days(Clerk):
         error = context.get("exception")
         if error is not None and not isinstance(error, Died | StoreUnavailable):
             self.broken.append(error)
-
-
-def sale_line(sale: Sale) -> str:
-    """A purchase in a line."""
-    return f"{sale.id} {sale.kind} {sale.stage} {sale.money} {sale.closed}"
 
 
 def run_days(

@@ -275,13 +275,13 @@ class Model:
 
     def _decide(self, sale: Sale, was: str) -> None:
         """What becomes of the money; it is decided once."""
+        sale.kept = sale.kept or (was == "sent" and sale.stage == "failed")
         if sale.money != "open":
             return
         if sale.stage in ("settling", "done", "active", "sent", "delivered"):
             sale.money = "take"
         elif sale.stage in (*RETURNED, "failed"):
             sale.money = "return"
-        sale.kept = sale.kept or was == "sent"
 
     def _follow_money(self, change: Change) -> None:
         sale, row = change.sale, change.row
@@ -353,7 +353,7 @@ class Model:
         return change.since(sale.invoiced) >= PAY_WITHIN or change.bolt.state is InvoiceState.CANCELLED
 
     def _withdrawn(self, change: Change, was: str) -> bool:
-        failed = change.kind == "buy" and change.sale.invoiced is None
+        failed = change.kind == "order" and change.sale.invoiced is None
         return was == "unpaid" and (change.cancels or failed)
 
     def _waiting(self, change: Change, was: str) -> bool:

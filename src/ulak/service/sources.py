@@ -107,10 +107,11 @@ class Sources:
             if isinstance(pools, Unreached):
                 return True
             return wish.pool in pools or (wish.pool == ANY and bool(pools))
-        if source.way.unlisted(wish.service):
-            return True
         stock = await self._stock(source, wish.pool)
-        return isinstance(stock, Unreached) or stock.get(wish.service, 0) > 0
+        if isinstance(stock, Unreached) or stock.get(wish.service, 0) > 0:
+            return True
+        # Asked last: numbers of our own are for any service or not, and the look at their stock tells.
+        return source.way.unlisted(wish.service)
 
     async def _each(self, ask: Callable[[Source], Awaitable[Answer]]) -> list[Answer]:
         return await asyncio.gather(*(ask(source) for source in await self.all()))
@@ -135,7 +136,10 @@ class Sources:
             if len(self._known) >= KEPT_MAX:
                 self._known = {key: known for key, known in self._known.items() if known.until > now}
             task = asyncio.ensure_future(asked(source, what, ask()))
-            known = self._known[key] = _Known(now + FRESH, task)
+            # What brings its news by itself are numbers of our own: to ask costs one look at the database,
+            # and one that was added a moment ago counts.
+            fresh = 0.0 if source.way.every is None else FRESH
+            known = self._known[key] = _Known(now + fresh, task)
         answer: Answer | Unreached = await asyncio.shield(known.answer)
         if isinstance(answer, Unreached):
             known.until = min(known.until, now + MISSED)

@@ -23,7 +23,7 @@ _FORGET_CHAIN = Sql(
 )
 _OVERDUE = Sql(
     "SELECT carrier_id, number, chain FROM incoming_part WHERE done = 0 AND at <= :before"
-    " GROUP BY carrier_id, number, chain ORDER BY min(at) LIMIT :limit"
+    " ORDER BY at LIMIT :limit"
 )
 _TRACES_END = Sql(
     "SELECT max(at), count(*) FROM (SELECT at FROM incoming_part WHERE at > :after AND at <= :before"
@@ -84,8 +84,8 @@ def forget_chain(tx: Tx, chain: Chain) -> None:
 
 
 def overdue(tx: Tx, before: int, limit: int) -> list[Chain]:
-    """Messages that are not whole and of which a part came until `before` (ms), the oldest first."""
-    return [Chain(*row) for row in tx.all(_OVERDUE, before=before, limit=limit)]
+    """Messages that are not whole, by the parts of them that came until `before` (ms): the `limit` oldest."""
+    return list(dict.fromkeys(Chain(*row) for row in tx.all(_OVERDUE, before=before, limit=limit)))
 
 
 def forget_traces(tx: Tx, after: int, before: int, limit: int) -> int | None:

@@ -127,6 +127,7 @@ incoming_part = Table(
     Column("done", SmallInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Index("ix_incoming_part_at", "at"),
+    Index("ix_incoming_part_open", "at", sqlite_where=text("done = 0"), postgresql_where=text("done = 0")),
     sqlite_with_rowid=False,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from ulak.core.purchases import Denied
 from ulak.core.states import PurchaseKind
 from ulak.dialects.door import Call, Reply, Trouble
 from ulak.dialects.sms4sats.jsonbody import BYTES_MAX
-from ulak.dialects.sms4sats.serve import Doors
+from ulak.dialects.sms4sats.serve import Doors, orders
 from ulak.dialects.sms4sats.serve.visit import DELAY_MAX, GUESS_COSTS, GUESSES_FREE, REFUSALS, Guesses
 from ulak.dialects.sms4sats.texts import Reason
 from ulak.web import Web
@@ -250,6 +251,29 @@ async def test_whoever_guesses_waits(lite: Any) -> None:
     lite.clock.advance(60_000)
     await office.call(f"/orderstatus?orderId={ORDER}")
     assert not office.pauses
+
+
+async def test_what_nobody_has_takes_the_same_work(lite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One question to the store, one order made and written, one note: for each answer alike."""
+    office = Office(lite)
+    await office.load(bought())
+    work: list[str] = []
+
+    def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            work.append(name)
+            return function(*given)
+
+        return call
+
+    for name in ("status_of", "answered"):
+        monkeypatch.setattr(orders, name, counted(name, getattr(orders, name)))
+    for owner, name in ((lite, "read"), (Guesses, "note"), (Guesses, "delay")):
+        monkeypatch.setattr(owner, name, counted(name, getattr(owner, name)))
+    assert (await office.call(f"/orderstatus?orderId={ORDER}")).status == 200
+    known, work[:] = work[:], []
+    assert (await office.call(f"/orderstatus?orderId={ORDER[::-1]}")).status == 404
+    assert work == known == ["delay", "read", "note", "status_of", "answered"]
 
 
 def test_those_who_guess_are_forgotten_when_there_are_too_many() -> None:

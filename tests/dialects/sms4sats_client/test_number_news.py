@@ -202,6 +202,19 @@ async def test_many_numbers_are_looked_at_in_turn(upstream: Upstream, account: A
     assert upstream.most_at_once <= 8
 
 
+async def test_after_too_many_requests_nobody_waits_for_news(
+    upstream: Upstream, account: Account, hours: Hours
+) -> None:
+    upstream.on(STATUS, CODED, LIMITED, CODED)
+    source = account()
+    first = await one(source, hours, at=NOW + 20 * SECOND)
+    assert await news(source, hours, HELD, at=NOW + 30 * SECOND) == [Unreached("too many requests")]
+    slept = hours.slept[:]
+    assert await one(source, hours, at=NOW + 40 * SECOND) == first
+    assert hours.slept == slept
+    assert upstream.times(STATUS) == 2
+
+
 async def test_a_slow_server_holds_up_nobody_for_long(
     upstream: Upstream, account: Account, hours: Hours
 ) -> None:

@@ -133,15 +133,19 @@ class Line:
 
     async def wait_turn(self, until: int | None = None) -> bool:
         """Wait until a request may be sent, first come, first served; False if that is not in time."""
+        if self._too_late(until):
+            return False
         async with self._turn:
-            while (wait := self._next - self._clock()) > 0:
-                if until is not None and self._next >= until:
-                    return False
+            while (wait := self._next - self._clock()) > 0 and not self._too_late(until):
                 await self._sleep(wait / 1000)
-            if until is not None and self._clock() >= until:
+            if self._too_late(until):
                 return False
             self._next = self._clock() + (round(1000 / self._to.rate) if self._to.rate else 0)
             return True
+
+    def _too_late(self, until: int | None) -> bool:
+        """Whether no request may be sent before that time."""
+        return until is not None and max(self._next, self._clock()) >= until
 
     async def create(self, path: str, body: Mapping[str, object], name: str, until: int | None) -> Created:
         """Buy something, once: a request whose turn has come. Its `name` is part of its Idempotency-Key."""

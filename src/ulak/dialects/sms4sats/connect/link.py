@@ -1,8 +1,8 @@
 """Messages over an sms4sats account: `ulak.core.ports.MessageLink`.
 
 Each message is an order of its own, paid from the prepaid balance. Of one that it cannot send the server
-gives the price back, so a message counts as accepted once it is sent, and as refused when it is not. An order is
-looked at until it is final. What is open is known to this link alone: after a restart nobody asks for the
+gives the price back, so a message counts as accepted once it is sent, and as refused when it is not. An order
+is looked at until it is final. What is open is known to this link alone: after a restart nobody asks for the
 orders from before, and their messages end as any others of which no final report came in time.
 """
 

@@ -42,6 +42,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_incoming_part_at", "incoming_part", ["at"], unique=False)
+    op.create_index(
+        "ix_incoming_part_open",
+        "incoming_part",
+        ["at"],
+        unique=False,
+        sqlite_where=sa.text("done = 0"),
+        postgresql_where=sa.text("done = 0"),
+    )
     op.create_table(
         "memory_invoice",
         sa.Column("payment_hash", sa.Text(), nullable=False),
