@@ -109,11 +109,12 @@ class Http:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             pairs = (line.partition(":") for line in head[1:] if line)
             found = {name.lower(): value.strip() for name, _, value in pairs}
-            content = await reader.readexactly(int(found["content-length"]))
+            status = int(head[0].split(" ", 2)[1])
+            content = b"" if status == 204 else await reader.readexactly(int(found["content-length"]))
         except (OSError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise Gone(str(error)) from error
-        return Answer(int(head[0].split(" ", 2)[1]), found, content)
+        return Answer(status, found, content)
 
     async def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
         """The status and the JSON of an answer; raises what `ask` raises."""

@@ -37,7 +37,6 @@ from tests.workers.sinks import Request, silence, sink
 
 from ulak.core.callbacks import read_secret
 from ulak.core.funding import InvoiceState
-from ulak.core.states import PurchaseState
 from ulak.dialects.sms4sats import texts
 from ulak.funding import invoices
 from ulak.service.memory_node import Payment
@@ -196,7 +195,8 @@ async def test_rentals(sandbox: NumberServer, visit: Visit) -> None:
     order = paid(sandbox, await owner.order("full", isRental=True))
     shown = await owner.sees(order, number=...)
     assert sandbox.invoice(order) is SETTLED
-    assert (shown["rental"], shown["expiresAt"] - shown["timestamp"]) == (True, 14 * DAY)
+    assert shown["rental"] is True
+    assert abs(shown["expiresAt"] - shown["timestamp"] - 14 * DAY) < MINUTE
     sandbox.advance(MINUTE)
 
     async def both() -> bool:
@@ -263,7 +263,7 @@ async def test_a_message_is_no_order_of_another_dialect(
         dates = {"start": f"{day - timedelta(days=1):%Y-%m-%d}", "end": f"{day + timedelta(days=1):%Y-%m-%d}"}
         status, response = await customer.ask("get-reports", filter=dates, page="1", rowCount="30")
         assert status == 200
-        assert sorted(order["id"] for order in response["orders"]) == ids
+        assert sorted(str(order["id"]) for order in response["orders"]) == ids
         assert await customer.balance() == credits - 2
         assert await owner.balance() == sats - SEND
     finally:
@@ -463,7 +463,7 @@ async def test_a_server_that_begins_with_nothing(sqlite_database: Database) -> N
             "reason": "backend error",
         }
         assert (await owner.post("/fund", 500, amount=1_000))["reason"] == "backend error"
-        order = await owner.order(immediate=True)
+        order = await owner.order("wait1", immediate=True)
         await owner.sees(order, code=...)
         assert await owner.balance() == 0
         assert server.findings() == []
@@ -479,17 +479,17 @@ async def test_a_stop_with_orders_under_way(sqlite_database: Database) -> None:
     server = NumberServer(sqlite_database, funding="memory")
     server.sandbox()
     server.source()
+    await server.start()
+    buyer = Buyer(server)
+    server.closes(buyer.http)
     async with sink(silence) as silent:
-        server.source("silent", "sms_activate", url=f"http://{HOST}:{silent.port}", apikey="nobody")
-        await server.start()
-        buyer = Buyer(server)
-        server.closes(buyer.http)
         try:
-            unpaid, late = await buyer.order("never"), await buyer.order("tg")
+            unpaid, late, buying = [await buyer.order(service) for service in ("never", "tg", "none")]
             waiting = paid(server, await buyer.order(SLOW))
             await buyer.sees(waiting, number=...)
-            buying = paid(server, await buyer.order("none"))
-            await until(lambda: server.state(buying) is PurchaseState.PAID, 10, "it is bought")
+            server.source("silent", "sms_activate", url=f"http://{HOST}:{silent.port}", apikey="nobody")
+            paid(server, buying)
+            await until(lambda: silent.requests, 10, "the source is asked")
             assert await server.stop() < PATIENCE
             paid(server, late)
             server.advance(WAIT)
@@ -499,11 +499,8 @@ async def test_a_stop_with_orders_under_way(sqlite_database: Database) -> None:
             await buyer.sees(late, code=...)
             assert await buyer.sees(buying, error=...) == NONE_LEFT
             assert await buyer.status(unpaid) == UNPAID
-            assert [server.invoice(order) for order in (waiting, late, buying)] == [
-                SETTLED,
-                SETTLED,
-                CANCELLED,
-            ]
+            ends = [server.invoice(order) for order in (waiting, late, buying)]
+            assert ends == [SETTLED, SETTLED, CANCELLED]
             assert server.findings() == []
         finally:
             await server.close()

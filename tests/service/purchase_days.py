@@ -41,7 +41,7 @@ from ulak.service.fleet import SourceFleet
 from ulak.service.prices import Prices
 from ulak.service.referrals import Payouts
 from ulak.service.shop import Shop, pending
-from ulak.store import carriers, jobs, prices
+from ulak.store import carriers, prices
 from ulak.store.engine import Connection, Database
 from ulak.store.vault import Vault
 from ulak.wiring.queue import LEASE, Queue
@@ -121,7 +121,8 @@ class Days(Clerk):
         self.post = Post(connection, clock, rng)
         self.node = WorldNode(rng, clock, self.pause, holds=rng.random() < 0.9)
         self.addresses = WorldAddresses(rng, self.pause)
-        for name, every in (("a", 2 * SECOND), ("b", rng.choice([5 * SECOND, MINUTE])), ("c", None)):
+        kinds = [("a", 2 * SECOND), ("b", rng.choice([5 * SECOND, MINUTE])), ("c", None)]
+        for name, every in rng.sample(kinds, rng.choice([1, 2, 3, 3])):
             source = WorldSource(name, rng, self.pause, every)
             source.clock, source.may_end = clock, self.may_end
             source.empty, source.forgets = rng.choice([0.0, 0.2, 0.6]), rng.random() < 0.2
@@ -138,7 +139,7 @@ class Days(Clerk):
         self.hurry = 0.5
         self.reach = rng.choice([1, 3, 12])
         self.patient = rng.choice([0.2, 0.9, 1.0])
-        self.longest = rng.choice([2 * MINUTE, 10 * MINUTE])
+        self.longest = rng.choice([20 * SECOND, 2 * MINUTE, 10 * MINUTE])
         self.kinds = rng.choice([list(PurchaseKind), [PurchaseKind.CODE], [PurchaseKind.CODE, *PurchaseKind]])
         self.processes: list[Process] = []
         self.known: list[tuple[str, str | None, int]] = []
@@ -429,7 +430,9 @@ class Days(Clerk):
         """A number that was sold, often one that somebody waits for."""
         leases = [(source, lease) for source in self.sources.values() for lease in source.leases]
         open_ = [pair for pair in leases if not pair[1].is_over]
-        chosen = open_ if open_ and self.rng.random() < 0.9 else leases
+        awaited = [pair for pair in open_ if not pair[1].texts]
+        roll = self.rng.random()
+        chosen = awaited if awaited and roll < 0.6 else open_ if open_ and roll < 0.9 else leases
         return self.rng.choice(chosen[-4 * self.reach :]) if chosen else None
 
     async def text(self) -> None:
@@ -446,12 +449,14 @@ class Days(Clerk):
             lease.texts.append(Text("Example", words, self.clock.now, own, reference))
         self.log.append(f"   text {lease.texts[-1].text!r} for {lease.key}")
         if source.every is None:
-            await self.push(lease, lease.texts[-1])
+            await self.push(source, lease, lease.texts[-1])
 
-    async def push(self, lease: Lease, text: Text) -> None:
+    async def push(self, source: WorldSource, lease: Lease, text: Text) -> None:
         """A source that brings its news by itself."""
         sale = self.model.sales.get(lease.key)
-        if sale is None or sale.reference != lease.got.reference:
+        if sale is None or sale.carrier is None or self.sources[sale.carrier] is not source:
+            return
+        if sale.reference != lease.got.reference:
             return
         process = self.a_process()
 
@@ -499,28 +504,28 @@ class Days(Clerk):
         """Let so many things happen, then see that everything comes to an end."""
         asyncio.get_running_loop().set_exception_handler(self.took_exception)
         happenings: dict[Callable[[], Coroutine[Any, Any, None]], float] = {
-            self.let: 12,
-            self.buy: 7,
-            self.pay: 7,
-            self.work: 10,
+            self.let: 14,
+            self.buy: 4,
+            self.pay: 5,
+            self.work: 12,
             self.text: 6,
             self.hear: 3,
-            self.pass_time: 6,
-            self.cancel: 4,
-            self.post.work: 4,
+            self.pass_time: 5,
+            self.cancel: 3,
+            self.post.work: 5,
             self.grant: 1,
-            self.set_price: 0.5,
-            self.quote: 1,
-            self.take_back: 0.7,
-            self.go_away: 1,
+            self.set_price: 0.4,
+            self.quote: 0.6,
+            self.take_back: 0.5,
+            self.go_away: 0.7,
             self.lose: 0.7,
-            self.kill: 2,
+            self.kill: 1.5,
             self.more_processes: 0.5,
-            self.work_all: 1,
+            self.work_all: 1.5,
             self.rest: 0.3,
         }
         # Each seed has its own habits: what is rare in one is frequent in another.
-        weights = [weight * self.rng.choice([0.1, 0.5, 1, 1, 3, 8]) for weight in happenings.values()]
+        weights = [weight * self.rng.choice([0.2, 0.6, 1, 1, 2, 5]) for weight in happenings.values()]
         weights[-1] = happenings[self.rest]
         for number in range(steps):
             self.hurry = self.rng.choice([0.3, 0.5, 0.8, 0.95]) if number % 20 == 0 else self.hurry

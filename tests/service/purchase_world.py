@@ -261,7 +261,7 @@ class WorldSource:
         self.name, self.rng, self.pause, self.every = name, rng, pause, every
         self.whims, self.away, self.empty, self.forgets = 0.0, False, 0.2, False
         self.leases: list[Lease] = []
-        self.may_end: Callable[[Activation], bool] = lambda _activation: True
+        self.may_end: Callable[[WorldSource, Activation], bool] = lambda _source, _activation: True
         self.clock: Callable[[], int] = lambda: 0
         self.sold = 0
 
@@ -343,7 +343,7 @@ class WorldSource:
     async def finish(self, activation: Activation, used: bool) -> Unreached | None:
         lease = self.find(activation.reference)
         assert lease
-        assert self.may_end(activation), f"{activation} is given back too early"
+        assert self.may_end(self, activation), f"{activation} is given back too early"
         assert not used or lease.texts or activation.rental
         lost = await self._asked()
         if lost is not None:

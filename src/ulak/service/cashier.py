@@ -13,8 +13,9 @@ from ulak.core.jobs import Job
 from ulak.core.purchases import Purchase
 from ulak.core.states import PurchaseState, Resolve
 from ulak.service import resolving
+from ulak.service.apart import apart
 from ulak.service.parcels import Books
-from ulak.service.resolving import Outcome
+from ulak.service.resolving import Heard, Outcome
 from ulak.store import jobs
 from ulak.store import purchases as store
 from ulak.store.engine import Tx
@@ -116,14 +117,17 @@ class Cashier:
             questions = (self._look_up(self._funding, purchase, is_down) for purchase in purchases)
             answers = await asyncio.gather(*questions)
         heard = [
-            (purchase.id, news)
+            Heard(purchase.id, purchase.state, news)
             for purchase, news in zip(purchases, answers, strict=True)
             if news is not None and (lapse or _is_news(purchase, news))
         ]
         if heard:
-            change = partial(resolving.verified, heard=heard, sender=self._sender, lapse=lapse)
-            await self._books.write(change)
+            await apart(heard, lambda some: self._note(some, lapse), _broken)
             self._wake()
+
+    async def _note(self, heard: Sequence[Heard], lapse: bool) -> None:
+        change = partial(resolving.verified, heard=heard, sender=self._sender, lapse=lapse)
+        await self._books.write(change)
 
     async def _look_up(
         self, funding: Funding, purchase: Purchase, is_down: asyncio.Event
@@ -143,6 +147,10 @@ class Cashier:
                 is_down.set()
                 log.warning("purchases.node_away", why=str(error))
                 return None
+
+
+async def _broken(heard: Heard) -> None:
+    log.error("purchase.not_verified", purchase=heard.id)
 
 
 async def _cancel(funding: Funding, payment_hash: bytes) -> tuple[Outcome, int]:

@@ -33,7 +33,7 @@ from ulak.service import texting
 from ulak.service.house import House, account_of
 from ulak.service.prices import Prices
 from ulak.service.till import NUMBERS, Till, seen
-from ulak.store import endpoints, jobs, ledger
+from ulak.store import endpoints, ledger
 from ulak.store import purchases as store
 from ulak.store.engine import Tx
 
@@ -410,8 +410,3 @@ def balance(tx: Tx, account_id: int) -> int:
     """Sats that an account can spend."""
     found = ledger.of_account(tx, account_id).get(SAT)
     return 0 if found is None else found.available
-
-
-def end_job(tx: Tx, job_id: int) -> None:
-    """A claimed job is done."""
-    jobs.done(tx, [job_id])

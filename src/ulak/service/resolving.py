@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import NamedTuple
 
 import structlog
 
@@ -86,30 +87,49 @@ def _next_verify(purchase: Purchase, now: int) -> int:
     return now + min(VERIFY_MAX, max(FIRST_VERIFY, now - purchase.created))
 
 
-def pass_time(tx: Tx, limit: int) -> tuple[int, list[Purchase]]:
-    """Let time change what is due. How many were, and those whose invoice may have been paid in the last
-    moment: the node is to be asked first, and they are due again in a while."""
-    found = store.load(tx, store.due(tx, limit))
+def pass_time(tx: Tx, due: Sequence[int]) -> list[Purchase]:
+    """Let time change these purchases. Returns those whose invoice may have been paid in the last moment: the
+    node is to be asked first, and they are due again in a while."""
+    found = store.load(tx, due)
     asked = [
         purchase
         for purchase in found.values()
         if purchase.state is PurchaseState.UNPAID and purchase.payreq is not None
     ]
-    store.due_at(tx, [(purchase.id, tx.now + LAPSE_AGAIN) for purchase in asked])
+    put_off_time(tx, [purchase.id for purchase in asked])
     timed(tx, sorted(found.keys() - {purchase.id for purchase in asked}))
-    return len(found), asked
+    return asked
 
 
-def verified(tx: Tx, heard: Sequence[tuple[int, InvoiceNews]], sender: str, *, lapse: bool = False) -> None:
+def put_off_time(tx: Tx, due: Sequence[int]) -> None:
+    """Let these be due again in a while."""
+    store.due_at(tx, [(purchase_id, tx.now + LAPSE_AGAIN) for purchase_id in due])
+
+
+class Heard(NamedTuple):
+    """What the node said of the invoice of a purchase, and where that stood when the node was asked."""
+
+    id: int
+    was: PurchaseState
+    news: InvoiceNews
+
+
+def verified(tx: Tx, heard: Sequence[Heard], sender: str, *, lapse: bool = False) -> None:
     """What the node says of the invoices of purchases. `lapse`: those that are unpaid have had their time."""
-    till = Till(tx, [purchase_id for purchase_id, _ in heard])
-    for purchase_id, news in heard:
-        purchase = till.get(purchase_id)
-        if purchase is not None:
-            _verify(till, purchase, news, sender)
-            if lapse and purchase.state is PurchaseState.UNPAID:
-                till.step(purchase, PurchaseEvent.LAPSED)
+    till = Till(tx, [one.id for one in heard])
+    for one in heard:
+        purchase = till.get(one.id)
+        # That an invoice was unpaid before it was paid is no news.
+        if purchase is None or _is_unpaid(one.was) != _is_unpaid(purchase.state):
+            continue
+        _verify(till, purchase, one.news, sender)
+        if lapse and _is_unpaid(purchase.state):
+            till.step(purchase, PurchaseEvent.LAPSED)
     till.save()
+
+
+def _is_unpaid(state: PurchaseState) -> bool:
+    return state is PurchaseState.UNPAID
 
 
 def _verify(till: Till, purchase: Purchase, news: InvoiceNews, sender: str) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -19,6 +19,7 @@ from ulak.core.funding import HASH_SIZE, CannotDo, Capability, Funding, FundingD
 from ulak.core.purchases import ID_SIZE, PAY_WITHIN, SECOND, Denied, Purchase, Sold, Wish
 from ulak.core.states import PurchaseKind
 from ulak.service import purchases, resolving
+from ulak.service.apart import apart
 from ulak.service.cashier import Cashier
 from ulak.service.fleet import SourceFleet
 from ulak.service.parcels import Books
@@ -177,18 +178,22 @@ class Shop:
     async def pass_time(self) -> bool:
         """Let time change what is due; whether there is more. Nodes that have to be asked about unpaid
         invoices are asked in the background."""
+        due = await self._books.read(lambda tx: store.due(tx, DUE))
+        if due:
+            await apart(due, self._pass_time, self._not_in_time)
+            self.wake()
+        return len(due) == DUE
 
-        def change(tx: Tx) -> tuple[int, list[Purchase]]:
-            return resolving.pass_time(tx, DUE)
-
-        count, asked = await self._books.write(change)
+    async def _pass_time(self, due: Sequence[int]) -> None:
+        asked = await self._books.write(lambda tx: resolving.pass_time(tx, due))
         if asked:
             task = asyncio.create_task(self._lapse(asked))
             self._lapsing.add(task)
             task.add_done_callback(self._lapsing.discard)
-        if count:
-            self.wake()
-        return count == DUE
+
+    async def _not_in_time(self, purchase_id: int) -> None:
+        log.error("purchase.time_not_passed", purchase=purchase_id)
+        await self._books.write(lambda tx: resolving.put_off_time(tx, [purchase_id]))
 
     async def _lapse(self, unpaid: list[Purchase]) -> None:
         try:

@@ -14,6 +14,7 @@ from ulak.core.numbers import Activation, Gone, Got, News, Text, Unreached, Want
 from ulak.core.purchases import SECOND, Purchase
 from ulak.core.states import PurchaseKind, PurchaseState
 from ulak.service import purchases, texting
+from ulak.service.apart import apart
 from ulak.service.fleet import Source
 from ulak.service.parcels import Books
 from ulak.service.sources import Sources, asked
@@ -118,7 +119,11 @@ class Supply:
         """Look at the numbers and messages whose turn it is. Sources are asked in the background; one that
         takes long holds up nobody else."""
         every = {source.row.id: source.way.every for source in await self._sources.all()}
-        looks, changed = await self._books.write(partial(_claim_looks, every=every))
+        looks = await self._books.write(partial(_claim_looks, every=every))
+        messages = [look for look in looks if look.message is not None and texting.is_news(look)]
+        if messages:
+            await apart(messages, self._got_on, _broken)
+            self._wake()
         by_source: dict[int, list[Look]] = {}
         for look in looks:
             if look.carrier_id in every and look.carrier_id not in self._busy:
@@ -128,9 +133,10 @@ class Supply:
             task = asyncio.create_task(self._look_at(carrier_id, mine))
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
-        if changed:
-            self._wake()
         return False
+
+    async def _got_on(self, messages: Sequence[Look]) -> None:
+        await self._books.write(lambda tx: texting.happened(tx, messages))
 
     async def _look_at(self, carrier_id: int, looks: Sequence[Look]) -> None:
         try:
@@ -210,24 +216,34 @@ def _got_none(tx: Tx, job: Job, missed: bool) -> None:
     purchases.no_number(tx, job.subject)
 
 
-def _claim_looks(tx: Tx, every: Mapping[int, int | None]) -> tuple[list[Look], bool]:
-    """The numbers to be asked about now, and whether messages got on. The next look of all is set."""
+async def _broken(look: Look) -> None:
+    log.error("purchase.not_looked_at", purchase=look.id)
+
+
+def _claim_looks(tx: Tx, every: Mapping[int, int | None]) -> list[Look]:
+    """The numbers and messages whose turn it is; the next look of all is set."""
     looks = store.to_look(tx, LOOKS)
-    messages = [look for look in looks if look.kind is PurchaseKind.MESSAGE]
-    numbers = [look for look in looks if look.kind is not PurchaseKind.MESSAGE]
-    changed = texting.happened(tx, messages)
-    times = [(look.id, texting.next_look(look, tx.now)) for look in messages if look.id not in changed]
-    times += [(look.id, _next_look(look, tx.now, every)) for look in numbers]
+    # Where more wait than can be looked at, those that have waited long do so a little longer.
+    patience = texting.PATIENCE if len(looks) < LOOKS else texting.PATIENCE // 4
+    times = [
+        (
+            look.id,
+            texting.next_look(look, tx.now)
+            if look.kind is PurchaseKind.MESSAGE
+            else _next_look(look, tx.now, every, patience),
+        )
+        for look in looks
+    ]
     store.look_at(tx, times)
-    return numbers, bool(changed)
+    return looks
 
 
-def _next_look(look: Look, now: int, every: Mapping[int, int | None]) -> int:
+def _next_look(look: Look, now: int, every: Mapping[int, int | None], patience: int) -> int:
     """When a number is asked about next: what takes long already may take a little longer."""
     age = now - (look.assigned or now)
     often = every.get(look.carrier_id or 0)
     longest = texting.LOOK_MAX
-    return now + (longest if often is None else max(often, min(longest, age // texting.PATIENCE)))
+    return now + (longest if often is None else max(often, min(longest, age // patience)))
 
 
 def _held(look: Look) -> Activation:

@@ -12,18 +12,24 @@ from dataclasses import dataclass, replace
 from ulak.core import callbacks as callback_rules
 from ulak.core import once
 from ulak.core.states import MessageEvent
+from ulak.service import inbound
 from ulak.service.orders import REPEAT_WINDOW
 from ulak.service.settlement import Settlement
-from ulak.store import callbacks, events, messages, orders
+from ulak.store import callbacks, endpoints, events, messages, orders
 from ulak.store import sweep as store
 from ulak.store.engine import Tx
 
-_HOUR = 60 * 60 * 1000
+_MINUTE = 60 * 1000
+_HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
 TRACES_KEPT = 24 * _HOUR
 """How long closed references and reports without an effect are kept, ms: late and doubled reports are known
 for what they are."""
+
+NAMED_KEPT = 60 * _DAY
+"""How long an endpoint is kept after it was last named in an order, ms: longer than an order lasts and what it
+had to tell can be told again."""
 
 STRETCH = 2_000
 """Rows of a table that one transaction looks at."""
@@ -96,6 +102,27 @@ def _callbacks(tx: Tx, position: Position, _receipt_wait: int) -> Position | Non
     return None if last is None else (last, 0)
 
 
+def _parts(tx: Tx, _position: Position, _receipt_wait: int) -> Position | None:
+    """Pass on SMS of which not all parts came."""
+    inbound.give_up_waiting(tx)
+    return None
+
+
+def _traces(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    last = inbound.forget_traces(tx, position[0], STRETCH)
+    return None if last is None else (last, 0)
+
+
+def _unclaimed(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    last = inbound.forget_unclaimed(tx, position[0], STRETCH)
+    return None if last is None else (last, 0)
+
+
+def _named(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    last = endpoints.forget_named(tx, position[0], tx.now - NAMED_KEPT, STRETCH)
+    return None if last is None else (last, 0)
+
+
 def _events(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
     """Those that nobody is told of any more: the walk over callbacks comes before."""
     last = events.forget(tx, position[0], tx.now - callback_rules.KEPT, STRETCH)
@@ -127,11 +154,15 @@ class _Walk:
 
 
 _WALKS = (
+    _Walk(_MINUTE, _parts),
     _Walk(REPEAT_WINDOW, _fingerprints),
     _Walk(REPEAT_WINDOW, _unreported),
     _Walk(_HOUR, _strays),
     _Walk(_HOUR, _references),
     _Walk(_HOUR, _replies),
+    _Walk(_HOUR, _traces),
     _Walk(_DAY, _callbacks),
     _Walk(_DAY, _events),
+    _Walk(_DAY, _unclaimed),
+    _Walk(_DAY, _named),
 )

@@ -60,24 +60,20 @@ def withdraw(tx: Tx, purchase: Purchase) -> bool:
     return purchase.message_id is not None and store.withdraw_message(tx, purchase.message_id)
 
 
-def happened(tx: Tx, looks: Sequence[Look]) -> set[int]:
-    """Let what became of these messages happen to their purchases; which of them changed."""
-    news = {look.id: event for look in looks if (event := _event(look)) is not None}
-    if not news:
-        return set()
-    till = Till(tx, news)
-    for purchase_id, event in news.items():
-        purchase = till.get(purchase_id)
-        if purchase is not None:
-            till.step(purchase, event)
-    till.save()
-    return set(news)
-
-
-def _event(look: Look) -> PurchaseEvent | None:
+def is_news(look: Look) -> bool:
+    """Whether its purchase does not know yet what became of a message."""
     event = None if look.message is None else _EVENTS.get(look.message)
-    known = look.state is PurchaseState.SENT and event is PurchaseEvent.SENT
-    return None if known else event
+    return event is not None and not (look.state is PurchaseState.SENT and event is PurchaseEvent.SENT)
+
+
+def happened(tx: Tx, looks: Sequence[Look]) -> None:
+    """Let what became of these messages happen to their purchases."""
+    till = Till(tx, [look.id for look in looks])
+    for look in looks:
+        purchase = till.get(look.id)
+        if purchase is not None and look.message is not None:
+            till.step(purchase, _EVENTS[look.message])
+    till.save()
 
 
 def next_look(look: Look, now: int) -> int:

@@ -23,7 +23,14 @@ _NAME = Sql(
     " SELECT :account, :dialect, '', :url, coalesce((SELECT secret FROM endpoint"
     " WHERE account_id = :account AND dialect = :dialect AND removed IS NULL AND named = 0), ''), :now, 1"
     " WHERE true ON CONFLICT (account_id, dialect, url) WHERE removed IS NULL AND named = 1"
-    " DO UPDATE SET url = excluded.url RETURNING id"
+    " DO UPDATE SET created = excluded.created RETURNING id"
+)
+_NAMED = Sql("SELECT id FROM endpoint WHERE id > :after AND named = 1 ORDER BY id LIMIT :limit")
+_FORGET_NAMED = Sql(
+    "DELETE FROM endpoint WHERE id IN (SELECT id FROM {wanted} AS wanted) AND created < :before"
+    " AND NOT EXISTS (SELECT 1 FROM callback"
+    " WHERE callback.endpoint_id = endpoint.id AND state IN (2, 3, 4))",
+    wanted=("id int8",),
 )
 _SHARE_SECRET = Sql(
     "UPDATE endpoint SET secret = :secret WHERE account_id = :account AND dialect = :dialect"
@@ -91,6 +98,15 @@ def name(tx: Tx, account_id: int, dialect: str, url: str) -> int:
     assert row is not None
     endpoint_id: int = row[0]
     return endpoint_id
+
+
+def forget_named(tx: Tx, after: int, before: int, limit: int) -> int | None:
+    """Delete what was last named before that moment and has nothing left to be told: a stretch of the walk
+    over all endpoints. The last id it looked at, None at the end."""
+    ids = [row[0] for row in tx.all(_NAMED, after=after, limit=limit)]
+    if ids:
+        tx.run(_FORGET_NAMED, wanted=ids, before=before)
+    return ids[-1] if len(ids) == limit else None
 
 
 def remove(tx: Tx, account_id: int, dialect: str) -> int | None:

@@ -61,9 +61,7 @@ class Part(NamedTuple):
 def parts(tx: Tx, chain: Chain) -> list[Part]:
     """What came of a message, in order."""
     rows = tx.all(_PARTS, carrier=chain.carrier_id, number=chain.number, chain=chain.digest)
-    return [
-        Part(part, count, sender, text, bool(done), at) for part, count, sender, text, done, at in rows
-    ]
+    return [Part(part, count, sender, text, bool(done), at) for part, count, sender, text, done, at in rows]
 
 
 def add_part(tx: Tx, chain: Chain, part: Part) -> None:

@@ -33,6 +33,7 @@ from ulak.dialects.comtohome.callbacks import RENDERER as COMTOHOME_CALLBACKS
 from ulak.dialects.comtohome.callbacks import read_news as read_comtohome_news
 from ulak.dialects.smpp.connect import LinkSettings, SmppLink, parse_settings, probe
 from ulak.dialects.smpp.serve import MAGIC, start_simulator
+from ulak.dialects.sms4sats import connect as sms4sats
 from ulak.dialects.sms4sats.callbacks import RENDERER as SMS4SATS_CALLBACKS
 from ulak.outbound import Outbound
 from ulak.service.carriers import Carrier
@@ -61,7 +62,7 @@ class CarrierKind:
     check: Callable[[Mapping[str, str]], object]
     probe: Callable[[Mapping[str, str]], Any]
     messages: Callable[[Mapping[str, str]], bool] = lambda _settings: False
-    link: Callable[[Mapping[str, str]], MessageLink] | None = None
+    link: Callable[[Mapping[str, str], Outside], MessageLink] | None = None
     parcels: Callable[[Mapping[str, str], Outside], ParcelCarrier | None] = lambda _settings, _outside: None
     numbers: Callable[[Carrier, Mapping[str, str], Outside], NumberSource | None] = (
         lambda _carrier, _settings, _outside: None
@@ -86,7 +87,7 @@ async def _probe_own() -> str:
     return "it is part of the server"
 
 
-def _simulated_link(_settings: Mapping[str, str]) -> MessageLink:
+def _simulated_link(_settings: Mapping[str, str], _outside: Outside) -> MessageLink:
     return SimulatorLink(start_simulator, _to_simulator, SIMULATOR_WINDOW)
 
 
@@ -98,6 +99,14 @@ def _simulated_numbers(
     _carrier: Carrier, settings: Mapping[str, str], _outside: Outside
 ) -> NumberSource | None:
     return NumberSimulator(settings) if settings.get("carries") == "numbers" else None
+
+
+def _sms4sats_numbers(
+    _carrier: Carrier, settings: Mapping[str, str], outside: Outside
+) -> NumberSource | None:
+    if settings.get("carries", "numbers") != "numbers":
+        return None
+    return sms4sats.Sms4satsSource(settings, outside.outbound, outside.clock)
 
 
 def _karrio(settings: Mapping[str, str], outside: Outside) -> ParcelCarrier:
@@ -126,7 +135,7 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
         check=parse_settings,
         probe=lambda settings: probe(parse_settings(settings)),
         messages=lambda _settings: True,
-        link=lambda settings: SmppLink(parse_settings(settings)),
+        link=lambda settings, _outside: SmppLink(parse_settings(settings)),
     ),
     "simulator": CarrierKind(
         check=check_simulator,
@@ -160,6 +169,13 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
         numbers=lambda carrier, _settings, outside: inventory.InventorySource(
             InventoryShelf(outside.books, carrier.id)
         ),
+    ),
+    "sms4sats": CarrierKind(
+        check=sms4sats.check_settings,
+        probe=sms4sats.probe,
+        messages=lambda settings: settings.get("carries") == "sms",
+        link=lambda settings, outside: sms4sats.Sms4satsLink(settings, outside.outbound, outside.clock),
+        numbers=_sms4sats_numbers,
     ),
     "sms_activate": CarrierKind(
         check=check_sms_activate,

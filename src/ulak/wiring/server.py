@@ -105,14 +105,14 @@ def _look(tx: Tx) -> Outlook:
     )
 
 
-def _maker(vault: Vault) -> Callable[[Carrier], tuple[Channel, MessageLink] | None]:
+def _maker(vault: Vault, outside: Outside) -> Callable[[Carrier], tuple[Channel, MessageLink] | None]:
     def make(carrier: Carrier) -> tuple[Channel, MessageLink] | None:
         kind = CARRIER_KINDS.get(carrier.kind)
         if kind is None:
             raise UlakError(f"carrier {carrier.name!r}: this version knows no kind {carrier.kind!r}")
         if kind.link is None or not carries_messages(carrier):
             return None
-        link = kind.link(carrier.settings(vault))
+        link = kind.link(carrier.settings(vault), outside)
         terms = carrier.terms
         channel = Channel(
             carrier.id, carrier.name, terms.prefix, terms.priority, terms.id_form, terms.on_uncertain
@@ -135,8 +135,6 @@ async def run_server(
         vault = Vault(config.data, config.key)
         books = _Placing(database, GROUP_KINDS)
         at_end.push_async_callback(books.close)
-        dispatcher = Dispatcher(books, look=_look, make=_maker(vault))
-        books.wake = dispatcher.wake
         outbound = await at_end.enter_async_context(Outbound(config.callback_allow))
         outside = Outside(outbound, now_ms, config.data, books)
         process = secrets.token_hex(8)
@@ -144,6 +142,8 @@ async def run_server(
         at_end.push_async_callback(parcels.close)
         numbers = Numbers(config, books, vault, outside, process)
         at_end.push_async_callback(numbers.close)
+        dispatcher = Dispatcher(books, look=_look, make=_maker(vault, outside), on_text=numbers.shop.wake)
+        books.wake = dispatcher.wake
         sender = CallbackSender(
             books, outbound, RENDERERS, partial(signing_key, vault), random.random, now_ms
         )

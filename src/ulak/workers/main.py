@@ -58,11 +58,14 @@ class Dispatcher:
         *,
         look: Callable[[Any], Outlook],
         make: Callable[[Any], tuple[Channel, MessageLink] | None],
+        on_text: Callable[[], None] = lambda: None,
     ) -> None:
-        """`look` asks for the outlook; `make` builds a configured carrier's link, None if it has none."""
+        """`look` asks for the outlook; `make` builds a configured carrier's link, None if it has none;
+        `on_text` is called when an SMS came in that somebody waits for."""
         self._books = books
         self._look = look
         self._make = make
+        self._on_text = on_text
         self._runners: dict[int, LinkRunner] = {}
         self._configured: dict[int, Configured] = {}
         self._claiming = False
@@ -215,6 +218,7 @@ class Dispatcher:
         channel, link = made
         runner = LinkRunner(self._books, channel, link)
         runner.on_change = self.wake
+        runner.on_text = self._on_text
         await runner.start()
         self._runners[carrier.id] = runner
         log.info("carrier.started", carrier=channel.name)

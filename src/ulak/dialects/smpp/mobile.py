@@ -10,8 +10,8 @@ from ulak.dialects.smpp.wire import ShortMessage
 
 UDH8, UDH16, SAR, PAYLOAD = "udh8", "udh16", "sar", "message_payload"
 FORMS = (UDH8, UDH16, SAR, PAYLOAD)
-"""How a text of several parts goes: with a reference of 8 or 16 bits in their headers, or in parameters; or it
-goes whole."""
+"""How a text of several parts goes: with a reference of 8 or 16 bits in their headers, or in parameters; or
+it goes whole."""
 
 _INTERNATIONAL, _ALPHANUMERIC = b"\x01\x01", b"\x05\x00"
 
