@@ -24,10 +24,10 @@ from ulak.service.memory_node import Payment
 from ulak.store.engine import Database
 
 KILLS_SQLITE, KILLS_POSTGRES = 6, 3
-CUSTOMERS = 8
+CUSTOMERS = 24
 SEED = 20261125
 
-UP = (0.2, 0.8)
+UP = (0.1, 0.9)
 """Seconds from a server's first answer to its end."""
 
 STARTING = (0.3, 1.0)
@@ -51,8 +51,11 @@ KINDS = (
 
 NUMBERS = {"message": "+905301234567", "refused": "+905309999003"}
 
-PAYS, PREPAYS, CANCELS = 0.85, 0.2, 0.1
-"""How likely a customer pays, does so from his balance, and cancels."""
+PAYS, PREPAYS, CANCELS = 0.85, 0.2, 0.02
+"""How likely a customer pays, does so from his balance, and cancels after a look."""
+
+LOOKS = (1, 12)
+"""How often he looks, at most, before he goes and orders again."""
 
 OPEN = (PurchaseState.UNPAID, PurchaseState.PAID, PurchaseState.WAITING, PurchaseState.SETTLING)
 TAKEN = {
@@ -128,10 +131,10 @@ class Street:
         self.story.seen.append(seen)
         if seen.order.payreq != "paid" and self._random.random() < PAYS:
             seen.payment = await asyncio.to_thread(self._server.pay, seen.order.payreq)
-        for _ in range(self._random.randint(2, 30)):
+        for _ in range(self._random.randint(*LOOKS)):
             try:
                 await self._look(buyer, seen)
-                if self._random.random() < CANCELS / 10:
+                if self._random.random() < CANCELS:
                     await buyer.ask("GET", f"/cancelorder?orderId={seen.order.id}")
             except Gone:
                 self.story.lost += 1
@@ -186,7 +189,7 @@ async def kills(database: Database, times: int, capsys: pytest.CaptureFixture[st
         await going
         await time_runs_out(server)
         with capsys.disabled():
-            print(f"\n{told(street.story, database.postgres is not None, times, time.monotonic() - began)}")
+            print(f"\n{told(street.story, database.postgres, times, time.monotonic() - began)}")
         await check_what_was_seen(server, street.story)
         check_money(server, street.story)
         check_exercise(street.story)
@@ -208,8 +211,8 @@ async def die(server: NumberServer, story: Story, chance: random.Random, *, earl
     for state, count in server.sql("SELECT state, count(*) FROM purchase GROUP BY state"):
         if state in OPEN:
             story.under_way[PurchaseState(state).name] += count
-    [(jobs,)] = server.sql("SELECT count(*) FROM job WHERE claim <> ''")
-    story.under_way["claimed jobs"] += jobs
+    [(jobs, claimed)] = server.sql("SELECT count(*), count(CASE WHEN claim <> '' THEN 1 END) FROM job")
+    story.under_way.update({"jobs": jobs, "claimed jobs": claimed})
 
 
 async def time_runs_out(server: NumberServer) -> None:
@@ -235,7 +238,7 @@ def told(story: Story, postgres: bool, kills: int, took: float) -> str:
 
 
 async def check_what_was_seen(server: NumberServer, story: Story) -> None:
-    """No order that was answered is missing; what was seen of one never went back; no code was for nothing."""
+    """No order that was answered is missing; what was seen of one never went back; no code was free."""
     for seen in story.seen:
         assert seen.unpaid is None, (seen.order.id, seen.unpaid)
         buyer = Buyer(server)

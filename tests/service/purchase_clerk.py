@@ -50,7 +50,9 @@ _EVENTS = Sql("SELECT id, subject, data FROM event WHERE id > :after ORDER BY id
 _LAST_EVENT = Sql("SELECT COALESCE(max(id), 0) FROM event")
 _SHARES = Sql("SELECT purchase_id, amount, payreq, state FROM referral ORDER BY purchase_id")
 _JOBS = Sql("SELECT kind, subject FROM job")
-_TEXTS = Sql("SELECT 1 FROM incoming JOIN purchase ON purchase.id = purchase_id WHERE public_id = :id LIMIT 1")
+_TEXTS = Sql(
+    "SELECT 1 FROM incoming JOIN purchase ON purchase.id = purchase_id WHERE public_id = :id LIMIT 1"
+)
 
 STAGES = {int(state): state.name.lower() for state in PurchaseState}
 KINDS = {int(kind): kind.name.lower() for kind in PurchaseKind}

@@ -148,12 +148,11 @@ class Days(Clerk):
     def well(self, well: bool) -> None:
         """Whether everybody answers."""
         self.luck = 0.0 if well else 1.0
-        for one in (self.node, self.addresses, *self.sources.values()):
-            one.whims = 0.0 if well else self.whims
-        if well:
-            self.node.away = False
-            for source in self.sources.values():
-                source.away = False
+        whims = 0.0 if well else self.whims
+        self.node.whims = self.addresses.whims = whims
+        self.node.away = self.node.away and not well
+        for source in self.sources.values():
+            source.whims, source.away = whims, source.away and not well
 
     # Gates, and time.
 
@@ -220,7 +219,7 @@ class Days(Clerk):
         self.processes = [*[one for one in self.processes if not one.dead], process]
         if alone:
             self.connection.writing(process.queue.release)
-            self.connection.writing(lambda tx: purchases.store.verify_all(tx))
+            self.connection.writing(store.verify_all)
         return process
 
     async def more_processes(self) -> None:
@@ -474,7 +473,8 @@ class Days(Clerk):
 
     async def go_away(self) -> None:
         """The node, or a source, goes away or comes again."""
-        one = self.rng.choice([self.node, *self.sources.values()])
+        parties: list[WorldNode | WorldSource] = [self.node, *self.sources.values()]
+        one = self.rng.choice(parties)
         one.away = not one.away and self.rng.random() < 0.6
 
     async def lose(self) -> None:

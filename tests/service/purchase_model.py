@@ -7,7 +7,7 @@ tables of states, and money is never moved here, only worked out from what becam
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -317,7 +317,9 @@ class Model:
         assert sale.money in ("take", "return")
         settled = bolt is not None and bolt.state is InvoiceState.SETTLED
         if not sale.prepaid and bolt is not None:
-            assert bolt.state in (InvoiceState.SETTLED, InvoiceState.CANCELLED), "neither settled nor cancelled"
+            assert bolt.state in (InvoiceState.SETTLED, InvoiceState.CANCELLED), (
+                "neither settled nor cancelled"
+            )
         if sale.money == "take" and (sale.prepaid or settled):
             sale.taken = sale.held
             share = sale.taken // 10
@@ -443,8 +445,3 @@ def codes_of(lease: Lease, service: str) -> list[str]:
     """The codes in what came to a number, in their order."""
     found = [text.code or find_code(text.text, service) for text in lease.texts]
     return [code for code in found if code is not None]
-
-
-def count(sales: Mapping[int, Sale], *stages: str) -> int:
-    """How many are in these stages."""
-    return sum(sale.stage in stages for sale in sales.values())

@@ -28,8 +28,8 @@ TRACES_KEPT = 24 * _HOUR
 for what they are."""
 
 NAMED_KEPT = 60 * _DAY
-"""How long an endpoint is kept after it was last named in an order, ms: longer than an order lasts and what it
-had to tell can be told again."""
+"""How long an endpoint is kept after it was last named in an order, ms: longer than an order lasts, and than
+what it had to tell can be told again."""
 
 STRETCH = 2_000
 """Rows of a table that one transaction looks at."""
