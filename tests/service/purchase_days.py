@@ -42,6 +42,7 @@ from ulak.service.prices import Prices
 from ulak.service.referrals import Payouts
 from ulak.service.shop import Shop, pending
 from ulak.store import carriers, prices
+from ulak.store import purchases as store
 from ulak.store.engine import Connection, Database
 from ulak.store.vault import Vault
 from ulak.wiring.queue import LEASE, Queue
@@ -91,7 +92,12 @@ class Process:
         await self.days.pause()
         if self.days.trouble(0.01):
             raise StoreUnavailable("nothing was changed")
-        result = self.days.commit(OP.get(), change)
+        try:
+            result = self.days.commit(OP.get(), change)
+        except Exception as error:
+            # Whoever asks may log it and go on.
+            self.days.broken.append(error)
+            raise
         if self.days.trouble(0.005):
             raise StoreUnavailable("nobody knows what became of it")
         await self.days.pause()
@@ -251,7 +257,7 @@ class Days(Clerk):
                 op.answer = await work
                 self.took_answer(op)
                 await process.shop.settle()
-            except (StoreUnavailable, ConnectionError):
+            except StoreUnavailable:
                 self.log.append(f"{process.name} {op.kind} was not carried out")
             except Died:
                 pass
