@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.conftest import FakeClock
 from tests.service.purchase_model import MINUTE, Change, Model, Row, Sale
 from tests.service.purchase_world import (
     ANSWERS,
+    LOOKED,
     Bolt,
     Lease,
     WorldAddresses,
@@ -31,7 +33,7 @@ from ulak.core.funding import GUARD_BLOCKS, InvoiceState, PaymentState
 from ulak.core.ledger import SAT, Balance
 from ulak.core.numbers import Activation
 from ulak.core.purchases import Denied, Incoming, Shown, Tariff, Wish
-from ulak.core.states import PurchaseKind, PurchaseState, Resolve
+from ulak.core.states import OrderState, PurchaseKind, PurchaseState, Resolve
 from ulak.service import audit, purchases
 from ulak.service.house import House, known_account
 from ulak.store import ledger
@@ -148,8 +150,8 @@ class Clerk:
                 self.connection.writing(undone)
         result, rows, events = self.connection.writing(whole)
         try:
-            self._took(op, result, [Row._make(row) for row in rows])
-            self._judge_events(events)
+            visible = self._took(op, result, [Row._make(row) for row in rows])
+            self._judge_events(events, visible)
             if op.kind == "cancel":
                 assert result == expected, f"{result} instead of {expected}"
         except AssertionError as error:
@@ -163,9 +165,10 @@ class Clerk:
         texts = bool(self.connection.reading(lambda tx: tx.all(_TEXTS, id=op.target)))
         return self.model.answer_to_cancel(op.target, self.clock.now, texts)
 
-    def _took(self, op: Op, result: Any, rows: list[Row]) -> None:
-        """Tell the model what was committed."""
+    def _took(self, op: Op, result: Any, rows: list[Row]) -> set[int]:
+        """Tell the model what was committed. Of which purchases customers see something new."""
         self.node.pass_time()
+        visible = set()
         changed = [row for row in rows if self.rows.get(row.id) != row]
         for row in changed:
             was = self.rows.get(row.id)
@@ -180,8 +183,10 @@ class Clerk:
             left = self.node.blocks_left(bolt) if bolt and bolt.is_held else None
             lease, answers = self.lease_of(row), ANSWERS.get()
             now = self.clock.now
-            change = Change(sale, row, now, op.kind, op.target, bolt, left, lease, answers)
-            self.model.follow(change, stage)
+            looked = LOOKED.get().get(row.payment_hash or "")
+            change = Change(sale, row, now, op.kind, op.target, bolt, left, lease, answers, looked)
+            if self.model.follow(change, stage) and sale.is_known:
+                visible.add(sale.id)
             self.rows[row.id] = row
             self._compare(sale, row)
             if was is not None:
@@ -191,6 +196,7 @@ class Clerk:
             assert op.wish
             assert op.account
             assert self.model.balance(op.account)[0] < self.price_of(op)
+        return visible
 
     def _look_at(self, ids: Iterable[int]) -> None:
         """Customers look at these."""
@@ -285,8 +291,8 @@ class Clerk:
         assert sale.kind == "rental"
         lease = self.lease_of(self.rows[sale.id])
         assert lease
-        there = {(text.sender, text.text, text.at) for text in lease.texts}
-        assert {(sms.sender, sms.text, sms.at) for sms in shown.texts} <= there
+        there = Counter((text.sender, text.text, text.at) for text in lease.texts)
+        assert Counter((sms.sender, sms.text, sms.at) for sms in shown.texts) <= there
         assert list(shown.texts) == sorted(shown.texts, key=_at)
         before = self.seen.get(sale.id)
         assert before is None or set(before.texts) <= set(shown.texts)
@@ -301,13 +307,15 @@ class Clerk:
             assert bolt.state is InvoiceState.SETTLED, "shown before its money was taken"
         assert sale.taken > 0
 
-    def _judge_events(self, events: list[Any]) -> None:
-        """What was told is what can be seen; of several things that happened at once, the last."""
+    def _judge_events(self, events: list[Any], visible: set[int]) -> None:
+        """What can be seen was told; of several things that happened at once, the last as it is now."""
         last: dict[int, Shown] = {}
         for event_id, subject, data in events:
             self.last_event = event_id
             last[subject] = msgspec.json.decode(bytes(data), type=Shown)
             self._judge_code(self.model.sales[subject], last[subject])
+        rentals = {subject for subject in last if self.model.sales[subject].kind == "rental"}
+        assert visible <= set(last) <= visible | rentals, f"{visible} can be seen, {set(last)} were told"
         self._look_at(last)
         for subject, told in last.items():
             assert told == self.seen[subject], f"{told} is not {self.seen[subject]}"
@@ -373,9 +381,14 @@ class Clerk:
             plain = bolt is not None and not bolt.hold and bolt.state is InvoiceState.OPEN
             if sale.money != "open" and not plain:
                 assert sale.closed, f"the money of {sale} is neither taken nor given back"
+            if sale.stage in ("paid", "waiting") and sale.needs_number and bolt is not None and bolt.let_go:
+                assert now < bolt.let_go + 5 * MINUTE, f"the money of {sale} is gone"
             if bolt is not None and bolt.is_held:
                 assert sale.money == "open", f"{sale} is held"
-                assert self.node.blocks_left(bolt) >= GUARD_BLOCKS - 1, f"the HTLC of {sale} times out"
+                # A message that a carrier has may have gone, so its money is still waited for.
+                may_go = self.rows[sale.id].order_state == OrderState.SENDING
+                ends = self.node.blocks_left(bolt) < GUARD_BLOCKS - 1
+                assert may_go or not ends, f"the HTLC of {sale} times out"
 
     def inspect_end(self, jobs: bool = True) -> None:
         """Time has passed: everything is final, and everybody has what is his."""

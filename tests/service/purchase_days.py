@@ -22,6 +22,8 @@ from tests.service.purchase_model import DAY, MINUTE, SECOND
 from tests.service.purchase_post import Post
 from tests.service.purchase_world import (
     ANSWERS,
+    BLOCK,
+    LOOKED,
     POOLS,
     Lease,
     WorldAddresses,
@@ -127,8 +129,8 @@ class Days(Clerk):
         self.post = Post(connection, clock, rng)
         self.node = WorldNode(rng, clock, self.pause, holds=rng.random() < 0.9)
         self.addresses = WorldAddresses(rng, self.pause)
-        kinds = [("a", 2 * SECOND), ("b", rng.choice([5 * SECOND, MINUTE])), ("c", None)]
-        for name, every in rng.sample(kinds, rng.choice([1, 2, 3, 3])):
+        ways = [("a", 2 * SECOND), ("b", rng.choice([5 * SECOND, MINUTE])), ("c", None)]
+        for name, every in rng.sample(ways, rng.choice([1, 2, 3, 3])):
             source = WorldSource(name, rng, self.pause, every)
             source.clock, source.may_end = clock, self.may_end
             source.empty, source.forgets = rng.choice([0.0, 0.2, 0.6]), rng.random() < 0.2
@@ -146,7 +148,9 @@ class Days(Clerk):
         self.reach = rng.choice([1, 3, 12])
         self.patient = rng.choice([0.2, 0.9, 1.0])
         self.longest = rng.choice([20 * SECOND, 2 * MINUTE, 10 * MINUTE])
-        self.kinds = rng.choice([list(PurchaseKind), [PurchaseKind.CODE], [PurchaseKind.CODE, *PurchaseKind]])
+        anything = list(PurchaseKind)
+        self.kinds = rng.choice([anything, anything, [PurchaseKind.CODE], anything[:2], anything[1:3]])
+        self.balances = rng.choice([0.1, 0.4, 0.9])
         self.processes: list[Process] = []
         self.known: list[tuple[str, str | None, int]] = []
         """What customers know: public ids, what there is to pay, and how much."""
@@ -206,9 +210,20 @@ class Days(Clerk):
         if roll > 0.98:
             await self.finish()
             self.clock.advance(self.rng.choice([DAY // 2, 3 * DAY]))
+        elif roll > 0.85:
+            self.meet_deadline()
+            return
         longest = 5 * SECOND if roll < 0.6 else self.longest if roll < 0.97 else 30 * MINUTE
         self.clock.advance(self.rng.randint(0, longest))
         self.node.pass_time()
+
+    def meet_deadline(self) -> None:
+        """It is exactly the time at which something changes, or a moment before or after."""
+        found = [at for sale in self.model.sales.values() for at in sale.deadlines() if at > self.clock.now]
+        if found:
+            at = self.rng.choice(sorted(found)[: self.reach]) + self.rng.choice([-1, 0, 1])
+            self.clock.advance(max(0, at - self.clock.now))
+            self.node.pass_time()
 
     # Processes.
 
@@ -253,6 +268,7 @@ class Days(Clerk):
             OP.set(op)
             PROCESS.set(process)
             ANSWERS.set([])
+            LOOKED.set({})
             try:
                 op.answer = await work
                 self.took_answer(op)
@@ -358,7 +374,7 @@ class Days(Clerk):
             Wish,
             "sms4sats",
             kind,
-            prepaid=rng.random() < (0.4 if account else 0.03),
+            prepaid=rng.random() < (self.balances if account else 0.03),
             referrer=rng.choice([None, None, "carol@example.org"]),
             callback_url=rng.choice([None, None, "https://shop.example/hook"]),
         )
@@ -405,7 +421,7 @@ class Days(Clerk):
         await self.begin(Op("cancel", process, public_id), process.shop.cancel(public_id))
 
     async def grant(self) -> None:
-        account, amount = self.rng.choice(self.accounts), self.rng.randint(1, 20_000)
+        account, amount = self.rng.choice(self.accounts), self.rng.randint(1, 30_000)
         name = ("alice", "bob")[self.accounts.index(account)]
         self.connection.writing(lambda tx: credits.grant(tx, name, amount, SAT))
         self.model.granted[account] = self.model.granted.get(account, 0) + amount
@@ -491,7 +507,8 @@ class Days(Clerk):
             if self.rng.random() < 0.4:
                 self.node.lose(bolt)
             else:
-                bolt.timeout = min(bolt.timeout, self.clock.now + 26 * 10 * MINUTE)
+                blocks = self.rng.choice([13, 23, 24, 25, 27])
+                bolt.timeout = min(bolt.timeout, self.clock.now + blocks * BLOCK)
 
     # The course of things.
 
@@ -503,6 +520,12 @@ class Days(Clerk):
             await self.work_all()
             self.clock.advance(LEASE // 2 + SECOND)
         await self.work_all()
+        if self.rng.random() < 0.5:
+            self.meet_deadline()
+            for _ in range(3):
+                await self.work_all()
+                self.clock.advance(LEASE // 3 + SECOND)
+            await self.work_all()
         self.inspect_rest()
         self.well(False)
 

@@ -23,7 +23,7 @@ from ulak.core.states import MessageState, OrderState
 SECOND = 1000
 MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
-PAY_WITHIN, BUY_WITHIN, CODE_WITHIN = 21 * MINUTE, MINUTE, 21 * MINUTE
+INVOICE_WITHIN, PAY_WITHIN, BUY_WITHIN, CODE_WITHIN = MINUTE, 21 * MINUTE, MINUTE, 21 * MINUTE
 
 UNDER_WAY = ("unpaid", "paid", "waiting", "settling")
 RETURNED = ("expired", "withdrawn", "no_number", "cancelled", "timed_out")
@@ -111,6 +111,22 @@ class Sale:
         return self.stage in ("done", "active", "ended")
 
     @property
+    def is_known(self) -> bool:
+        """Whether anybody has its id: not where there was no invoice to give him."""
+        return self.prepaid or self.invoiced is not None
+
+    def deadlines(self) -> list[int]:
+        """When time changes it, or what its customer may do, ms."""
+        if self.stage == "unpaid":
+            return [] if self.invoiced is None else [self.invoiced + PAY_WITHIN]
+        waits = {
+            "paid": [(self.paid, BUY_WITHIN if self.needs_number else CODE_WITHIN)],
+            "waiting": [(self.paid, CODE_WITHIN), (self.assigned, 2 * MINUTE)],
+            "active": [(self.assigned, 20 * MINUTE), (self.assigned, 14 * DAY)],
+        }
+        return [at + wait for at, wait in waits.get(self.stage, ()) if at is not None]
+
+    @property
     def face(self) -> tuple[object, ...]:
         """What its customer sees."""
         stage = self.stage
@@ -135,6 +151,8 @@ class Change:
     blocks_left: int | None
     lease: Lease | None
     answers: Collection[tuple[int, object]]
+    looked: InvoiceState | None
+    """What the node had said of the invoice to whoever makes this change."""
 
     @property
     def held(self) -> bool:
@@ -234,8 +252,8 @@ class Model:
         assert row.created == now
         return sale
 
-    def follow(self, change: Change, stage: str) -> None:
-        """Follow a committed change, and see that it may be."""
+    def follow(self, change: Change, stage: str) -> bool:
+        """Follow a committed change, and see that it may be. Whether its customer can see it."""
         sale, row, now = change.sale, change.row, change.now
         before = sale.face
         if sale.invoiced is None and row.payreq is not None:
@@ -257,6 +275,7 @@ class Model:
             sale.code = row.code
         if sale.face != before:
             sale.changed = now
+        return sale.face != before
 
     def _follow_number(self, change: Change) -> None:
         """A number is noted once, whatever became of its purchase meanwhile."""
@@ -350,9 +369,12 @@ class Model:
         if was != "unpaid":
             return False
         if sale.invoiced is None:
-            return change.since(sale.created) >= MINUTE
-        assert change.bolt
-        return change.since(sale.invoiced) >= PAY_WITHIN or change.bolt.state is InvoiceState.CANCELLED
+            return change.since(sale.created) >= INVOICE_WITHIN
+        if change.looked is InvoiceState.CANCELLED:
+            return True
+        # It may have been paid in the last moment, so the node is asked first.
+        slow = sale.invoiced - sale.created >= INVOICE_WITHIN
+        return change.looked is InvoiceState.OPEN and (slow or change.since(sale.invoiced) >= PAY_WITHIN)
 
     def _withdrawn(self, change: Change, was: str) -> bool:
         failed = change.kind == "order" and change.sale.invoiced is None
@@ -433,12 +455,12 @@ class Model:
 
     def _failed(self, change: Change, was: str) -> bool:
         sale, row = change.sale, change.row
-        if row.message != MessageState.UNDELIVERED or was not in ("paid", "sent"):
-            return False
+        gone = was == "paid" and not sale.prepaid and change.gone
+        if row.message != MessageState.UNDELIVERED:
+            return gone
         if row.order_state == OrderState.CANCELLED:
-            late = change.since(sale.paid) >= CODE_WITHIN
-            return was == "paid" and (late or (not sale.prepaid and change.gone))
-        return True
+            return gone or (was == "paid" and change.since(sale.paid) >= CODE_WITHIN)
+        return was in ("paid", "sent")
 
 
 def codes_of(lease: Lease, service: str) -> list[str]:

@@ -35,6 +35,9 @@ POOLS = (22, 187)
 ANSWERS: ContextVar[list[tuple[int, object]]] = ContextVar("ANSWERS")
 """What sources said to whoever wanted a number in this piece of work: (key, answer)."""
 
+LOOKED: ContextVar[dict[str, InvoiceState]] = ContextVar("LOOKED")
+"""What the node said of invoices in this piece of work, by their hashes."""
+
 Pause = Callable[[], Awaitable[None]]
 
 
@@ -154,14 +157,15 @@ class WorldNode:
             blocks = self.blocks_left(bolt) if bolt.is_held else None
             news = InvoiceNews(bolt.state, bolt.got if paid else 0, blocks)
         await self._answered()
+        LOOKED.get()[payment_hash.hex()] = news.state
         return news
 
     async def settle(self, preimage: bytes) -> bool:
         await self._asked()
-        bolt = self.bolts[hashlib.sha256(preimage).digest()]
-        if bolt.is_held:
+        bolt = self.bolts.get(hashlib.sha256(preimage).digest())
+        if bolt is not None and bolt.is_held:
             bolt.end(InvoiceState.SETTLED)
-        settled = bolt.state is InvoiceState.SETTLED
+        settled = bolt is not None and bolt.state is InvoiceState.SETTLED
         await self._answered()
         return settled
 

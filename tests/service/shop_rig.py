@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from tests.conftest import ClockedBooks
 from tests.service.shop_node import ToldNode
 from tests.service.shop_source import ToldSource
@@ -38,6 +39,9 @@ PRICE = 1500
 PRICES = {Tariff.RECEIVE: PRICE, Tariff.SEND: 3000, Tariff.RENT: 15000, Tariff.HANDSET: 4000}
 
 LEASE = 120_000
+
+ON_SQLITE = pytest.mark.parametrize("either_database", ["sqlite"], indirect=True)
+"""For tests with many steps that are about nothing but times."""
 
 _EVENTS = Sql("SELECT data FROM event WHERE kind = 'purchase.changed' AND subject = :id ORDER BY id")
 _JOBS = Sql("SELECT kind, subject FROM job ORDER BY kind, subject")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests import cast
 from tests.conftest import ClockedBooks
-from tests.service.shop_rig import Rig, message
+from tests.service.shop_rig import ON_SQLITE, Rig, message
 
 from ulak.core.funding import InvoiceState
 from ulak.core.ledger import Balance
@@ -86,6 +86,7 @@ async def test_a_message_that_a_carrier_has_is_waited_for(rig: Rig) -> None:
     assert rig.get(purchase.id).state is PurchaseState.SENT
 
 
+@ON_SQLITE
 async def test_a_message_is_looked_after_ever_more_rarely(rig: Rig) -> None:
     purchase = await rig.paid(message())
     (order,) = cast.claim(rig.books.database)

@@ -7,20 +7,20 @@ import asyncio
 import pytest
 from tests.conftest import ClockedBooks
 from tests.service.shop_node import AFTER, BEFORE
-from tests.service.shop_rig import CALLER, PRICE, Rig, code, credit, message
+from tests.service.shop_rig import CALLER, ON_SQLITE, PRICE, Rig, code, credit, message
 
 from ulak.core.errors import Refusal
-from ulak.core.funding import GUARD_BLOCKS, Capability, InvoiceState
+from ulak.core.funding import GUARD_BLOCKS, Capability, InvoiceNews, InvoiceState
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import Balance
-from ulak.core.purchases import CANCEL_AFTER, MINUTE, PAY_WITHIN, SECOND, Denied, Purchase, Sold
+from ulak.core.purchases import CANCEL_AFTER, CODE_WITHIN, MINUTE, PAY_WITHIN, SECOND, Denied, Purchase, Sold
 from ulak.core.states import PurchaseState, Resolve
-from ulak.service import purchases
+from ulak.service import purchases, resolving, texting
 from ulak.service.house import House
 from ulak.service.purchases import INVOICE_WITHIN
 from ulak.store import jobs
 from ulak.store import purchases as store
-from ulak.store.engine import Sql
+from ulak.store.engine import Sql, Tx
 
 
 @pytest.fixture
@@ -185,10 +185,13 @@ async def test_a_payment_is_found_without_being_told(rig: Rig) -> None:
     assert rig.of(sold).state is PurchaseState.WAITING
 
 
+@ON_SQLITE
 async def test_an_unpaid_invoice_is_looked_at_ever_more_rarely(rig: Rig) -> None:
     await rig.order()
-    await rig.after(5 * MINUTE, step=SECOND)
-    assert 8 <= rig.node.calls.count("look_up") <= 11
+    await rig.after(MINUTE, step=SECOND)
+    assert rig.node.calls.count("look_up") == 5
+    await rig.after(4 * MINUTE, step=10 * SECOND)
+    assert 8 <= rig.node.calls.count("look_up") <= 10
 
 
 async def test_while_the_node_is_away_nothing_expires(rig: Rig) -> None:
@@ -250,6 +253,44 @@ async def test_a_shop_that_lost_its_node_touches_no_money(rig: Rig) -> None:
     rig.start()
     await rig.after(MINUTE)
     assert rig.node.state(purchase.payreq or "") is InvoiceState.CANCELLED
+
+
+async def test_that_it_was_unpaid_before_it_was_paid_ends_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to a question from before the payment comes after it."""
+    sold = await rig.order()
+    look_up = rig.node.look_up
+
+    async def slow(payment_hash: bytes) -> InvoiceNews:
+        news = await look_up(payment_hash)
+        monkeypatch.setattr(rig.node, "look_up", look_up)
+        await rig.pay(sold)
+        return news
+
+    monkeypatch.setattr(rig.node, "look_up", slow)
+    rig.books.clock.advance(PAY_WITHIN)
+    await rig.work()
+    assert rig.of(sold).state is PurchaseState.WAITING
+    assert rig.house(House.WALK_IN).held == PRICE
+
+
+async def test_one_that_breaks_holds_up_no_other(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = await rig.paid(message()), await rig.paid(message())
+    withdraw = texting.withdraw
+
+    def broken(tx: Tx, purchase: Purchase) -> bool:
+        if purchase.id == first.id:
+            raise ValueError("broken")
+        return withdraw(tx, purchase)
+
+    monkeypatch.setattr(texting, "withdraw", broken)
+    await rig.after(CODE_WITHIN)
+    assert rig.get(first.id).state is PurchaseState.PAID
+    assert rig.get(second.id).state is PurchaseState.FAILED
+    monkeypatch.undo()
+    await rig.after(MINUTE)
+    assert rig.get(first.id).state is PurchaseState.FAILED
 
 
 # Plain invoices.
@@ -359,3 +400,15 @@ async def test_a_message_whose_money_went_back_is_not_sent(rig: Rig) -> None:
     await rig.after(5 * MINUTE)
     assert rig.get(purchase.id).state is PurchaseState.FAILED
     assert rig.house(House.WALK_IN) == Balance()
+
+
+async def test_an_invoice_that_was_long_in_the_making_has_its_whole_time(rig: Rig) -> None:
+    """It is made between the look at what is due and the change."""
+    offer = rig.shop._offer(b"p" * 32)
+    made = rig.write(lambda tx: purchases.open_(tx, code(), None, CALLER, offer, rig.shop._prices))
+    rig.books.clock.advance(INVOICE_WITHIN)
+    rig.write(lambda tx: purchases.invoiced(tx, made.id, "lnbc1", made.payment_hash or ""))
+    assert rig.write(lambda tx: resolving.pass_time(tx, [made.id])) == []
+    await rig.work()
+    assert rig.get(made.id).state is PurchaseState.UNPAID
+    assert rig.get(made.id).due == rig.books.clock.now + PAY_WITHIN

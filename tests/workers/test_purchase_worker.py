@@ -126,6 +126,24 @@ async def test_a_part_that_fails_stops_no_other(rig: Rig, monkeypatch: pytest.Mo
         await until(rig, rig.of(sold), PurchaseState.WAITING)
 
 
+async def test_a_job_that_fails_is_done_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    purchase, buy = await rig.paid(), rig.shop.supply.buy
+    tried = asyncio.Event()
+
+    async def broken(job: Job) -> None:
+        if tried.is_set():
+            await buy(job)
+        tried.set()
+        raise ValueError("broken")
+
+    monkeypatch.setattr(rig.shop.supply, "buy", broken)
+    async with at_work(rig):
+        await tried.wait()
+        while rig.get(purchase.id).state is not PurchaseState.WAITING:
+            rig.books.clock.advance(1000)
+            await asyncio.sleep(0.02)
+
+
 async def test_other_jobs_are_done_by_others(rig: Rig) -> None:
     done: list[JobKind] = []
 

@@ -75,5 +75,8 @@ def _callback(terms: dict[str, Any], msat: int) -> str:
         raise NoBill("the address takes no payments")
     if not isinstance(least, int) or not isinstance(most, int) or not least <= msat <= most:
         raise NoBill("the address does not take this amount")
-    joint = "&" if urlsplit(callback).query else "?"
+    try:
+        joint = "&" if urlsplit(callback).query else "?"
+    except ValueError:
+        raise NoBill("the address names no place to ask for an invoice") from None
     return callback + joint + urlencode({"amount": msat})

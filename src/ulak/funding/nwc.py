@@ -221,13 +221,12 @@ class NwcFunding:
 
     async def _after(self, refused: Refused, payment_hash: bytes) -> PaymentState:
         """What became of a payment that was answered with an error: it may be under way all the same."""
-        if refused.code in _NOT_BEGUN:
-            return PaymentState.FAILED
         told = refused.told()
+        # Also where the wallet says that it did not begin: an earlier request may have, and taken the money.
         known = await self.look_up_payment(payment_hash)
         if known is not PaymentState.UNKNOWN:
             return known
-        if refused.code == "PAYMENT_FAILED":
+        if refused.code in ("PAYMENT_FAILED", *_NOT_BEGUN):
             return PaymentState.FAILED
         if isinstance(told, CannotDo) or refused.code == "RATE_LIMITED":
             raise told

@@ -1,7 +1,8 @@
 """Paying those who referred customers: a share of what was taken, at most once.
 
-A share is owed in the commit that takes the money. Its invoice is on disk before it is paid, and after that
-no other one is asked for until the node says that nothing was and will be paid.
+A share is owed in the commit that takes the money, and not paid while that money may still go back. Its
+invoice is on disk before it is paid, and after that no other one is asked for until the node says that
+nothing was and will be paid.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import structlog
 from ulak.core.funding import CannotDo, Funding, FundingDown, PaymentState
 from ulak.core.jobs import Job, JobKind
 from ulak.core.ledger import SAT, Balance, Move, Posting
-from ulak.core.purchases import SECOND, Purchase
+from ulak.core.purchases import RENTAL_CANCEL_WITHIN, SECOND, Purchase
 from ulak.core.referrals import (
     Addresses,
     Bill,
@@ -25,9 +26,10 @@ from ulak.core.referrals import (
     next_try,
     share_of,
 )
+from ulak.core.states import PurchaseKind
 from ulak.service.house import House, account_of
 from ulak.service.parcels import Books
-from ulak.store import jobs, ledger
+from ulak.store import jobs, ledger, purchases
 from ulak.store import referrals as store
 from ulak.store.engine import Tx
 
@@ -49,7 +51,10 @@ def owe(tx: Tx, purchase: Purchase) -> None:
     balances = ledger.locked(tx, [(house, SAT)])
     if store.insert(tx, purchase.id, purchase.referrer, share):
         _post(tx, balances, house, purchase.id, Move.GRANT, share)
-        jobs.put(tx, JobKind.REFER, purchase.id, tx.now)
+        # A prepaid rental can be given back for a while, and whoever does so must not have earned by it.
+        may_return = purchase.prepaid and purchase.kind is PurchaseKind.RENTAL
+        wait = RENTAL_CANCEL_WITHIN + SECOND if may_return else 0
+        jobs.put(tx, JobKind.REFER, purchase.id, tx.now + wait)
 
 
 class Payouts:
@@ -72,9 +77,12 @@ class Payouts:
                 await self._failed(job, str(error))
 
     async def _carry_out(self, job: Job) -> None:
-        share = await self._books.write(lambda tx: store.find(tx, job.subject))
+        share = await self._books.write(lambda tx: _share(tx, job.subject))
         if share is None or share.state in (ReferralState.PAID, ReferralState.KEPT):
             await self._books.write(lambda tx: jobs.done(tx, [job.id]))
+        elif self._funding is None and share.state is ReferralState.PAYING:
+            # Only the node that was asked to pay knows whether it did.
+            await self._later(job, LOOK_AGAIN)
         elif self._funding is None:
             await self._failed(job, "no Lightning node is configured")
         elif share.state is ReferralState.PAYING:
@@ -118,6 +126,19 @@ class Payouts:
 
     async def _later(self, job: Job, wait: int) -> None:
         await self._books.write(lambda tx: jobs.again(tx, [(job.id, tx.now + wait)], failed=False))
+
+
+def _share(tx: Tx, purchase_id: int) -> Referral | None:
+    """The share of a purchase. None: there is none, or its money went back, and nothing is owed any more."""
+    found = purchases.load(tx, [purchase_id])
+    if purchase_id in found and not found[purchase_id].posted:
+        house = account_of(tx, House.REFERRALS)
+        balances = ledger.locked(tx, [(house, SAT)])
+        share = store.find(tx, purchase_id)
+        if share is not None and store.drop(tx, purchase_id):
+            for move in (Move.HOLD, Move.RELEASE):
+                _post(tx, balances, house, purchase_id, move, share.amount)
+    return store.find(tx, purchase_id)
 
 
 def _begin(tx: Tx, share: Referral, bill: Bill) -> Referral | None:

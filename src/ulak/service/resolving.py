@@ -94,7 +94,11 @@ def pass_time(tx: Tx, due: Sequence[int]) -> list[Purchase]:
     asked = [
         purchase
         for purchase in found.values()
-        if purchase.state is PurchaseState.UNPAID and purchase.payreq is not None
+        if purchase.state is PurchaseState.UNPAID
+        and purchase.payreq is not None
+        # It may have got its invoice, and with it more time, since it was seen to be due.
+        and purchase.due is not None
+        and purchase.due <= tx.now
     ]
     put_off_time(tx, [purchase.id for purchase in asked])
     timed(tx, sorted(found.keys() - {purchase.id for purchase in asked}))

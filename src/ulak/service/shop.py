@@ -16,6 +16,7 @@ import structlog
 
 from ulak.core.errors import Refusal
 from ulak.core.funding import HASH_SIZE, CannotDo, Capability, Funding, FundingDown, Invoice
+from ulak.core.jobs import Job
 from ulak.core.purchases import ID_SIZE, PAY_WITHIN, SECOND, Denied, Purchase, Sold, Wish
 from ulak.core.states import PurchaseKind
 from ulak.service import purchases, resolving
@@ -28,12 +29,19 @@ from ulak.service.purchases import Offer
 from ulak.service.sources import Sources
 from ulak.service.supply import Supply
 from ulak.service.till import NUMBERS
+from ulak.store import jobs
 from ulak.store import purchases as store
 from ulak.store.engine import Tx
 from ulak.store.vault import Vault
 
 DUE = 100
 """Purchases that time changes together."""
+
+JOB_AGAIN = 5 * SECOND
+"""When a job that failed is tried again, ms."""
+
+PREIMAGE = "preimage"
+"""What preimages are sealed for."""
 
 log = structlog.get_logger("ulak.purchases")
 
@@ -132,7 +140,7 @@ class Shop:
         if preimage is None:
             return Offer(self._public_id())
         payment_hash = hashlib.sha256(preimage).hexdigest()
-        sealed = self._vault.seal(preimage.hex(), _purpose(payment_hash))
+        sealed = self._vault.seal(preimage.hex(), PREIMAGE)
         return Offer(self._public_id(), sealed, payment_hash)
 
     def _public_id(self) -> str:
@@ -144,9 +152,9 @@ class Shop:
         Raises:
             UlakError: the key is not the one it was sealed with.
         """
-        if purchase.preimage is None or purchase.payment_hash is None:
+        if purchase.preimage is None:
             return ""
-        return self._vault.open(purchase.preimage, _purpose(purchase.payment_hash))
+        return self._vault.open(purchase.preimage, PREIMAGE)
 
     async def cancel(self, public_id: str) -> Denied | None:
         """Cancel a purchase. None: it is cancelled, now or before. Denied with NOT_FOUND, with TOO_EARLY and
@@ -202,6 +210,10 @@ class Shop:
             # They are due again in a while.
             log.error("purchases.not_lapsed", purchases=len(unpaid), error=type(error).__name__)
 
+    async def put_back(self, job: Job) -> None:
+        """Let a claimed job be done again that failed in a way that nobody foresaw."""
+        await self._books.write(lambda tx: jobs.again(tx, [(job.id, tx.now + JOB_AGAIN)]))
+
     async def settle(self) -> None:
         """Wait for what is done in the background."""
         await asyncio.gather(*self._lapsing, return_exceptions=True)
@@ -219,8 +231,3 @@ class Shop:
 def pending(tx: Tx) -> tuple[bool, bool, bool]:
     """Whether time changes something now, and whether a source and the node are to be asked."""
     return store.any_due(tx)
-
-
-def _purpose(payment_hash: str) -> str:
-    """What a preimage is sealed for."""
-    return f"purchase {payment_hash}"

@@ -17,6 +17,7 @@ _MOVE = Sql(
     "UPDATE referral SET state = :state, payreq = :payreq, payment_hash = :hash, why = :why, changed = :now"
     " WHERE purchase_id = :id AND state = :was"
 )
+_DROP = Sql("DELETE FROM referral WHERE purchase_id = :id AND state = 2")
 _OPEN = Sql(
     "SELECT state, count(*), sum(amount) FROM referral WHERE state <> 4 GROUP BY state ORDER BY state"
 )
@@ -48,6 +49,11 @@ def move(tx: Tx, share: Referral, was: ReferralState, why: str = "") -> bool:
         )
         == 1
     )
+
+
+def drop(tx: Tx, purchase_id: int) -> bool:
+    """Forget a share that is owed and of which nothing was begun; whether there was one."""
+    return tx.run(_DROP, id=purchase_id) == 1
 
 
 def unpaid(tx: Tx) -> dict[ReferralState, tuple[int, int]]:

@@ -7,6 +7,7 @@ source or a node that is slow or gone holds up only what needs it. A payment wak
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -90,7 +91,7 @@ class PurchaseWorker:
         for kind, do in (more or {}).items():
             doers[kind] = partial(_one, do)
         self._parts: dict[object, _Part] = {
-            kind: _JobPart(books, jobs, kind, do) for kind, do in doers.items()
+            kind: _JobPart(books, jobs, kind, do, shop.put_back) for kind, do in doers.items()
         }
         self._parts["time"] = _Part("time", shop.pass_time)
         self._parts["look"] = _Part("look", shop.supply.look)
@@ -217,12 +218,20 @@ class _Part:
 class _JobPart(_Part):
     """Jobs of one kind, several at a time: one that takes long has a place, and the others go on."""
 
-    def __init__(self, books: Books, jobs: Jobs, kind: JobKind, do: Callable[[Job], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        books: Books,
+        jobs: Jobs,
+        kind: JobKind,
+        do: Callable[[Job], Awaitable[None]],
+        put_back: Callable[[Job], Awaitable[None]],
+    ) -> None:
         super().__init__(kind.name.lower(), self._take)
         self._books = books
         self._jobs = jobs
         self._kind = kind
         self._do = do
+        self._put_back = put_back
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def _take(self) -> bool:
@@ -245,8 +254,10 @@ class _JobPart(_Part):
         try:
             await self._do(job)
         except Exception:
-            # It is due again when the claim is over.
             log.warning("purchase.job_failed", kind=self._name, purchase=job.subject, exc_info=True)
+            # Where that fails too, it is due again when the claim is over.
+            with contextlib.suppress(Exception):
+                await self._put_back(job)
 
     async def run(self, stop: asyncio.Event) -> None:
         try:

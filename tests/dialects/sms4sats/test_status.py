@@ -45,7 +45,7 @@ PRESENT = {
     (K.RENTAL, S.PAID): (True, "timestamp"),
     (K.RENTAL, S.SETTLING): (True, "timestamp"),
     (K.RENTAL, S.ACTIVE): (True, f"{RENTED} messages"),
-    (K.RENTAL, S.ENDED): (True, f"{RENTED} expired messages"),
+    (K.RENTAL, S.ENDED): (True, f"{RENTED} messages expired"),
     (K.RENTAL, S.NO_NUMBER): (True, "error"),
     (K.RENTAL, S.CANCELLED): (True, "timestamp error"),
     (K.RENTAL, S.TIMED_OUT): (True, "timestamp error"),

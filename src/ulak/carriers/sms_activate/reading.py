@@ -30,6 +30,13 @@ _SERVICE = re.compile(r"([a-z0-9]{2,12})(?:_[01])?")
 _ZONED = re.compile(r".*([+-][0-9]{2}:?[0-9]{2}|Z)", re.DOTALL)
 _CODE_MAX = 12
 
+# Half a character of UTF-16 alone, as some write an SMS that was cut: it would spoil the whole answer.
+_HALF = re.compile(
+    r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u[dD][89a-fA-F]).)"
+    r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}",
+    re.DOTALL,
+)
+
 
 class Word(NamedTuple):
     """An answer in the protocol's own words: `NO_NUMBERS`, or `STATUS_OK` with a `rest` behind the colon."""
@@ -69,7 +76,7 @@ def read_answer(body: bytes) -> Said | None:
     if word:
         return Word(word[1], (word[2] or "").strip())
     try:
-        value = msgspec.json.decode(plain)
+        value = msgspec.json.decode(_HALF.sub(lambda half: half[1] or "\ufffd", plain))
     except (msgspec.DecodeError, RecursionError):
         return None
     if isinstance(value, str):
@@ -246,10 +253,10 @@ def _unquoted(text: str) -> str:
 
 
 def _plain(value: object) -> str:
-    """A text, or a number as one; nothing else."""
+    """A text without what a database cannot store, or a number as one; nothing else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return str(value).strip()
+    return str(value).replace("\0", "").strip()
 
 
 def _whole(value: object) -> int | None:

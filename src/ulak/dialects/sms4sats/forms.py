@@ -135,6 +135,11 @@ def service_of(value: str | None, *, rental: bool = False) -> tuple[str, bool]:
     return plain, False
 
 
+def said_service(value: str | None, code: str) -> str:
+    """What the customer calls a service: as he sent it, or its code where he sent nothing."""
+    return (value or "").strip() or code
+
+
 def message_of(value: str | None) -> str:
     """The text to send.
 

@@ -133,6 +133,6 @@ def service_name(code: str) -> str:
     return SERVICES.get(code, code)
 
 
-def memo(pool: int, code: str) -> str:
-    """What an invoice for a number is for."""
-    return " ".join((texts.MEMO, code) if pool == ANY else (texts.MEMO, POOLS[pool].iso, code))
+def memo(pool: int, service: str) -> str:
+    """What an invoice for a number is for. `service` is what the customer calls it."""
+    return " ".join((texts.MEMO, service) if pool == ANY else (texts.MEMO, POOLS[pool].iso, service))

@@ -37,8 +37,8 @@ class Status(msgspec.Struct, gc=False):
     error: str | UnsetType = UNSET
     rental: bool | UnsetType = UNSET
     expiresAt: int | UnsetType = UNSET
-    expired: bool | UnsetType = UNSET
     messages: list[Message] | UnsetType = UNSET
+    expired: bool | UnsetType = UNSET
     orderId: str | UnsetType = UNSET
     """In callbacks only."""
 

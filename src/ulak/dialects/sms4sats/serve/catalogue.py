@@ -101,7 +101,8 @@ class Catalogue:
         computed: wire.Computed | Any = UNSET
         if pool is not None and code is not None:
             price = sats.rent if code == FULL else sats.receive
-            computed = wire.Computed(price, pool, memo(pool, code))
+            said = forms.said_service(query["service"], code)
+            computed = wire.Computed(price, pool, memo(pool, said))
         return wire.Price(str(sats.receive), sats.send, sats.rent, str(sats.handset), query, computed)
 
     def _question(self, caller: str, pool: int | None, code: str | None) -> Callable[[Any], _Sats]:

@@ -90,7 +90,7 @@ class Orders:
             prepaid=order.prepaid,
             referrer=forms.ref_of(order.ref),
             callback_url=self._webhook(order.webhook),
-            memo=memo(pool, code),
+            memo=memo(pool, forms.said_service(service, code)),
         )
         return await self.sold(wish, account_id, call.address)
 
