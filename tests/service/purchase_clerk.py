@@ -20,6 +20,7 @@ from tests.conftest import FakeClock
 from tests.service.purchase_model import MINUTE, Change, Model, Row, Sale
 from tests.service.purchase_world import (
     ANSWERS,
+    BLOCK,
     LOOKED,
     Bolt,
     Lease,
@@ -33,7 +34,7 @@ from ulak.core.funding import GUARD_BLOCKS, InvoiceState, PaymentState
 from ulak.core.ledger import SAT, Balance
 from ulak.core.numbers import Activation
 from ulak.core.purchases import Denied, Incoming, Shown, Tariff, Wish
-from ulak.core.states import OrderState, PurchaseKind, PurchaseState, Resolve
+from ulak.core.states import PurchaseKind, PurchaseState, Resolve
 from ulak.service import audit, purchases
 from ulak.service.house import House, known_account
 from ulak.store import ledger
@@ -61,6 +62,8 @@ KINDS = {int(kind): kind.name.lower() for kind in PurchaseKind}
 MONEY = {Resolve.OPEN: "open", Resolve.SETTLE: "take", Resolve.CANCEL: "return"}
 SLACK = 2 * MINUTE
 """How much later than due something may happen, when everybody is well."""
+VERIFY = 5 * MINUTE
+"""How often the node is asked about what it holds."""
 
 
 class Office(Protocol):
@@ -339,9 +342,14 @@ class Clerk:
             assert balance.issued + sum(stored) == 0
         assert self._house(tx, House.PARKED).available == self.model.parked
         shares = tx.all(_SHARES)
-        assert {row[0]: row[1] for row in shares} == self.model.owed
+        stored, wanted = {row[0]: row[1] for row in shares}, dict(self.model.owed)
+        for purchase_id in wanted.keys() - stored.keys():
+            # Its customer gave it back.
+            assert not self.model.sales[purchase_id].taken, f"who referred {purchase_id} gets nothing"
+            del wanted[purchase_id]
+        assert stored == wanted
         owed = self._house(tx, House.REFERRALS)
-        assert owed.available + owed.held + owed.spent == sum(self.model.owed.values())
+        assert owed.available + owed.held + owed.spent == sum(stored.values())
         for sale in self.model.sales.values():
             shown = purchases.shown(tx, sale.public_id)
             assert shown is not None
@@ -362,6 +370,7 @@ class Clerk:
         for row in shares:
             if row[2] is not None:
                 assert self.addresses.amounts[row[2]] == row[1]
+                assert self.model.sales[row[0]].taken, "paid for nothing"
 
     # When everybody was well for a while.
 
@@ -382,13 +391,11 @@ class Clerk:
             if sale.money != "open" and not plain:
                 assert sale.closed, f"the money of {sale} is neither taken nor given back"
             if sale.stage in ("paid", "waiting") and sale.needs_number and bolt is not None and bolt.let_go:
-                assert now < bolt.let_go + 5 * MINUTE, f"the money of {sale} is gone"
+                assert now < bolt.let_go + VERIFY, f"the money of {sale} is gone"
             if bolt is not None and bolt.is_held:
                 assert sale.money == "open", f"{sale} is held"
-                # A message that a carrier has may have gone, so its money is still waited for.
-                may_go = self.rows[sale.id].order_state == OrderState.SENDING
-                ends = self.node.blocks_left(bolt) < GUARD_BLOCKS - 1
-                assert may_go or not ends, f"the HTLC of {sale} times out"
+                narrow = max(bolt.shortened, bolt.timeout - (GUARD_BLOCKS - 1) * BLOCK)
+                assert now < narrow + VERIFY, f"the HTLC of {sale} times out"
 
     def inspect_end(self, jobs: bool = True) -> None:
         """Time has passed: everything is final, and everybody has what is his."""

@@ -509,6 +509,7 @@ class Days(Clerk):
             else:
                 blocks = self.rng.choice([13, 23, 24, 25, 27])
                 bolt.timeout = min(bolt.timeout, self.clock.now + blocks * BLOCK)
+                bolt.shortened = self.clock.now
 
     # The course of things.
 

@@ -53,6 +53,8 @@ class Bolt:
     state: InvoiceState = InvoiceState.OPEN
     got: int = 0
     timeout: int = 0
+    shortened: int = 0
+    """When so few blocks were left all at once, ms."""
     let_go: int | None = None
     """When the money went back without our doing, ms."""
     ends: list[InvoiceState] = field(default_factory=list)

@@ -7,12 +7,16 @@ from tests import cast
 from tests.conftest import ClockedBooks
 from tests.service.shop_rig import ON_SQLITE, Rig, message
 
+from ulak.core.errors import Refusal
 from ulak.core.funding import InvoiceState
 from ulak.core.ledger import Balance
 from ulak.core.ports import Refused
 from ulak.core.purchases import CODE_WITHIN, MINUTE, SECOND
 from ulak.core.states import PurchaseState
+from ulak.service import orders
+from ulak.service.accounts import FIRST_NUMBER
 from ulak.service.house import House
+from ulak.store import accounts
 
 PRICE = 3000
 
@@ -84,6 +88,17 @@ async def test_a_message_that_a_carrier_has_is_waited_for(rig: Rig) -> None:
     cast.accept_all(rig.books.database, order)
     await rig.after(MINUTE)
     assert rig.get(purchase.id).state is PurchaseState.SENT
+
+
+async def test_a_message_that_was_bought_is_none_of_the_account_s_orders(rig: Rig) -> None:
+    alice = rig.account(sats=PRICE)
+    await rig.order(message(prepaid=True), alice)
+    now = rig.books.clock.now
+    first = rig.read(lambda tx: accounts.next_number(tx, alice))
+    assert first == FIRST_NUMBER
+    assert rig.read(lambda tx: orders.report(tx, alice, first, 0, 10)) is Refusal.NOT_FOUND
+    listed = rig.read(lambda tx: orders.listing(tx, alice, "iletimerkezi", now - MINUTE, now + MINUTE, 0, 10))
+    assert listed == (0, [])
 
 
 @ON_SQLITE

@@ -47,6 +47,9 @@ REFERRAL_SHARE = 10
 CREDIT_MIN, CREDIT_MAX = 1_000, 10_000_000
 """Sats that can be funded at once."""
 
+ONCE_KEPT = 24 * 60 * MINUTE
+"""How long a key of a customer's names what he bought with it, ms."""
+
 ID_SIZE = 32
 """Octets of a public id."""
 
@@ -68,6 +71,7 @@ class Purchase:
     `pool` is what was asked for until a number is assigned, then where it is from. `preimage` is sealed.
     `changed` is the last change that its customer can see. `due`, `look` and `verify` say when time itself
     changes it, when the source of its number (or the order engine) and when the Lightning node is asked next.
+    `once` is a key of its customer's under which it is bought once.
     """
 
     id: int
@@ -104,6 +108,7 @@ class Purchase:
     due: int | None
     look: int | None
     verify: int | None
+    once: str | None = None
 
     @property
     def ends(self) -> int | None:
@@ -127,6 +132,7 @@ class Wish:
 
     For a code or a rental: `pool` and `service`; for a message: `number` and `text`; for credit: `amount`.
     `prepaid`: from the balance of the account. `memo` is what the invoice says it is for.
+    `once`: whoever says the same key within a day gets what he bought with it before; accounts only.
     """
 
     dialect: str
@@ -141,6 +147,7 @@ class Wish:
     referrer: str | None = None
     callback_url: str | None = None
     memo: str = ""
+    once: str | None = None
 
     @property
     def tariff(self) -> Tariff:
@@ -213,6 +220,19 @@ def shown_of(purchase: Purchase, texts: Sequence[Incoming] = ()) -> Shown:
         tuple(texts) if has_number else (),
         purchase.state is PurchaseState.FAILED and purchase.resolve is Resolve.SETTLE,
     )
+
+
+def once_key(once: str) -> str:
+    """What the stored form of a customer's own key begins with."""
+    return hashlib.sha256(once.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def once_of(wish: Wish) -> str | None:
+    """The stored form of a customer's own key: a digest of it, and one of what was wanted with it."""
+    if wish.once is None:
+        return None
+    content = hashlib.sha256(msgspec.json.encode(wish)).hexdigest()[:32]
+    return once_key(wish.once) + content
 
 
 def key_of(public_id: str) -> int:

@@ -19,6 +19,7 @@ from ulak.core.purchases import (
     BUY_WITHIN,
     CANCEL_AFTER,
     MINUTE,
+    ONCE_KEPT,
     PAY_WITHIN,
     RENTAL_CANCEL_WITHIN,
     SECOND,
@@ -26,14 +27,17 @@ from ulak.core.purchases import (
     Incoming,
     Purchase,
     Shown,
+    Sold,
     Wish,
+    once_key,
+    once_of,
 )
 from ulak.core.states import PurchaseEvent, PurchaseKind, PurchaseState, Resolve
 from ulak.service import texting
 from ulak.service.house import House, account_of
 from ulak.service.prices import Prices
 from ulak.service.till import NUMBERS, Till, seen
-from ulak.store import endpoints, ledger
+from ulak.store import accounts, endpoints, ledger
 from ulak.store import purchases as store
 from ulak.store.engine import Tx
 
@@ -67,8 +71,32 @@ class Offer:
 # Buying.
 
 
-def open_(tx: Tx, wish: Wish, account_id: int | None, caller: str, offer: Offer, prices: Prices) -> Purchase:
-    """A new purchase that waits for its invoice, and then for its money."""
+def earlier(tx: Tx, wish: Wish, account_id: int) -> Sold | Denied | None:
+    """What an account has bought before with the key that it says now; None if nothing, or in vain.
+
+    Denied with IN_PROGRESS while its invoice is being made, with KEY_REUSED when something else is wanted.
+    """
+    if wish.once is None:
+        return None
+    known = store.bought_once(tx, account_id, once_key(wish.once), tx.now - ONCE_KEPT)
+    if known is None or (known.payreq is None and not known.prepaid and known.state in _GIVEN_BACK):
+        return None
+    if known.once != once_of(wish):
+        return Denied(Refusal.KEY_REUSED)
+    if known.payreq is None and not known.prepaid:
+        return Denied(Refusal.IN_PROGRESS, 1)
+    return Sold(known.public_id, known.payreq)
+
+
+def open_(
+    tx: Tx, wish: Wish, account_id: int | None, caller: str, offer: Offer, prices: Prices
+) -> Purchase | Sold | Denied:
+    """A new purchase that waits for its invoice, and then for its money; or what was bought before."""
+    if account_id is not None and wish.once is not None:
+        accounts.lock(tx, account_id)
+        before = earlier(tx, wish, account_id)
+        if before is not None:
+            return before
     owner = account_of(tx, House.WALK_IN) if account_id is None else account_id
     purchase = _new(tx, wish, owner, offer, _price(tx, wish, caller, prices))
     purchase.due = tx.now + INVOICE_WITHIN
@@ -78,16 +106,19 @@ def open_(tx: Tx, wish: Wish, account_id: int | None, caller: str, offer: Offer,
 
 def buy(
     tx: Tx, wish: Wish, account_id: int, caller: str, offer: Offer, prices: Prices, sender: str
-) -> Purchase | Denied:
+) -> Sold | Denied:
     """A new purchase that its account's balance pays for; that is reserved at once."""
     till = Till(tx, accounts=[account_id])
+    before = earlier(tx, wish, account_id)
+    if before is not None:
+        return before
     price = _price(tx, wish, caller, prices)
     if till.available(account_id) < price:
         return Denied(Refusal.NO_CREDIT)
     purchase = till.add(_new(tx, wish, account_id, offer, price))
     _pay(till, purchase, price, sender)
     till.save()
-    return purchase
+    return Sold(purchase.public_id, None)
 
 
 def _price(tx: Tx, wish: Wish, caller: str, prices: Prices) -> int:
@@ -137,6 +168,7 @@ def _new(tx: Tx, wish: Wish, account_id: int, offer: Offer, price: int) -> Purch
         due=None,
         look=None,
         verify=None,
+        once=once_of(wish),
     )
 
 

@@ -11,6 +11,8 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -86,8 +88,16 @@ class Shop:
         """Accept a wish: with an invoice to pay, or paid from the balance of the account.
 
         `account_id` None is a customer without an account; `caller`, his address, is who was shown prices.
-        Denied with NO_NUMBERS, NO_CREDIT or FUNDING_DOWN.
+        Denied with NO_NUMBERS, NO_CREDIT or FUNDING_DOWN; with a key of the customer's own (`Wish.once`) also
+        with IN_PROGRESS or KEY_REUSED.
         """
+        if account_id is None:
+            # Strangers would find each other's orders by their keys.
+            wish = replace(wish, once=None)
+        elif wish.once is not None:
+            before = await self._books.read(partial(purchases.earlier, wish=wish, account_id=account_id))
+            if before is not None:
+                return before
         if wish.kind in NUMBERS and not await self._sources.may_have(wish):
             return Denied(Refusal.NO_NUMBERS)
         if not wish.prepaid:
@@ -98,10 +108,8 @@ class Shop:
         bought = await self._books.write(
             lambda tx: purchases.buy(tx, wish, owner, caller, offer, self._prices, self._sender)
         )
-        if isinstance(bought, Denied):
-            return bought
         self.wake()
-        return Sold(bought.public_id, None)
+        return bought
 
     async def _with_invoice(self, wish: Wish, account_id: int | None, caller: str) -> Sold | Denied:
         funding = self._funding
@@ -114,6 +122,8 @@ class Shop:
         purchase = await self._books.write(
             lambda tx: purchases.open_(tx, wish, account_id, caller, offer, self._prices)
         )
+        if not isinstance(purchase, Purchase):
+            return purchase
         try:
             invoice = await self._invoice(funding, purchase, wish.memo)
         except (FundingDown, CannotDo) as error:

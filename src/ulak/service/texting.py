@@ -8,7 +8,7 @@ from ulak.core.phone import common_prefix
 from ulak.core.purchases import MINUTE, SECOND, Purchase
 from ulak.core.states import MessageState, OrderState, PurchaseEvent, PurchaseState
 from ulak.service.till import FIRST_LOOK, Till
-from ulak.store import accounts, ids, messages, orders
+from ulak.store import ids, messages, orders
 from ulak.store import purchases as store
 from ulak.store.engine import Tx
 from ulak.store.purchases import Look
@@ -30,17 +30,14 @@ _EVENTS: dict[MessageState, PurchaseEvent] = {
 
 
 def place(tx: Tx, purchase: Purchase, sender: str) -> int:
-    """Order the message that was bought; its id. It costs no credits: sats have paid for it.
-
-    Its account is locked."""
+    """Order the message that was bought; its id. It costs no credits: sats have paid for it."""
     assert purchase.number is not None
     message_id = ids.lease(tx, 1).start
-    number = accounts.next_number(tx, purchase.account_id)
-    accounts.set_next_numbers(tx, {purchase.account_id: number + 1})
     order = orders.NewOrder(
         message_id,
         purchase.account_id,
-        number,
+        # Its customer knows it by the purchase, and must not find it among the orders of his account.
+        -message_id,
         purchase.dialect,
         sender,
         OrderState.READY,

@@ -62,6 +62,15 @@ purchase = Table(
     Column("due", BigInteger),
     Column("look", BigInteger),
     Column("verify", BigInteger),
+    # A key of its customer's, under which it is bought once a day.
+    Column("once", Text),
+    Index(
+        "ix_purchase_once",
+        "account_id",
+        "once",
+        sqlite_where=text("once IS NOT NULL"),
+        postgresql_where=text("once IS NOT NULL"),
+    ),
     Index("uq_purchase_key", "key", unique=True),
     Index(
         "uq_purchase_payment_hash",

@@ -15,7 +15,7 @@ _FIELDS = [field.name for field in fields(Purchase)]
 _COLUMNS = ", ".join(f"purchase.{name}" for name in _FIELDS)
 _NAMES = [name for name in _FIELDS if name != "id"]
 _FOR_GOOD = {"public_id", "account_id", "dialect", "kind", "price", "prepaid", "payment_hash", "preimage"}
-_FOR_GOOD |= {"service", "weeks", "handset", "text", "referrer", "endpoint_id", "created"}
+_FOR_GOOD |= {"service", "weeks", "handset", "text", "referrer", "endpoint_id", "created", "once"}
 _CHANGEABLE = [name for name in _NAMES if name not in _FOR_GOOD]
 
 _INSERT = Sql(
@@ -29,6 +29,10 @@ _SAVE = Sql(
 # Answered from indexes, whether there is such a key or not.
 _FIND = Sql("SELECT (SELECT max(id) FROM purchase), (SELECT id FROM purchase WHERE key = :key)")
 _SHOW = Sql(f"SELECT {_COLUMNS} FROM purchase WHERE id <= :id ORDER BY id DESC LIMIT 1")
+_ONCE = Sql(
+    f"SELECT {_COLUMNS} FROM purchase WHERE account_id = :account AND once >= :once AND once < :until"
+    " AND once IS NOT NULL AND created > :since ORDER BY id DESC LIMIT 1"
+)
 _LOAD = Sql(
     f"SELECT {_COLUMNS} FROM {{ids}} AS wanted JOIN purchase ON purchase.id = wanted.id ORDER BY purchase.id",
     ids=("id int8",),
@@ -160,6 +164,12 @@ def shown(tx: Tx, public_id: str) -> Purchase | None:
     """The purchase that its customer knows by this id, or None."""
     found = look(tx, public_id)
     return found[0] if found is not None and found[1] else None
+
+
+def bought_once(tx: Tx, account_id: int, once: str, since: int) -> Purchase | None:
+    """What an account bought last since then (ms) with a key whose stored form begins so, in hexadecimal."""
+    row = tx.one(_ONCE, account=account_id, once=once, until=once + "g", since=since)
+    return None if row is None else _read(row)
 
 
 def load(tx: Tx, ids: Iterable[int]) -> dict[int, Purchase]:

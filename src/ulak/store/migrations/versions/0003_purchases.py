@@ -145,6 +145,7 @@ def upgrade() -> None:
         sa.Column("due", sa.BigInteger(), nullable=True),
         sa.Column("look", sa.BigInteger(), nullable=True),
         sa.Column("verify", sa.BigInteger(), nullable=True),
+        sa.Column("once", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_purchase")),
         postgresql_with={"fillfactor": "80"},
         sqlite_autoincrement=True,
@@ -165,7 +166,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("due > 0"),
         postgresql_where=sa.text("due > 0"),
     )
-    op.create_index("uq_purchase_key", "purchase", ["key"], unique=True)
     op.create_index(
         "ix_purchase_look",
         "purchase",
@@ -183,6 +183,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN (65, 71)"),
     )
     op.create_index(
+        "ix_purchase_once",
+        "purchase",
+        ["account_id", "once"],
+        unique=False,
+        sqlite_where=sa.text("once IS NOT NULL"),
+        postgresql_where=sa.text("once IS NOT NULL"),
+    )
+    op.create_index(
         "ix_purchase_verify",
         "purchase",
         ["verify"],
@@ -190,6 +198,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("verify > 0"),
         postgresql_where=sa.text("verify > 0"),
     )
+    op.create_index("uq_purchase_key", "purchase", ["key"], unique=True)
     op.create_index(
         "uq_purchase_payment_hash",
         "purchase",
