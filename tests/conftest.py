@@ -23,7 +23,13 @@ from ulak.store.writer import sync_read
 from ulak.wiring import GROUP_KINDS
 
 pytest.register_assert_rewrite(
-    "tests.cast", "tests.service.days", "tests.service.parcel_days", "tests.service.parcel_clerk"
+    "tests.cast",
+    "tests.service.days",
+    "tests.service.parcel_days",
+    "tests.service.parcel_clerk",
+    "tests.service.purchase_clerk",
+    "tests.service.purchase_model",
+    "tests.service.purchase_world",
 )
 
 

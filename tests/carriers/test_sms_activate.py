@@ -14,7 +14,7 @@ from tests.conftest import FakeClock
 from tests.peers.sms_activate_stub import CANCEL_AFTER, KEY, WEATHER, SmsActivateStub
 
 from ulak.carriers.sms_activate import source as module
-from ulak.carriers.sms_activate.source import COUNTRIES_TRIED, IN_FLIGHT, SmsActivateSource, probe
+from ulak.carriers.sms_activate.source import COUNTRIES_TRIED, IN_FLIGHT, LOST, SmsActivateSource, probe
 from ulak.core.numbers import Activation, Gone, Got, News, NoneLeft, NumberSource, Text, Unreached, Want
 from ulak.core.pools import ANY, FULL
 from ulak.outbound import Outbound
@@ -428,9 +428,9 @@ async def test_in_bad_weather_everything_is_unreached(
     rented = await bought(numbers, Want(1, 62, FULL, weeks=2))
     before = len(supplier.asked)
     supplier.weather = [weather] * 7
+    assert await numbers.buy(Want(2, 62, FULL, weeks=2)) == NoneLeft(LOST)
     done = [
         await numbers.buy(WANT),
-        await numbers.buy(Want(1, 62, FULL, weeks=2)),
         await news_of(numbers, held),
         await numbers.finish(held, used=True),
         await numbers.finish(rented, used=False),

@@ -49,11 +49,12 @@ async def served(database: Database, peer: LdkPeer) -> AsyncIterator[NumberServe
     )
     server.source()
     server.sandbox()
-    await server.start()
-    yield server
-    findings = server.findings()
-    await server.close()
-    assert not findings, findings
+    try:
+        await server.start()
+        yield server
+        assert server.findings() == []
+    finally:
+        await server.close()
 
 
 @pytest_asyncio.fixture

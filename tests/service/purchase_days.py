@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
 from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
 from tests import cast
 from tests.conftest import FakeClock
-from tests.service.purchase_clerk import OP, Clerk, Op
+from tests.service.purchase_clerk import Op
 from tests.service.purchase_model import DAY, MINUTE, SECOND
+from tests.service.purchase_office import PRICES, Process, Yard
 from tests.service.purchase_post import Post
 from tests.service.purchase_world import (
-    ANSWERS,
     BLOCK,
-    LOOKED,
     POOLS,
     Lease,
     WorldAddresses,
@@ -31,100 +29,32 @@ from tests.service.purchase_world import (
     WorldSource,
 )
 
-from ulak.core.errors import StoreUnavailable
-from ulak.core.jobs import OF_PURCHASES, Job, JobKind
+from ulak.core.funding import Capability, InvoiceState
+from ulak.core.jobs import OF_PURCHASES, JobKind
 from ulak.core.ledger import SAT
 from ulak.core.numbers import Text
 from ulak.core.pools import ANY
 from ulak.core.purchases import Sold, Tariff, Wish
 from ulak.core.states import PurchaseKind
 from ulak.service import credits, purchases
-from ulak.service.fleet import SourceFleet
-from ulak.service.prices import Prices
-from ulak.service.referrals import Payouts
-from ulak.service.shop import Shop, pending
+from ulak.service.shop import pending
 from ulak.store import carriers, prices
-from ulak.store import purchases as store
 from ulak.store.engine import Connection, Database
 from ulak.store.vault import Vault
-from ulak.wiring.queue import LEASE, Queue
+from ulak.wiring.queue import LEASE
 
 Result = TypeVar("Result")
-
-PRICES = {Tariff.RECEIVE: 1500, Tariff.SEND: 3000, Tariff.RENT: 15_000, Tariff.HANDSET: 4000}
-ROUND = 6
-"""Turns of the event loop after which whatever can go on has come to a gate."""
 
 WORDS = ("Your code is {}", "{} is your code", "Kodunuz: {}", "Hello, how are you?", "code {}. Again: {}")
 TO = 905301000001
 
 
-class Died(BaseException):
-    """The process is no more."""
-
-
-PROCESS: ContextVar[Process] = ContextVar("PROCESS")
-
-
-class Process:
-    """A process with a shop, and the books that the shop reaches the store through."""
-
-    def __init__(self, days: Days, name: str) -> None:
-        self.name, self.days, self.dead = name, days, False
-        self.tasks: dict[asyncio.Task[None], Op] = {}
-        self.quotes: dict[tuple[str, Tariff, int | None, str], tuple[int, int]] = {}
-        self.prices = Prices(PRICES)
-        self.queue = Queue(name, OF_PURCHASES)
-        self.shop = Shop(
-            self,
-            funding=days.node,
-            sources=SourceFleet(lambda row: days.sources.get(row.id)),
-            prices=self.prices,
-            vault=days.vault,
-            random=days.rng.randbytes,
-            monotonic=lambda: days.clock.now / SECOND,
-        )
-        self.payouts = Payouts(self, days.node, days.addresses)
-
-    async def read(self, question: Callable[[Any], Result]) -> Result:
-        await self.days.pause()
-        return self.days.connection.reading(question)
-
-    async def write(self, change: Callable[[Any], Result]) -> Result:
-        await self.days.pause()
-        if self.days.trouble(0.01):
-            raise StoreUnavailable("nothing was changed")
-        try:
-            result = self.days.commit(OP.get(), change)
-        except Exception as error:
-            # Whoever asks may log it and go on.
-            self.days.broken.append(error)
-            raise
-        if self.days.trouble(0.005):
-            raise StoreUnavailable("nobody knows what became of it")
-        await self.days.pause()
-        return result
-
-    async def do(self, job: Job) -> None:
-        """Carry a claimed job out."""
-        if job.kind is JobKind.REFER:
-            await self.payouts.carry_out([job])
-        else:
-            doers = {
-                JobKind.BUY: self.shop.supply.buy,
-                JobKind.RESOLVE: self.shop.cashier.resolve,
-                JobKind.FINISH: self.shop.supply.finish,
-            }
-            await doers[job.kind](job)
-
-
-class Days(Clerk):
+class Days(Yard):
     """One seed."""
 
     def __init__(self, database: Database, clock: FakeClock, connection: Connection, seed: int) -> None:
-        super().__init__(connection, clock, Random(seed))
+        super().__init__(connection, clock, Random(seed), Vault(database.directory, b"k" * 32))
         rng = self.rng
-        self.vault = Vault(database.directory, b"k" * 32)
         self.accounts = [cast.tenant(database, name, credit=0).id for name in ("alice", "bob")]
         self.post = Post(connection, clock, rng)
         self.node = WorldNode(rng, clock, self.pause, holds=rng.random() < 0.9)
@@ -142,16 +72,16 @@ class Days(Clerk):
         self.prices = {(tariff, None, ""): amount for tariff, amount in PRICES.items()}
         self.whims = rng.choice([0.0, 0.02, 0.08, 0.25])
         self.well(False)
-        self.names = 0
-        self.gates: list[tuple[Process, asyncio.Future[None]]] = []
-        self.hurry = 0.5
         self.reach = rng.choice([1, 3, 12])
         self.patient = rng.choice([0.2, 0.9, 1.0])
         self.longest = rng.choice([20 * SECOND, 2 * MINUTE, 10 * MINUTE])
         anything = list(PurchaseKind)
         self.kinds = rng.choice([anything, anything, [PurchaseKind.CODE], anything[:2], anything[1:3]])
+        if Capability.HOLD not in self.node.capabilities:
+            self.kinds = [PurchaseKind.CREDIT, PurchaseKind.CREDIT, PurchaseKind.CODE]
         self.balances = rng.choice([0.1, 0.4, 0.9])
-        self.processes: list[Process] = []
+        for account in self.accounts:
+            self.give(account, rng.choice([1, 10_000, 200_000]))
         self.known: list[tuple[str, str | None, int]] = []
         """What customers know: public ids, what there is to pay, and how much."""
 
@@ -164,46 +94,7 @@ class Days(Clerk):
         for source in self.sources.values():
             source.whims, source.away = whims, source.away and not well
 
-    # Gates, and time.
-
-    async def pause(self) -> None:
-        """Stop until somebody opens the gate, perhaps."""
-        process = PROCESS.get()
-        if process.dead:
-            raise Died
-        if self.rng.random() < self.hurry:
-            return
-        gate = asyncio.get_running_loop().create_future()
-        self.gates.append((process, gate))
-        await gate
-
-    async def settle(self, rounds: int = ROUND) -> None:
-        """Let everybody come to a gate."""
-        for _ in range(rounds):
-            await asyncio.sleep(0)
-        if self.broken:
-            raise self.broken[0]
-
-    def open_gate(self) -> None:
-        _, gate = self.gates.pop(self.rng.randrange(len(self.gates)))
-        if not gate.done():
-            gate.set_result(None)
-
-    async def let(self) -> None:
-        """Open some gates."""
-        for _ in range(self.rng.randint(1, 6)):
-            if self.gates:
-                self.open_gate()
-                await self.settle()
-
-    async def finish(self) -> None:
-        """Everything that was begun comes to its end."""
-        hurry, self.hurry = self.hurry, 1.0
-        while self.gates or any(process.tasks for process in self.processes):
-            while self.gates:
-                self.open_gate()
-            await self.settle()
-        self.hurry = hurry
+    # Time.
 
     async def pass_time(self) -> None:
         roll = self.rng.random()
@@ -225,66 +116,7 @@ class Days(Clerk):
             self.clock.advance(max(0, at - self.clock.now))
             self.node.pass_time()
 
-    # Processes.
-
-    def a_process(self) -> Process:
-        """One that lives."""
-        living = [process for process in self.processes if not process.dead]
-        return self.rng.choice(living) if living else self.start_process()
-
-    def start_process(self) -> Process:
-        """It knows that it is alone, unless another one is there."""
-        self.names += 1
-        alone = all(process.dead for process in self.processes)
-        process = Process(self, f"process {self.names}")
-        self.processes = [*[one for one in self.processes if not one.dead], process]
-        if alone:
-            self.connection.writing(process.queue.release)
-            self.connection.writing(store.verify_all)
-        return process
-
-    async def more_processes(self) -> None:
-        if len([one for one in self.processes if not one.dead]) < 2:
-            self.start_process()
-
-    async def kill(self) -> None:
-        """A process dies, and its tasks with it, at once."""
-        process = self.a_process()
-        process.dead = True
-        for owner, gate in self.gates:
-            if owner is process and not gate.done():
-                gate.set_exception(Died())
-        self.gates = [(owner, gate) for owner, gate in self.gates if owner is not process]
-        while process.tasks:
-            await self.settle()
-
-    async def begin(self, op: Op, work: Coroutine[Any, Any, Any]) -> None:
-        """Somebody wants something, a moment after the one before."""
-        self.clock.advance(1)
-        process = op.process
-        assert isinstance(process, Process)
-
-        async def carry_out() -> None:
-            OP.set(op)
-            PROCESS.set(process)
-            ANSWERS.set([])
-            LOOKED.set({})
-            try:
-                op.answer = await work
-                self.took_answer(op)
-                await process.shop.settle()
-            except StoreUnavailable:
-                self.log.append(f"{process.name} {op.kind} was not carried out")
-            except Died:
-                pass
-            except Exception as error:
-                self.broken.append(error)
-            finally:
-                del process.tasks[task]
-
-        task = asyncio.create_task(carry_out())
-        process.tasks[task] = op
-        await self.settle()
+    # What is heard.
 
     def took_answer(self, op: Op) -> None:
         """Somebody hears what became of his wish."""
@@ -393,10 +225,12 @@ class Days(Clerk):
     async def pay(self) -> None:
         """Somebody pays: in time, late, again, more than was asked for."""
         owing = [known for known in self.known if known[1] is not None]
-        unpaid = [known for known in owing if self.stage_of(known[0]) == "unpaid"]
-        if unpaid and self.rng.random() < 0.8:
-            owing = unpaid
+        open_ = {bolt.payreq for bolt in self.node.bolts.values() if bolt.state is InvoiceState.OPEN}
+        payable = [known for known in owing if known[1] in open_]
+        if payable and self.rng.random() < 0.8:
+            owing = payable
         if not owing:
+            await self.buy()
             return
         _, payreq, price = self.rng.choice(owing[-2 * self.reach :])
         assert payreq
@@ -417,11 +251,17 @@ class Days(Clerk):
         ids = [known[0] for known in self.known]
         paid = [public_id for public_id in ids if self.stage_of(public_id) != "unpaid"]
         ids = (paid if self.rng.random() < self.patient else ids)[-2 * self.reach :]
-        public_id = self.rng.choice(ids) if ids and self.rng.random() < 0.95 else "ab" * 32
+        if not ids:
+            await self.work()
+            return
+        public_id = self.rng.choice(ids) if self.rng.random() < 0.95 else "ab" * 32
         await self.begin(Op("cancel", process, public_id), process.shop.cancel(public_id))
 
     async def grant(self) -> None:
-        account, amount = self.rng.choice(self.accounts), self.rng.randint(1, 30_000)
+        self.give(self.rng.choice(self.accounts), self.rng.randint(1, 30_000))
+
+    def give(self, account: int, amount: int) -> None:
+        """An operator gives an account sats."""
         name = ("alice", "bob")[self.accounts.index(account)]
         self.connection.writing(lambda tx: credits.grant(tx, name, amount, SAT))
         self.model.granted[account] = self.model.granted.get(account, 0) + amount
@@ -460,6 +300,7 @@ class Days(Clerk):
         """An SMS comes to a number: with a code or without, late, again."""
         found = self.a_lease()
         if found is None:
+            await self.work()
             return
         source, lease = found
         code = f"{self.rng.randrange(10**5):05}"
@@ -514,8 +355,11 @@ class Days(Clerk):
     # The course of things.
 
     async def rest(self) -> None:
-        """Everybody is well for some minutes, and all that is due is done."""
+        """Everybody is well for some minutes, but maybe for the sources, and all that is due is done."""
         self.well(True)
+        silent = self.rng.random() < 0.3
+        for source in self.sources.values():
+            source.away = silent
         await self.finish()
         for _ in range(3):
             await self.work_all()
@@ -528,6 +372,7 @@ class Days(Clerk):
                 self.clock.advance(LEASE // 3 + SECOND)
             await self.work_all()
         self.inspect_rest()
+        self.well(True)
         self.well(False)
 
     async def run(self, steps: int, audited_each: int) -> None:
@@ -579,18 +424,11 @@ class Days(Clerk):
         self.inspect(audited=True)
         self.inspect_end()
 
-    def took_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What nobody waited for went wrong."""
-        del loop
-        error = context.get("exception")
-        if error is not None and not isinstance(error, Died | StoreUnavailable):
-            self.broken.append(error)
-
 
 def run_days(
     database: Database, clock: FakeClock, seed: int, steps: int, audited_each: int = 5, lines: int = 60
-) -> None:
-    """A whole seed on a database with nothing but the schema."""
+) -> set[tuple[str, str]]:
+    """A whole seed on a database with nothing but the schema. What purchases came to be, by their kind."""
     connection = database.connect()
     days = Days(database, clock, connection, seed)
     try:
@@ -600,3 +438,4 @@ def run_days(
         raise
     finally:
         connection.close()
+    return days.model.reached

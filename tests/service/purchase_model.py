@@ -182,6 +182,8 @@ class Model:
     sales: dict[int, Sale] = field(default_factory=dict)
     owed: dict[int, int] = field(default_factory=dict)
     """Shares of referrers, by purchase."""
+    reached: set[tuple[str, str]] = field(default_factory=set)
+    """What purchases were, by their kind."""
 
     def of(self, public_id: str) -> Sale | None:
         return next((sale for sale in self.sales.values() if sale.public_id == public_id), None)
@@ -267,6 +269,7 @@ class Model:
             rule: Any = getattr(self, f"_{stage}")
             assert rule(change, was), f"{was} cannot become {stage} now"
             sale.stage = stage
+            self.reached.add((sale.kind, stage))
             self._decide(sale, was)
         self._follow_money(change)
         if sale.kind == "rental" and stage in ("settling", "active") and row.code != sale.code:
@@ -448,7 +451,10 @@ class Model:
         return was in ("paid", "waiting") and sale.needs_number and (late or taken_back or lost)
 
     def _sent(self, change: Change, was: str) -> bool:
-        return was == "paid" and change.row.message == MessageState.SENT
+        # What is known of a message may be older than what became of it.
+        sent = (MessageState.SENT, MessageState.DELIVERED, MessageState.UNDELIVERED)
+        kept = change.row.order_state != OrderState.CANCELLED
+        return was == "paid" and change.row.message in sent and kept
 
     def _delivered(self, change: Change, was: str) -> bool:
         return was in ("paid", "sent") and change.row.message == MessageState.DELIVERED

@@ -22,7 +22,7 @@ from ulak.store.engine import Database, SqliteConnection
 
 SOAK = "ULAK_TEST_SOAK" in os.environ
 STEPS = 250
-SQLITE_SEEDS, POSTGRES_SEEDS = (6000, 200) if SOAK else (84, 3)
+SQLITE_SEEDS, POSTGRES_SEEDS = (6000, 200) if SOAK else (90, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +43,33 @@ class Unsynced(Database):
         return connection
 
 
+def on_sqlite(template: Path, directory: Path, seed: int, steps: int) -> set[tuple[str, str]]:
+    directory.mkdir(exist_ok=True)
+    clock = FakeClock()
+    database = Unsynced(directory, None, clock)
+    shutil.copy(template, database.path)
+    return run_days(database, clock, seed, steps)
+
+
 @pytest.mark.parametrize("seed", range(SQLITE_SEEDS))
 def test_days_on_sqlite(sqlite_template: Path, tmp_path: Path, seed: int) -> None:
-    clock = FakeClock()
-    database = Unsynced(tmp_path, None, clock)
-    shutil.copy(sqlite_template, database.path)
-    run_days(database, clock, seed, STEPS)
+    on_sqlite(sqlite_template, tmp_path, seed, STEPS)
+
+
+def test_everything_happens_in_days(sqlite_template: Path, tmp_path: Path) -> None:
+    reached: set[tuple[str, str]] = set()
+    for seed in range(20_000, 20_024):
+        reached |= on_sqlite(sqlite_template, tmp_path / str(seed), seed, 200)
+    wanted = {
+        "code": "expired withdrawn no_number cancelled timed_out settling done",
+        "rental": "expired settling active ended cancelled",
+        "message": "expired failed sent delivered",
+        "credit": "expired settling done",
+    }
+    missing = {
+        kind: [s for s in stages.split() if (kind, s) not in reached] for kind, stages in wanted.items()
+    }
+    assert not any(missing.values()), missing
 
 
 @pytest.mark.parametrize("seed", range(10_000, 10_000 + POSTGRES_SEEDS))

@@ -12,16 +12,19 @@ from tests.service.shop_rig import Rig, rental
 from tests.service.test_referrals import BILL, Addresses, Node, sell, work
 
 from ulak.carriers.sms_activate.reading import Data, read_active, read_answer
+from ulak.carriers.sms_activate.source import SmsActivateSource
 from ulak.core.funding import PaymentState
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import Balance
+from ulak.core.numbers import NoneLeft, Unreached, Want
+from ulak.core.pools import ANY
 from ulak.core.purchases import RENTAL_CANCEL_WITHIN, SECOND
 from ulak.core.referrals import NoBill
 from ulak.core.states import PurchaseState
 from ulak.funding.lnurl import LightningAddresses
 from ulak.funding.nostr import Refused
 from ulak.funding.nwc import NwcFunding
-from ulak.outbound import Answer, Outbound
+from ulak.outbound import Answer, Outbound, OutboundError
 from ulak.service.house import House
 from ulak.service.referrals import Payouts, owe
 from ulak.store import jobs
@@ -83,7 +86,7 @@ async def test_a_start_without_a_node_forgets_no_payment_under_way(books: Clocke
 
 async def test_an_address_that_names_nonsense_gives_no_bill() -> None:
     class Away(Outbound):
-        async def request(self, *args: Any, **kwargs: Any) -> Answer:
+        async def request(self, *_args: Any, **_kwargs: Any) -> Answer:
             terms = b'{"tag":"payRequest","callback":"https://[x/","minSendable":1,"maxSendable":1000000}'
             return Answer(200, {}, terms)
 
@@ -138,3 +141,41 @@ def test_an_sms_that_was_cut_spoils_no_other(told: bytes, text: str) -> None:
     rows = read_active(said)
     assert rows["1"].text == text
     assert rows["2"].codes == ["4711"]
+
+
+class _Deaf(Outbound):
+    """A supplier that lists its rentals, and whose other answers get lost."""
+
+    def __init__(self, answer: OutboundError | Answer) -> None:
+        super().__init__()
+        self.answer = answer
+        self.asked = 0
+
+    async def request(self, method: str, url: str, **_kwargs: Any) -> Answer:
+        del method
+        if "getRentServicesAndCountries" in url:
+            return Answer(200, {}, b'{"countries":{"0":22,"1":6},"services":{}}')
+        self.asked += 1
+        if isinstance(self.answer, OutboundError):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "weeks", "known"),
+    [
+        (OutboundError("no answer within 15 seconds", sent=True), 2, NoneLeft),
+        (Answer(502, {}, b"Bad Gateway"), 2, NoneLeft),
+        (Answer(200, {}, b'{"status":"success","phone":{"id":7}}'), 2, NoneLeft),
+        (OutboundError("no connection"), 2, Unreached),
+        (OutboundError("no answer within 15 seconds", sent=True), 0, Unreached),
+    ],
+)
+async def test_a_rental_whose_answer_was_lost_is_not_bought_again(
+    answer: OutboundError | Answer, weeks: int, known: type[NoneLeft | Unreached]
+) -> None:
+    way = _Deaf(answer)
+    source = SmsActivateSource({"url": "https://numbers.invalid", "apikey": "k"}, way)
+    found = await source.buy(Want(1, ANY if weeks else 22, "full" if weeks else "tg", weeks))
+    assert isinstance(found, known)
+    assert way.asked == 1

@@ -39,7 +39,7 @@ def sell(tx: Tx, posted: int = 1509, referrer: str | None = "bob@example.org") -
 def _purchase(account_id: int, posted: int, referrer: str | None) -> Purchase:
     return Purchase(
         id=0,
-        public_id="cd" * 32,
+        public_id=f"{posted:064x}",
         account_id=account_id,
         dialect="sms4sats",
         kind=PurchaseKind.CODE,

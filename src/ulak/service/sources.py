@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, TypeVar
 
 import structlog
@@ -21,6 +22,9 @@ from ulak.service.parcels import Books
 
 FRESH = 30.0
 """Seconds for which what a source has is known."""
+
+PATIENCE = 2.0
+"""Seconds that are waited for what a source has; what it said last counts then. The question goes on."""
 
 MISSED = 3.0
 """Seconds for which one that could not be asked is not asked again."""
@@ -38,10 +42,31 @@ log = structlog.get_logger("ulak.purchases")
 
 @dataclass(slots=True)
 class _Known:
-    """An answer, or the wait for it, and until when it holds."""
+    """An answer, or the wait for it, and until when it holds; until when it is waited for, and what was said
+    before."""
 
     until: float
+    patience: float
     answer: asyncio.Future[Any]
+    before: Any
+
+    @property
+    def said(self) -> Any:
+        """What it answered, or the last time where it has not yet."""
+        return self.answer.result() if self.answer.done() else self.before
+
+
+_SLOW = Unreached("it takes long to answer")
+
+
+class _Outlook(IntEnum):
+    """Whether a source has a number, the best first."""
+
+    STOCK = 1
+    UNLISTED = 2
+    """It takes the service, and does not say whether there is one."""
+    UNKNOWN = 3
+    NONE = 4
 
 
 class Sources:
@@ -91,27 +116,32 @@ class Sources:
     async def may_have(self, wish: Wish) -> bool:
         """Whether there may be a number for a wish: not when it is known that nobody has one."""
         found = await self.all()
-        return any(await asyncio.gather(*(self._may_have(source, wish) for source in found)))
+        looks = await asyncio.gather(*(self._outlook(source, wish) for source in found))
+        return any(look is not _Outlook.NONE for look in looks)
 
     async def best(self, purchase: Purchase) -> list[Source]:
-        """The sources in the order in which they are tried: those that (may) have what is wanted first."""
+        """The sources in the order in which they are tried: those that have what is wanted first. One that
+        does not answer comes after those that do, because the customer waits."""
         found = await self.all()
         wish = Wish(purchase.dialect, purchase.kind, purchase.pool, purchase.service)
-        may = await asyncio.gather(*(self._may_have(source, wish) for source in found))
-        ranked = sorted(zip(found, may, strict=True), key=lambda pair: not pair[1])
+        looks = await asyncio.gather(*(self._outlook(source, wish) for source in found))
+        ranked = sorted(zip(found, looks, strict=True), key=lambda pair: pair[1])
         return [source for source, _ in ranked]
 
-    async def _may_have(self, source: Source, wish: Wish) -> bool:
+    async def _outlook(self, source: Source, wish: Wish) -> _Outlook:
         if wish.kind is PurchaseKind.RENTAL:
             pools = await self._rentals(source, wish.service)
             if isinstance(pools, Unreached):
-                return True
-            return wish.pool in pools or (wish.pool == ANY and bool(pools))
+                return _Outlook.UNKNOWN
+            has_one = wish.pool in pools or (wish.pool == ANY and bool(pools))
+            return _Outlook.STOCK if has_one else _Outlook.NONE
         stock = await self._stock(source, wish.pool)
-        if isinstance(stock, Unreached) or stock.get(wish.service, 0) > 0:
-            return True
+        if not isinstance(stock, Unreached) and stock.get(wish.service, 0) > 0:
+            return _Outlook.STOCK
         # Asked last: numbers of our own are for any service or not, and the look at their stock tells.
-        return source.way.unlisted(wish.service)
+        if source.way.unlisted(wish.service):
+            return _Outlook.UNLISTED
+        return _Outlook.UNKNOWN if isinstance(stock, Unreached) else _Outlook.NONE
 
     async def _each(self, ask: Callable[[Source], Awaitable[Answer]]) -> list[Answer]:
         return await asyncio.gather(*(ask(source) for source in await self.all()))
@@ -139,11 +169,19 @@ class Sources:
             # What brings its news by itself are numbers of our own: to ask costs one look at the database,
             # and one that was added a moment ago counts.
             fresh = 0.0 if source.way.every is None else FRESH
-            known = self._known[key] = _Known(now + fresh, task)
-        answer: Answer | Unreached = await asyncio.shield(known.answer)
-        if isinstance(answer, Unreached):
-            known.until = min(known.until, now + MISSED)
+            before = _SLOW if known is None else known.said
+            known = self._known[key] = _Known(now + fresh, now + PATIENCE, task, before)
+        answer: Answer | Unreached = await self._waited(known)
         return answer
+
+    async def _waited(self, known: _Known) -> Any:
+        """What is answered, or was the last time if that takes long."""
+        if not known.answer.done():
+            left = max(0.0, known.patience - self._monotonic())
+            await asyncio.wait([known.answer], timeout=left)
+        if known.answer.done() and isinstance(known.answer.result(), Unreached):
+            known.until = min(known.until, self._monotonic() + MISSED)
+        return known.said
 
     async def close(self) -> None:
         """Ask no more."""

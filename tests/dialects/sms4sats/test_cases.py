@@ -8,7 +8,7 @@ of 140 characters. Cases with `both` run on both databases. Of a step:
 - before it, the operator sets a `price` (tariff, amount, country and service), and the orders in `orders` are
   there: `kind` and `state` and what is different from the seed's order;
 - `ask` is method, path and query; `body` is a text, `raw` a body in hexadecimal, `key` whose key is sent:
-  `owner`, or `unknown`, which nobody has;
+  `owner`, or `unknown`, which nobody has; `once` is the header Idempotency-Key;
 - the shop refuses with `denied`, to be asked again after `wait` seconds;
 - the answer has `status` (200 by default) and `answer`, compared as text once white space between its tokens
   is gone; $KEY in it is the owner's key. `reason` is the text of an error, `payreq` what a new order is paid
@@ -71,7 +71,9 @@ async def play(office: Office, owner: Customer, step: dict[str, Any], value: str
     office.shop.wishes.clear()
     method, _, path = filled(step["ask"], value).partition(" ")
     keys = {"": "", "owner": owner.key, "unknown": "nobody-has-this-key"}
-    reply = await office.call(path, body_of(step, value), method=method, key=keys[step.get("key", "")])
+    once = ((b"idempotency-key", filled(step["once"], value).encode()),) if "once" in step else ()
+    key = keys[step.get("key", "")]
+    reply = await office.call(path, body_of(step, value), method=method, key=key, headers=once)
     assert (reply.status, reply.body.decode()) == (step.get("status", 200), answer_of(step, owner)), value
     assert reply.content_type == b"application/json"
     later = [text.decode() for name, text in reply.headers if name == b"retry-after"]

@@ -54,6 +54,9 @@ HOURS = 7 * 24
 ANSWER_MAX = 16 * 1024 * 1024
 """Bytes that are read of an answer: a large supplier's prices of everything."""
 
+LOST = "whether the number was rented is not known, and it must not be rented twice"
+"""A rental is charged at once and for weeks; a number for a code costs nothing until one comes."""
+
 DONE, CANCELLED = "6", "8"
 RENTAL_DONE, RENTAL_CANCELLED = "1", "2"
 """What a number's state can be set to."""
@@ -146,7 +149,7 @@ class SmsActivateSource:
         answer: Got | NoneLeft | Unreached = NoneLeft("NO_NUMBERS")
         for pool in pools:
             answer = await self._buy(want, pool)
-            if not isinstance(answer, NoneLeft) or answer.why in _ALARMING:
+            if not isinstance(answer, NoneLeft) or answer.why in (*_ALARMING, LOST):
                 break
         return answer
 
@@ -164,16 +167,21 @@ class SmsActivateSource:
 
     async def _buy(self, want: Want, pool: int) -> Got | NoneLeft | Unreached:
         said = await (self._rent(want, pool) if want.weeks else self._take(want, pool))
-        if isinstance(said, Unreached):
-            return said
-        sold = read_sold(said)
+        sold = None if isinstance(said, Unreached) else read_sold(said)
         if sold is not None:
             return Got(sold.reference, sold.number, pool if sold.pool is None else sold.pool)
-        if isinstance(said, Data) or said.name == "ACCESS_NUMBER":
-            return Unreached("the answer lacks the number")
+        if not isinstance(said, Word) or said.name == "ACCESS_NUMBER":
+            return self._lost(want, said)
         if said.name in _ALARMING:
             log.warning("numbers.refused", supplier=self._line.host, said=said.name)
         return Unreached(said.name) if said.name in _ILL else NoneLeft(said.name)
+
+    def _lost(self, want: Want, said: Said | Unreached) -> NoneLeft | Unreached:
+        """There is no answer to a purchase, or one without the number."""
+        if want.weeks and not isinstance(said, _Unsent):
+            log.warning("numbers.answer_lost", supplier=self._line.host, purchase=want.key)
+            return NoneLeft(LOST)
+        return said if isinstance(said, Unreached) else Unreached("the answer lacks the number")
 
     async def _take(self, want: Want, pool: int) -> Said | Unreached:
         to = self._to
@@ -278,6 +286,10 @@ class SmsActivateSource:
         """Nothing of its own is open."""
 
 
+class _Unsent(Unreached):
+    """The request did not leave, so nothing was done."""
+
+
 class _Line:
     """Asks, and remembers which of the newer requests the supplier does not know."""
 
@@ -302,7 +314,7 @@ class _Line:
                 guard=False,
             )
         except OutboundError as error:
-            return Unreached(str(error))
+            return Unreached(str(error)) if error.sent else _Unsent(str(error))
         said = _said(answer)
         if isinstance(said, Word) and said.name in _UNKNOWN and action in _OPTIONAL:
             self._unknown.add(action)

@@ -32,6 +32,8 @@ class Reason(Enum):
     COMPLETED = (409, "order already completed")
     FINAL = (409, "order cannot be canceled")
     NO_NUMBERS = (409, "no numbers available")
+    IN_PROGRESS = (409, "order in progress")
+    KEY_REUSED = (409, "idempotency key reused")
     UNAVAILABLE = (500, "unable to save data")
     BACKEND = (500, "backend error")
 

@@ -21,6 +21,7 @@ from ulak.dialects.sms4sats.serve.visit import (
     account_of,
     answered,
     body_of,
+    once_of,
     service_in,
 )
 from ulak.dialects.sms4sats.shown import memo, status_of
@@ -77,7 +78,7 @@ class Orders:
         fields = body_of(call)
         country, service = forms.country(fields), forms.text(fields, "service")
         rental, handset = forms.flag(fields, "isRental"), forms.flag(fields, "realphone")
-        order = _Common(fields)
+        order = _Common(call, fields)
         account_id = await self._account(call, order.prepaid)
         pool = forms.pool_of(country)
         code = await service_in(self._shop, service, pool, rental=rental)
@@ -91,6 +92,7 @@ class Orders:
             referrer=forms.ref_of(order.ref),
             callback_url=self._webhook(order.webhook),
             memo=memo(pool, forms.said_service(service, code)),
+            once=order.once,
         )
         return await self.sold(wish, account_id, call.address)
 
@@ -98,7 +100,7 @@ class Orders:
         """POST /createsendorder: one SMS."""
         fields = body_of(call)
         message, phone = forms.text(fields, "message"), forms.text(fields, "phone")
-        order = _Common(fields)
+        order = _Common(call, fields)
         account_id = await self._account(call, order.prepaid)
         wish = Wish(
             DIALECT,
@@ -109,6 +111,7 @@ class Orders:
             referrer=forms.ref_of(order.ref),
             callback_url=self._webhook(order.webhook),
             memo=texts.MEMO_SEND,
+            once=order.once,
         )
         return await self.sold(wish, account_id, call.address)
 
@@ -155,12 +158,13 @@ class Orders:
 
 
 class _Common:
-    """What every order can say. Raises `Invalid` where a field has the wrong type."""
+    """What every order can say. Raises `Invalid` where a field has the wrong type, `Refused` for a header."""
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, call: Call, fields: Fields) -> None:
         self.prepaid = forms.flag(fields, "immediate")
         self.ref = forms.text(fields, "ref")
         self.webhook = forms.text(fields, "webhookUrl")
+        self.once = once_of(call)
 
 
 def _refused(denied: Denied) -> Refused:

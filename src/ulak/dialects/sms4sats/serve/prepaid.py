@@ -18,6 +18,7 @@ from ulak.dialects.sms4sats.serve.visit import (
     body_of,
     is_account,
     key_of,
+    once_of,
 )
 from ulak.dialects.sms4sats.texts import Reason
 from ulak.service import purchases
@@ -38,8 +39,9 @@ class Prepaid:
         """POST /fund."""
         account = await account_of(self._books, call, required=True)
         assert account is not None
-        amount = forms.amount_in(body_of(call))
-        wish = Wish(DIALECT, PurchaseKind.CREDIT, amount=amount, memo=texts.MEMO_FUND)
+        fields, once = body_of(call), once_of(call)
+        amount = forms.amount_in(fields)
+        wish = Wish(DIALECT, PurchaseKind.CREDIT, amount=amount, memo=texts.MEMO_FUND, once=once)
         return await self._orders.sold(wish, account.id, call.address)
 
     async def balance(self, call: Call) -> Reply:

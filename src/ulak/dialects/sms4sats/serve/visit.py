@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
@@ -24,6 +25,8 @@ DIALECT = "sms4sats"
 
 CORS = (b"access-control-allow-origin", b"*")
 """Several clients are pages in a browser, from anywhere."""
+
+_ONCE = re.compile(rb"[!-~]{1,255}")
 
 GUESSES_FREE = 20
 """Ids that nobody has, which an address may ask for in any minute before it is answered more slowly."""
@@ -78,6 +81,8 @@ REFUSALS = {
     Refusal.NO_NUMBERS: Reason.NO_NUMBERS,
     Refusal.NO_CREDIT: Reason.NO_CREDIT,
     Refusal.FUNDING_DOWN: Reason.BACKEND,
+    Refusal.IN_PROGRESS: Reason.IN_PROGRESS,
+    Refusal.KEY_REUSED: Reason.KEY_REUSED,
     Refusal.NOT_FOUND: Reason.NOT_FOUND,
     Refusal.TOO_EARLY: Reason.TOO_EARLY,
     Refusal.COMPLETED: Reason.COMPLETED,
@@ -112,10 +117,25 @@ _CORS_ONLY = (CORS,)
 
 def key_of(call: Call) -> str:
     """The header X-API-Key, empty if there is none."""
-    for name, value in call.headers:
-        if name == b"x-api-key":
-            return value.decode("latin-1").strip()
-    return ""
+    return _header(call, b"x-api-key").decode("latin-1")
+
+
+def once_of(call: Call) -> str | None:
+    """The header Idempotency-Key: 1 to 255 visible ASCII characters; None if there is none, or an empty one.
+
+    Raises:
+        Refused: it is something else.
+    """
+    value = _header(call, b"idempotency-key")
+    if not value:
+        return None
+    if _ONCE.fullmatch(value) is None:
+        raise Refused(Reason.UNREADABLE)
+    return value.decode("ascii")
+
+
+def _header(call: Call, wanted: bytes) -> bytes:
+    return next((value.strip() for name, value in call.headers if name == wanted), b"")
 
 
 def body_of(call: Call) -> Fields:
