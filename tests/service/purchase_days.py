@@ -372,6 +372,7 @@ class Days(Yard):
                 self.clock.advance(LEASE // 3 + SECOND)
             await self.work_all()
         self.inspect_rest()
+        # Sources that were silent are there again.
         self.well(True)
         self.well(False)
 

@@ -90,6 +90,7 @@ class Process:
             doers = {
                 JobKind.BUY: self.shop.supply.buy,
                 JobKind.RESOLVE: self.shop.cashier.resolve,
+                JobKind.CLOSE: self.shop.cashier.resolve,
                 JobKind.FINISH: self.shop.supply.finish,
             }
             await doers[job.kind](job)

@@ -182,6 +182,7 @@ class Rig:
         doers = {
             JobKind.BUY: self.shop.supply.buy,
             JobKind.RESOLVE: self.shop.cashier.resolve,
+            JobKind.CLOSE: self.shop.cashier.resolve,
             JobKind.FINISH: self.shop.supply.finish,
         }
         if kind not in doers:

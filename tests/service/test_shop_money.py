@@ -52,7 +52,7 @@ async def test_an_invoice_that_cannot_be_made(rig: Rig, how: str) -> None:
     assert await rig.shop.buy(code(), None, CALLER) == Denied(Refusal.FUNDING_DOWN)
     await rig.work()
     assert rig.get(1).state is PurchaseState.WITHDRAWN
-    assert rig.jobs() == [(JobKind.RESOLVE, 1)]
+    assert rig.jobs() == [(JobKind.CLOSE, 1)]
     rig.node.up()
     await rig.after(MINUTE)
     assert rig.jobs() == []

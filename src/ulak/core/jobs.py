@@ -21,10 +21,13 @@ class JobKind(IntEnum):
     """Tell a source that a number is not needed any more; the subject is a purchase."""
     REFER = 6
     """Pay who referred a customer; the subject is a purchase."""
+    CLOSE = 7
+    """Cancel an invoice at the Lightning node that nobody has paid; the subject is a purchase. Some nodes can
+    not, and are asked for hours: what is paid must not wait behind that."""
 
 
 OF_PARCELS = (JobKind.BOOK, JobKind.TRACK)
-OF_PURCHASES = (JobKind.BUY, JobKind.RESOLVE, JobKind.FINISH, JobKind.REFER)
+OF_PURCHASES = (JobKind.BUY, JobKind.RESOLVE, JobKind.FINISH, JobKind.REFER, JobKind.CLOSE)
 
 
 class Job(NamedTuple):

@@ -272,7 +272,7 @@ _DECISIONS = Sql(
 _UNRESOLVED = Sql(
     "SELECT id, resolve FROM purchase WHERE resolve <> 2 AND resolved IS NULL"
     " AND (prepaid = 1 OR payment_hash IS NULL"
-    " OR NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 4 AND job.subject = purchase.id)) ORDER BY id"
+    " OR NOT EXISTS (SELECT 1 FROM job WHERE job.kind IN (4, 7) AND job.subject = purchase.id)) ORDER BY id"
 )
 _FORGOTTEN = Sql(
     "SELECT id, state FROM purchase WHERE state IN (60, 63, 65)"

@@ -53,7 +53,7 @@ class Cashier:
     # Carrying out.
 
     async def resolve(self, job: Job) -> None:
-        """Do a claimed job of kind RESOLVE: settle or cancel, as is stored."""
+        """Do a claimed job of kind RESOLVE or CLOSE: settle or cancel, as is stored."""
         found = await self._books.read(lambda tx: store.load(tx, [job.subject]))
         purchase = found.get(job.subject)
         if purchase is None or purchase.resolved is not None or purchase.resolve is Resolve.OPEN:
@@ -174,7 +174,7 @@ def _is_news(purchase: Purchase, news: InvoiceNews) -> bool:
     if purchase.state is PurchaseState.UNPAID:
         return news.state not in (InvoiceState.OPEN, InvoiceState.UNKNOWN)
     if purchase.resolve is Resolve.CANCEL:
-        return purchase.resolved is not None and news.state is InvoiceState.HELD
+        return news.state is InvoiceState.HELD
     return purchase.resolved is None and (
         news.state is not InvoiceState.HELD or resolving.ends_soon(news.blocks_left)
     )

@@ -30,6 +30,9 @@ LAPSE_AGAIN = 30 * SECOND
 AGAIN_MAX = MINUTE
 """How rarely at most a node that is away is tried again, ms."""
 
+CLOSE_AGAIN_MAX = 10 * MINUTE
+"""How rarely at most a node is asked again to cancel what nobody has paid, ms."""
+
 log = structlog.get_logger("ulak.purchases")
 
 
@@ -66,8 +69,9 @@ def concluded(tx: Tx, job: Job, outcome: Outcome, amount: int = 0) -> None:
 
 
 def put_off(tx: Tx, job: Job) -> None:
-    """The node is away: later, and ever more rarely."""
-    wait = min(AGAIN_MAX, 2 ** min(job.tries, 10) * SECOND)
+    """The node is away, or cannot: later, and ever more rarely."""
+    longest = CLOSE_AGAIN_MAX if job.kind is JobKind.CLOSE else AGAIN_MAX
+    wait = min(longest, 2 ** min(job.tries, 10) * SECOND)
     jobs.again(tx, [(job.id, tx.now + wait)])
 
 
@@ -139,15 +143,18 @@ def _is_unpaid(state: PurchaseState) -> bool:
 def _verify(till: Till, purchase: Purchase, news: InvoiceNews, sender: str) -> None:
     paid = news.state in (InvoiceState.HELD, InvoiceState.SETTLED)
     if purchase.state is PurchaseState.UNPAID:
-        if paid:
+        if news.state is InvoiceState.HELD and ends_soon(news.blocks_left):
+            log.warning("purchase.hold_too_short", purchase=purchase.id, blocks=news.blocks_left)
+            till.step(purchase, PurchaseEvent.LAPSED)
+            till.job(JobKind.RESOLVE, purchase)
+        elif paid:
             pay(till, purchase, news.amount, sender)
             if news.state is InvoiceState.SETTLED and purchase.preimage is None:
                 _taken_already(till, purchase)
         elif news.state is InvoiceState.CANCELLED:
             till.step(purchase, PurchaseEvent.LAPSED)
     elif purchase.resolve is Resolve.CANCEL:
-        # It came late, or again. While the job that gives it back is on its way there is nothing to add.
-        if paid and purchase.resolved is not None and news.state is InvoiceState.HELD:
+        if news.state is InvoiceState.HELD:
             pay(till, purchase, news.amount, sender)
     elif purchase.resolved is None and not purchase.prepaid:
         _guard(till, purchase, news, paid)
@@ -171,7 +178,9 @@ def _guard(till: Till, purchase: Purchase, news: InvoiceNews, paid: bool) -> Non
         return
     log.warning("purchase.hold_ends", purchase=purchase.id, state=news.state.name, blocks=news.blocks_left)
     if purchase.kind is PurchaseKind.MESSAGE:
-        give_up(till, purchase)
+        # One that may have gone is paid for by nobody when its money goes back by itself all the same.
+        if not give_up(till, purchase) and ends:
+            till.step(purchase, PurchaseEvent.FAILED)
     else:
         till.step(purchase, PurchaseEvent.GONE)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import structlog
 
 from ulak.core.jobs import Job
-from ulak.core.numbers import Activation, Gone, Got, News, Text, Unreached, Want
+from ulak.core.numbers import Activation, Gone, Got, News, NoneLeft, Text, Unreached, Want
 from ulak.core.purchases import SECOND, Purchase
 from ulak.core.states import PurchaseKind, PurchaseState
 from ulak.service import purchases, texting
@@ -25,6 +25,9 @@ from ulak.store.purchases import Look
 
 LOOKS = 200
 """Numbers and messages that are looked at together."""
+
+ABREAST = 32
+"""Numbers that are bought at a source at the same time."""
 
 BUY_AGAIN = 3 * SECOND
 """When sources that could not be reached are asked again for a number, ms."""
@@ -55,6 +58,7 @@ class Supply:
         self._patterns = patterns
         self._wake = wake
         self._busy: set[int] = set()
+        self._asking: Counter[int] = Counter()
         self._looking: set[asyncio.Task[None]] = set()
         self._heard: OrderedDict[int, int] = OrderedDict()
 
@@ -70,13 +74,24 @@ class Supply:
         want = Want(purchase.id, purchase.pool, purchase.service, purchase.weeks, purchase.handset)
         missed = False
         for source in await self._sources.best(purchase):
-            answer = await asked(source, "buy", source.way.buy(want))
+            answer = await self._bought(source, want)
             if isinstance(answer, Got):
                 await self._got(job, purchase, source, answer)
                 return
             missed = missed or isinstance(answer, Unreached)
         await self._books.write(partial(_got_none, job=job, missed=missed))
         self._wake()
+
+    async def _bought(self, source: Source, want: Want) -> Got | NoneLeft | Unreached:
+        """Buy at a source; not while many wait for it already: they must not keep the others from theirs."""
+        carrier_id = source.row.id
+        if self._asking[carrier_id] >= ABREAST:
+            return Unreached("many wait for it")
+        self._asking[carrier_id] += 1
+        try:
+            return await asked(source, "buy", source.way.buy(want))
+        finally:
+            self._asking[carrier_id] -= 1
 
     async def _got(self, job: Job, purchase: Purchase, source: Source, got: Got) -> None:
         every = source.way.every
@@ -119,14 +134,14 @@ class Supply:
         """Look at the numbers and messages whose turn it is. Sources are asked in the background; one that
         takes long holds up nobody else."""
         every = {source.row.id: source.way.every for source in await self._sources.all()}
-        looks = await self._books.write(partial(_claim_looks, every=every))
+        looks = await self._books.write(partial(_claim_looks, every=every, busy=frozenset(self._busy)))
         messages = [look for look in looks if look.message is not None and texting.is_news(look)]
         if messages:
             await apart(messages, self._got_on, _broken)
             self._wake()
         by_source: dict[int, list[Look]] = {}
         for look in looks:
-            if look.carrier_id in every and look.carrier_id not in self._busy:
+            if look.carrier_id in every:
                 by_source.setdefault(look.carrier_id, []).append(look)
         for carrier_id, mine in by_source.items():
             self._busy.add(carrier_id)
@@ -220,9 +235,10 @@ async def _broken(look: Look) -> None:
     log.error("purchase.not_looked_at", purchase=look.id)
 
 
-def _claim_looks(tx: Tx, every: Mapping[int, int | None]) -> list[Look]:
-    """The numbers and messages whose turn it is; the next look of all is set."""
-    looks = store.to_look(tx, LOOKS)
+def _claim_looks(tx: Tx, every: Mapping[int, int | None], busy: Collection[int]) -> list[Look]:
+    """The numbers and messages whose turn it is; the next look of all is set. Numbers of a source that is being
+    asked keep their turn."""
+    looks = store.to_look(tx, LOOKS, busy)
     # Where more wait than can be looked at, those that have waited long do so a little longer.
     patience = texting.PATIENCE if len(looks) < LOOKS else texting.PATIENCE // 4
     times = [

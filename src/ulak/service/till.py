@@ -146,7 +146,7 @@ class Till:
         if purchase.prepaid:
             self.take(purchase) if resolve is Resolve.SETTLE else self.give_back(purchase)
         elif purchase.payment_hash is not None:
-            self.job(JobKind.RESOLVE, purchase)
+            self.job(JobKind.CLOSE if purchase.paid is None else JobKind.RESOLVE, purchase)
         else:
             purchase.resolved = self.tx.now
 

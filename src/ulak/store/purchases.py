@@ -54,8 +54,11 @@ _OWNERS = Sql(
 _DUE = Sql("SELECT id FROM purchase WHERE due > 0 AND due <= :now ORDER BY due LIMIT :limit")
 _LOOK = Sql(
     "SELECT purchase.id, kind, purchase.state, carrier_id, reference, purchase.number, service, paid,"
-    " assigned, message.state FROM purchase LEFT JOIN message ON message.id = purchase.message_id"
-    " WHERE look > 0 AND look <= :now ORDER BY look LIMIT :limit"
+    " assigned, (SELECT message.state FROM message WHERE message.id = purchase.message_id) FROM purchase"
+    " WHERE look > 0 AND look <= :now"
+    " AND (carrier_id IS NULL OR carrier_id NOT IN (SELECT id FROM {busy} AS busy))"
+    " ORDER BY look LIMIT :limit",
+    busy=("id int8",),
 )
 _VERIFY = Sql("SELECT id FROM purchase WHERE verify > 0 AND verify <= :now ORDER BY verify LIMIT :limit")
 _ANY_DUE = Sql(
@@ -76,7 +79,7 @@ _DUE_AT = Sql(
     "UPDATE purchase SET due = fresh.at FROM {fresh} AS fresh WHERE purchase.id = fresh.id AND due > 0",
     fresh=("id int8", "at int8"),
 )
-_VERIFY_ALL = Sql("UPDATE purchase SET verify = :now WHERE verify > :now")
+_VERIFY_ALL = Sql("UPDATE purchase SET verify = :now WHERE verify > 0 AND verify > :now")
 _CREDITS = Sql(
     f"SELECT {_COLUMNS} FROM purchase WHERE account_id = :account AND kind = 5 AND state = 67"
     " ORDER BY id DESC LIMIT :limit"
@@ -197,11 +200,12 @@ def due(tx: Tx, limit: int) -> list[int]:
     return [row[0] for row in tx.all(_DUE, now=tx.now, limit=limit)]
 
 
-def to_look(tx: Tx, limit: int) -> list[Look]:
-    """Purchases about which their source, or the order engine, is to be asked now, the longest due first."""
+def to_look(tx: Tx, limit: int, busy: Collection[int] = ()) -> list[Look]:
+    """Purchases about which their source, or the order engine, is to be asked now, the longest due first; but
+    not those of sources that are busy."""
     return [
         Look._make((row[0], _KINDS[row[1]], _STATES[row[2]], *row[3:9], MESSAGE_STATES.get(row[9])))
-        for row in tx.all(_LOOK, now=tx.now, limit=limit)
+        for row in tx.all(_LOOK, now=tx.now, limit=limit, busy=sorted(busy))
     ]
 
 

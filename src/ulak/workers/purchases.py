@@ -32,7 +32,7 @@ LAST = 5.0
 AWAY, AWAY_MAX = 1.0, 60.0
 """Seconds after which a lost node is listened to again, and after how many at the latest."""
 
-PLACES = {JobKind.BUY: 32, JobKind.RESOLVE: 16, JobKind.FINISH: 8, JobKind.REFER: 1}
+PLACES = {JobKind.BUY: 128, JobKind.RESOLVE: 16, JobKind.FINISH: 8, JobKind.REFER: 1, JobKind.CLOSE: 4}
 """Jobs of a kind that are done at the same time."""
 
 log = structlog.get_logger("ulak.purchases")
@@ -86,6 +86,7 @@ class PurchaseWorker:
         doers: dict[JobKind, Callable[[Job], Awaitable[None]]] = {
             JobKind.BUY: shop.supply.buy,
             JobKind.RESOLVE: shop.cashier.resolve,
+            JobKind.CLOSE: shop.cashier.resolve,
             JobKind.FINISH: shop.supply.finish,
         }
         for kind, do in (more or {}).items():
