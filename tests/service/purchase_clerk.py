@@ -33,8 +33,8 @@ from ulak.core.errors import Refusal
 from ulak.core.funding import GUARD_BLOCKS, InvoiceState, PaymentState
 from ulak.core.ledger import SAT, Balance
 from ulak.core.numbers import Activation
-from ulak.core.purchases import Denied, Incoming, Shown, Tariff, Wish
-from ulak.core.states import OrderState, PurchaseKind, PurchaseState, Resolve
+from ulak.core.purchases import SECOND, Denied, Incoming, Shown, Tariff, Wish
+from ulak.core.states import PurchaseKind, PurchaseState, Resolve
 from ulak.service import audit, purchases
 from ulak.service.house import House, known_account
 from ulak.store import ledger
@@ -388,16 +388,17 @@ class Clerk:
                 assert now < (sale.paid or 0) + 21 * MINUTE, f"{sale} should have timed out"
             # What is not held cannot be cancelled before its time.
             plain = bolt is not None and not bolt.hold and bolt.state is InvoiceState.OPEN
-            if sale.money != "open" and not plain:
+            # What nobody has paid is cancelled at the node when it comes to it.
+            if sale.money != "open" and not plain and sale.paid is not None:
                 assert sale.closed, f"the money of {sale} is neither taken nor given back"
             if sale.stage in ("paid", "waiting") and sale.needs_number and bolt is not None and bolt.let_go:
                 assert now < bolt.let_go + VERIFY, f"the money of {sale} is gone"
             if bolt is not None and bolt.is_held:
                 assert sale.money == "open", f"{sale} is held"
                 narrow = max(sale.paid or 0, bolt.shortened, bolt.timeout - (GUARD_BLOCKS - 1) * BLOCK)
-                # What a carrier has may have gone, and is waited for to the end.
-                may_go = self.rows[sale.id].order_state == OrderState.SENDING
-                assert may_go or now < narrow + VERIFY, f"the HTLC of {sale} times out"
+                assert now < narrow + VERIFY, f"the HTLC of {sale} times out"
+            if sale.stage == "sent" and sale.money == "open":
+                assert now < sale.changed + 10 * SECOND, f"the money of {sale} should be taken"
 
     def inspect_end(self) -> None:
         """Time has passed: everything is final, and everybody has what is his."""

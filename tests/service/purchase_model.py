@@ -18,7 +18,7 @@ from ulak.core.errors import Refusal
 from ulak.core.funding import GUARD_BLOCKS, InvoiceState
 from ulak.core.numbers import Got, Unreached
 from ulak.core.purchases import Denied
-from ulak.core.states import MessageState, OrderState
+from ulak.core.states import MessageState, OrderState, Resolve
 
 SECOND = 1000
 MINUTE = 60 * SECOND
@@ -270,6 +270,9 @@ class Model:
             sale.stage = stage
             self.reached.add((sale.kind, stage))
             self._decide(sale, was)
+        elif sale.stage == "sent" and sale.money == "open" and row.resolve == Resolve.SETTLE:
+            assert now >= sale.changed + 10 * SECOND, "it may still fail"
+            sale.money = "take"
         self._follow_money(change)
         if sale.kind == "rental" and stage in ("settling", "active") and row.code != sale.code:
             assert change.lease
@@ -296,10 +299,10 @@ class Model:
 
     def _decide(self, sale: Sale, was: str) -> None:
         """What becomes of the money; it is decided once."""
-        sale.kept = sale.kept or (was == "sent" and sale.stage == "failed")
+        sale.kept = sale.kept or (was == "sent" and sale.stage == "failed" and sale.money == "take")
         if sale.money != "open":
             return
-        if sale.stage in ("settling", "done", "active", "sent", "delivered"):
+        if sale.stage in ("settling", "done", "active", "delivered"):
             sale.money = "take"
         elif sale.stage in (*RETURNED, "failed"):
             sale.money = "return"
@@ -374,9 +377,10 @@ class Model:
             return change.since(sale.created) >= INVOICE_WITHIN
         if change.looked is InvoiceState.CANCELLED:
             return True
+        if change.looked is InvoiceState.HELD:
+            return change.gone
         # It may have been paid in the last moment, so the node is asked first.
-        slow = sale.invoiced - sale.created >= INVOICE_WITHIN
-        return change.looked is InvoiceState.OPEN and (slow or change.since(sale.invoiced) >= PAY_WITHIN)
+        return change.looked is InvoiceState.OPEN and change.since(sale.invoiced) >= PAY_WITHIN
 
     def _withdrawn(self, change: Change, was: str) -> bool:
         failed = change.kind == "order" and change.sale.invoiced is None

@@ -51,6 +51,7 @@ def bought(tx: Tx, carrier_id: int, service: str, kind: PurchaseKind = PurchaseK
     offer = Offer(f"{count:064x}", "sealed", f"{count + 1000:064x}")
     wish = Wish("test", kind, ANY, service)
     purchase = purchases.open_(tx, wish, None, "127.0.0.1", offer, Prices(dict.fromkeys(Tariff, 1500)))
+    assert isinstance(purchase, Purchase)
     assert purchases.held(tx, purchase.id, purchase.price)
     got = inventory.take(tx, carrier_id, Want(purchase.id, ANY, service, purchase.weeks))
     assert got is not None

@@ -36,7 +36,7 @@ CREDIT  SETTLING SETTLED DONE, GONE LOST
 # What becomes of the money in the states in which that is decided; in all others it is not.
 DECIDED = {
     Resolve.CANCEL: (S.EXPIRED, S.WITHDRAWN, S.NO_NUMBER, S.CANCELLED, S.TIMED_OUT, S.FAILED),
-    Resolve.SETTLE: (S.SETTLING, S.SENT, S.DELIVERED),
+    Resolve.SETTLE: (S.SETTLING, S.DELIVERED),
 }
 
 
@@ -125,6 +125,8 @@ def test_money_is_decided_once(sqlite_database: Database) -> None:
             copy = till.get(made)
             assert copy is not None
             till.step(copy, event)
+            if event is E.SENT:
+                till.decide(copy, Resolve.SETTLE)
             till.save()
         return store.load(tx, [made])[made]
 

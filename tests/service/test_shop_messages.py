@@ -11,7 +11,7 @@ from ulak.core.errors import Refusal
 from ulak.core.funding import InvoiceState
 from ulak.core.ledger import Balance
 from ulak.core.ports import Refused
-from ulak.core.purchases import CODE_WITHIN, MINUTE, SECOND
+from ulak.core.purchases import CODE_WITHIN, MINUTE, SECOND, SENT_HOLDS
 from ulak.core.states import PurchaseState
 from ulak.service import orders
 from ulak.service.accounts import FIRST_NUMBER
@@ -38,6 +38,8 @@ async def test_a_message_is_sent_and_delivered(rig: Rig) -> None:
     references = cast.accept_all(rig.books.database, order)
     await rig.after(250)
     assert rig.get(purchase.id).state is PurchaseState.SENT
+    assert rig.node.state(purchase.payreq or "") is InvoiceState.HELD
+    await rig.after(SENT_HOLDS)
     assert rig.node.state(purchase.payreq or "") is InvoiceState.SETTLED
     assert rig.house(House.WALK_IN) == Balance(issued=-PRICE, spent=PRICE)
     cast.report(rig.books.database, cast.delivered(references[purchase.message_id][0]))
@@ -57,12 +59,38 @@ async def test_a_message_that_is_refused_costs_nothing(rig: Rig) -> None:
     assert rig.node.state(purchase.payreq or "") is InvoiceState.CANCELLED
 
 
+async def test_a_message_that_fails_soon_costs_nothing(rig: Rig) -> None:
+    purchase = await rig.paid(message())
+    (order,) = cast.claim(rig.books.database)
+    references = cast.accept_all(rig.books.database, order)
+    await rig.after(250)
+    assert rig.get(purchase.id).state is PurchaseState.SENT
+    cast.report(rig.books.database, cast.undelivered(references[order.id][0]))
+    await rig.after(SECOND)
+    assert rig.get(purchase.id).state is PurchaseState.FAILED
+    assert rig.node.state(purchase.payreq or "") is InvoiceState.CANCELLED
+    assert not rig.shown(purchase).kept
+
+
+async def test_what_was_delivered_was_sent_before(rig: Rig) -> None:
+    purchase = await rig.paid(message())
+    (order,) = cast.claim(rig.books.database)
+    references = cast.accept_all(rig.books.database, order)
+    cast.report(rig.books.database, cast.delivered(references[order.id][0]))
+    await rig.after(250)
+    assert rig.get(purchase.id).state is PurchaseState.SENT
+    await rig.after(250)
+    assert rig.get(purchase.id).state is PurchaseState.DELIVERED
+    assert len(rig.told(purchase)) == 3
+
+
 async def test_a_message_that_fails_later_was_sent_all_the_same(rig: Rig) -> None:
     alice = rig.account(sats=PRICE)
     sold = await rig.order(message(prepaid=True), alice)
     (order,) = cast.claim(rig.books.database)
     references = cast.accept_all(rig.books.database, order)
     await rig.after(250)
+    await rig.after(SENT_HOLDS)
     assert rig.balance(alice).spent == PRICE
     cast.report(rig.books.database, cast.undelivered(references[order.id][0]))
     await rig.after(SECOND)

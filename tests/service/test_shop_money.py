@@ -406,6 +406,7 @@ async def test_an_invoice_that_was_long_in_the_making_has_its_whole_time(rig: Ri
     """It is made between the look at what is due and the change."""
     offer = rig.shop._offer(b"p" * 32)
     made = rig.write(lambda tx: purchases.open_(tx, code(), None, CALLER, offer, rig.shop._prices))
+    assert isinstance(made, Purchase)
     rig.books.clock.advance(INVOICE_WITHIN)
     rig.write(lambda tx: purchases.invoiced(tx, made.id, "lnbc1", made.payment_hash or ""))
     assert rig.write(lambda tx: resolving.pass_time(tx, [made.id])) == []

@@ -33,6 +33,9 @@ CODE_WITHIN = 21 * MINUTE
 CANCEL_AFTER = 2 * MINUTE
 """How long a customer has to wait for a code after the number is assigned before he can cancel, ms."""
 
+SENT_HOLDS = 10 * SECOND
+"""How long the money of a message that a carrier took can still go back, ms: most failures come at once."""
+
 RENTAL_CANCEL_WITHIN = 20 * MINUTE
 """How long a rental without a message can be given back after it was assigned, ms."""
 

@@ -274,7 +274,6 @@ RESOLVES: dict[PurchaseState, Resolve] = {
     _P.SETTLING: Resolve.SETTLE,
     _P.CANCELLED: Resolve.CANCEL,
     _P.TIMED_OUT: Resolve.CANCEL,
-    _P.SENT: Resolve.SETTLE,
     _P.DELIVERED: Resolve.SETTLE,
     _P.FAILED: Resolve.CANCEL,
 }

@@ -257,6 +257,7 @@ _MONEY_OF_PURCHASES = Sql(
     "SELECT id, state, held, posted FROM purchase WHERE held < 0 OR posted < 0"
     " OR resolved IS NOT NULL AND held > 0 OR resolve = 4 AND posted > 0"
     " OR state = 60 AND held + posted > 0 OR state IN (63, 65, 66) AND held < price"
+    " OR state = 73 AND resolve = 2 AND held < price"
     " OR state IN (67, 71, 72) AND posted < price ORDER BY id"
 )
 # What a state decides about money (core.states.RESOLVES): 2 is open, 3 taken, 4 given back. A rental that was
@@ -265,7 +266,8 @@ _DECISIONS = Sql(
     "SELECT id, state, resolve FROM purchase WHERE NOT CASE"
     " WHEN state IN (60, 63, 65) THEN resolve = 2 AND resolved IS NULL"
     " WHEN state IN (61, 62, 64, 69) THEN resolve = 4"
-    " WHEN state IN (66, 67, 70, 71, 72, 73, 74) THEN resolve = 3"
+    " WHEN state IN (66, 67, 70, 71, 72, 74) THEN resolve = 3"
+    " WHEN state = 73 THEN resolve = 3 OR resolve = 2 AND resolved IS NULL"
     " WHEN state = 68 THEN resolve = 4 OR resolve = 3 AND kind = 3"
     " WHEN state = 75 THEN resolve IN (3, 4) ELSE 1 = 0 END ORDER BY id"
 )
@@ -275,7 +277,7 @@ _UNRESOLVED = Sql(
     " OR NOT EXISTS (SELECT 1 FROM job WHERE job.kind IN (4, 7) AND job.subject = purchase.id)) ORDER BY id"
 )
 _FORGOTTEN = Sql(
-    "SELECT id, state FROM purchase WHERE state IN (60, 63, 65)"
+    "SELECT id, state FROM purchase WHERE (state IN (60, 63, 65) OR state = 73 AND resolve = 2)"
     " AND coalesce(due, look, verify, 0) = 0"
     " AND NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 3 AND job.subject = purchase.id) ORDER BY id"
 )

@@ -384,6 +384,9 @@ def timed(tx: Tx, ids: Sequence[int]) -> None:
             continue
         if purchase.kind is PurchaseKind.MESSAGE and purchase.state is PurchaseState.PAID:
             give_up(till, purchase)
+        elif purchase.state is PurchaseState.SENT and purchase.resolve is Resolve.OPEN:
+            purchase.due = None
+            till.decide(purchase, Resolve.SETTLE)
         elif purchase.state not in _BY_TIME or not till.step(purchase, _BY_TIME[purchase.state]):
             purchase.due = None
             till.touch(purchase)

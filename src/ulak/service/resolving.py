@@ -178,8 +178,8 @@ def _guard(till: Till, purchase: Purchase, news: InvoiceNews, paid: bool) -> Non
         return
     log.warning("purchase.hold_ends", purchase=purchase.id, state=news.state.name, blocks=news.blocks_left)
     if purchase.kind is PurchaseKind.MESSAGE:
-        # One that may have gone is paid for by nobody when its money goes back by itself all the same.
-        if not give_up(till, purchase) and ends:
+        # One that a carrier has may have gone; its money goes back all the same.
+        if not give_up(till, purchase):
             till.step(purchase, PurchaseEvent.FAILED)
     else:
         till.step(purchase, PurchaseEvent.GONE)

@@ -236,8 +236,8 @@ async def _broken(look: Look) -> None:
 
 
 def _claim_looks(tx: Tx, every: Mapping[int, int | None], busy: Collection[int]) -> list[Look]:
-    """The numbers and messages whose turn it is; the next look of all is set. Numbers of a source that is being
-    asked keep their turn."""
+    """The numbers and messages whose turn it is; the next look of all is set. Numbers of a source that is
+    being asked keep their turn."""
     looks = store.to_look(tx, LOOKS, busy)
     # Where more wait than can be looked at, those that have waited long do so a little longer.
     patience = texting.PATIENCE if len(looks) < LOOKS else texting.PATIENCE // 4

@@ -69,7 +69,10 @@ def happened(tx: Tx, looks: Sequence[Look]) -> None:
     for look in looks:
         purchase = till.get(look.id)
         if purchase is not None and look.message is not None:
-            till.step(purchase, _EVENTS[look.message])
+            event = _EVENTS[look.message]
+            # What was delivered was sent, and its customer is to see both; the next look is soon.
+            was_sent = event is PurchaseEvent.DELIVERED and purchase.state is PurchaseState.PAID
+            till.step(purchase, PurchaseEvent.SENT if was_sent else event)
     till.save()
 
 

@@ -14,7 +14,7 @@ import msgspec
 from ulak.core.events import Event, EventKind
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import SAT, Move, Posting
-from ulak.core.purchases import BUY_WITHIN, CODE_WITHIN, MINUTE, Purchase, Shown, shown_of
+from ulak.core.purchases import BUY_WITHIN, CODE_WITHIN, MINUTE, SENT_HOLDS, Purchase, Shown, shown_of
 from ulak.core.states import (
     RESOLVES,
     PurchaseEvent,
@@ -113,7 +113,7 @@ class Till:
         self.touch(purchase)
         self._plan(purchase)
         if purchase.resolve is Resolve.OPEN and state in RESOLVES:
-            self._decide(purchase, RESOLVES[state])
+            self.decide(purchase, RESOLVES[state])
         if state in _NUMBER_FREE and purchase.kind in NUMBERS and purchase.reference is not None:
             self.job(JobKind.FINISH, purchase)
         return True
@@ -130,6 +130,8 @@ class Till:
             purchase.due = purchase.paid + CODE_WITHIN
         elif state is PurchaseState.ACTIVE:
             purchase.due = purchase.ends
+        elif state is PurchaseState.SENT and purchase.resolve is Resolve.OPEN:
+            purchase.due = now + SENT_HOLDS
         if state in (PurchaseState.PAID, PurchaseState.WAITING, PurchaseState.SETTLING):
             purchase.verify = None if purchase.prepaid else now + VERIFY_HELD
         if purchase.kind is PurchaseKind.MESSAGE:
@@ -140,8 +142,9 @@ class Till:
         ):
             purchase.look = None
 
-    def _decide(self, purchase: Purchase, resolve: Resolve) -> None:
+    def decide(self, purchase: Purchase, resolve: Resolve) -> None:
         """What becomes of the money is decided. A balance follows at once, a node is told by a job."""
+        self.touch(purchase)
         purchase.resolve = resolve
         if purchase.prepaid:
             self.take(purchase) if resolve is Resolve.SETTLE else self.give_back(purchase)
