@@ -425,6 +425,18 @@ async def test_a_page_in_a_browser(visit: Visit) -> None:
 # The operator
 
 
+@pytest.mark.parametrize("line", [b"FOO / HTTP/1.1", b"GET /\xc3\xbc HTTP/1.1", b"GET / HTTP/9.9", b"hello"])
+async def test_what_is_no_request(sandbox: NumberServer, line: bytes) -> None:
+    """It has no path, so it is answered by the dialect that owns what nobody else does."""
+    reader, writer = await asyncio.open_connection(HOST, sandbox.port)
+    writer.write(line + b"\r\nHost: x\r\n\r\n")
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\naccess-control-allow-origin: *" in head
+    assert json.loads(body) == {"status": "error", "reason": "invalid request"}
+
+
 async def test_prices(sandbox: NumberServer, visit: Visit) -> None:
     """A price holds at once, but for those who were shown another one in the last five minutes."""
     shown, stranger = visit(), visit()

@@ -61,6 +61,11 @@ def test_a_payment_that_is_taken_at_once(ulak: Command, plain: Invoice) -> None:
     assert ulak("lightning", "pay", plain.payreq.upper()).value == {"state": "settled"}
 
 
+@pytest.mark.parametrize("scheme", ["lightning:", "LIGHTNING:", " lightning:"])
+def test_an_invoice_as_an_address(ulak: Command, held: Invoice, scheme: str) -> None:
+    assert ulak("lightning", "pay", scheme + held.payreq).value == {"state": "held"}
+
+
 def test_for_people(command: Command, where: list[str], held: Invoice) -> None:
     assert command("lightning", "pay", held.payreq, *where).out == "state  held\n"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -37,6 +37,8 @@ MAGIC: dict[str, str] = {
 """What the services do that are no services."""
 
 _WAIT = re.compile(r"wait([1-9][0-9]{0,3})")
+_LEAP = 7919  # a prime, so that no range of numbers is left before all of it was used
+
 _UNNAMED = "Example"
 
 _WORDINGS = (
@@ -195,16 +197,20 @@ def _pool_for(key: int) -> int:
 
 
 def _number(key: int, pool: int) -> int:
+    """The number of a purchase. Purchases that follow each other go through all there are, in leaps, so that
+    numbers which are in use at once are not the same."""
     forms = FORMS[POOLS[pool].iso]
-    form = forms[_draw(f"form/{key}", len(forms))]
-    digits = iter(f"{_draw(f'number/{key}/{pool}', 10**15):015}")
-    return int("".join(_digit(sign, digits) for sign in form))
-
-
-def _digit(sign: str, digits: Iterator[str]) -> str:
-    if sign == "x":
-        return next(digits)
-    return str(1 + int(next(digits)) % 9) if sign == "n" else sign
+    place, form = divmod(key * _LEAP, len(forms))
+    digits = []
+    for sign in reversed(forms[form]):
+        if sign == "x":
+            place, digit = divmod(place, 10)
+            sign = str(digit)
+        elif sign == "n":
+            place, digit = divmod(place, 9)
+            sign = str(1 + digit)
+        digits.append(sign)
+    return int("".join(reversed(digits)))
 
 
 def _text(activation: Activation, place: int, at: int, zero: bool) -> Text:

@@ -20,8 +20,21 @@ close the channel to get its money back."""
 MIN_CLTV = 144
 """Blocks that a payment can be held at least, asked for in each hold invoice: a day; we need 21 minutes."""
 
+HELD_MIN = GUARD_BLOCKS + 12
+"""Blocks that it has to be held at least, whatever the node makes of that: 21 minutes can be many blocks, and
+then it must not be time to give it back."""
+
 HASH_SIZE = 32
 """Octets of a payment hash, and of a preimage."""
+
+
+def bare(payreq: str) -> str:
+    """An invoice without what people paste around it: spaces, and the scheme of its URI (BOLT 11)."""
+    text = payreq.strip()
+    return text[len(_SCHEME) :] if text[: len(_SCHEME)].lower() == _SCHEME else text
+
+
+_SCHEME = "lightning:"
 
 
 class Capability(Enum):

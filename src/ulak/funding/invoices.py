@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ulak.core.funding import HASH_SIZE, CannotDo, Invoice
+from ulak.core.funding import HASH_SIZE, CannotDo, Invoice, bare
 
 if TYPE_CHECKING:
     from bolt11 import Bolt11
@@ -66,7 +66,7 @@ def read(payreq: str) -> Terms:
     Raises:
         CannotDo: it is none that can be paid. The text says why and does not repeat it.
     """
-    text = payreq.strip()
+    text = bare(payreq)
     if text.isascii() and text.isupper():
         text = text.lower()
     network = _network(text)

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from ulak.core.funding import (
+    HELD_MIN,
     MIN_CLTV,
     CannotDo,
     Capability,
@@ -122,7 +123,7 @@ class NwcFunding:
             if known is None or not known.get("invoice"):
                 raise refused.told() from None
             made = known
-        return await check_aside(_payreq(made), payment_hash, amount, self._network)
+        return await check_aside(_payreq(made), payment_hash, amount, self._network, HELD_MIN)
 
     async def create_plain(self, amount: int, memo: str, expiry: int) -> Invoice:
         """An invoice whose payment is taken at once."""

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TypeVar
 
 from ulak.core.errors import StoreUnavailable
-from ulak.core.funding import MIN_CLTV, CannotDo, FundingDown, Invoice, InvoiceNews, InvoiceState
+from ulak.core.funding import MIN_CLTV, CannotDo, FundingDown, Invoice, InvoiceNews, InvoiceState, bare
 from ulak.service.parcels import Books
 from ulak.store import memory_invoices
 from ulak.store.engine import Tx
@@ -63,7 +63,7 @@ def pay(tx: Tx, payment_hash: bytes, payreq: str) -> Payment:
     """Pay an invoice whose text says this hash. Somebody else's invoice may say a hash of ours."""
     name = payment_hash.hex()
     known = memory_invoices.find(tx, name)
-    if known is None or known.payreq != payreq.strip().lower():
+    if known is None or known.payreq != bare(payreq).lower():
         return Payment.FOREIGN
     if memory_invoices.pay(tx, name):
         return Payment.HELD if known.hold else Payment.SETTLED

@@ -363,7 +363,8 @@ def _too_early(tx: Tx, purchase: Purchase) -> Denied | None:
     """A number for a code was given a moment ago."""
     if purchase.state is not PurchaseState.WAITING or purchase.assigned is None:
         return None
-    wait = purchase.assigned + CANCEL_AFTER - tx.now
+    # A clock that was set back must not make anybody wait longer than that.
+    wait = min(purchase.assigned + CANCEL_AFTER - tx.now, CANCEL_AFTER)
     return Denied(Refusal.TOO_EARLY, -(-wait // SECOND)) if wait > 0 else None
 
 

@@ -23,7 +23,8 @@ _NAME = Sql(
     " SELECT :account, :dialect, '', :url, coalesce((SELECT secret FROM endpoint"
     " WHERE account_id = :account AND dialect = :dialect AND removed IS NULL AND named = 0), ''), :now, 1"
     " WHERE true ON CONFLICT (account_id, dialect, url) WHERE removed IS NULL AND named = 1"
-    " DO UPDATE SET created = excluded.created RETURNING id"
+    " DO UPDATE SET created = excluded.created,"
+    " failing = NULL, disabled = NULL RETURNING id"
 )
 _NAMED = Sql("SELECT id FROM endpoint WHERE id > :after AND named = 1 ORDER BY id LIMIT :limit")
 _FORGET_NAMED = Sql(
@@ -93,7 +94,8 @@ def put(tx: Tx, account_id: int, dialect: str, families: Iterable[str], url: str
 
 
 def name(tx: Tx, account_id: int, dialect: str, url: str) -> int:
-    """An endpoint at this address that is told only what it is named for; its id."""
+    """An endpoint at this address that is told only what it is named for; its id. Whatever ailed it before is
+    forgotten: the address is shared by all who name it, and none of them can set it again."""
     row = tx.one(_NAME, account=account_id, dialect=dialect, url=url, now=tx.now)
     assert row is not None
     endpoint_id: int = row[0]

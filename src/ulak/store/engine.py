@@ -57,6 +57,9 @@ class Sql:
 
     def for_sqlite(self, values: dict[str, Any]) -> dict[str, Any]:
         """The parameters as sqlite3 takes them: rows as one JSON text."""
+        for name, value in values.items():
+            if name not in self._columns and isinstance(value, str) and _NUL in value:
+                values[name] = _without_nul(value)
         for name in self._columns:
             encoded = _encode(values[name])
             if _NUL_IN_JSON in encoded:
@@ -66,6 +69,9 @@ class Sql:
 
     def for_postgresql(self, values: dict[str, Any]) -> dict[str, Any]:
         """The parameters as psycopg takes them: rows as one array a column."""
+        for name, value in values.items():
+            if name not in self._columns and isinstance(value, str) and _NUL in value:
+                values[name] = _without_nul(value)
         for name, texts in self._columns.items():
             given = values.pop(name)
             if len(texts) == 1:

@@ -16,12 +16,13 @@ from typing import Any
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ulak.config import Config
 from ulak.core.errors import UlakError
 from ulak.core.ports import MessageLink
 from ulak.dialects import hooks
-from ulak.dialects.door import Dialect
+from ulak.dialects.door import Dialect, Reply
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
 from ulak.service import carriers as carrier_service
@@ -147,16 +148,17 @@ async def run_server(
         sender = CallbackSender(
             books, outbound, RENDERERS, partial(signing_key, vault), random.random, now_ms
         )
-        parcel_doors = parcels.doors(url)
+        parcel_doors, number_doors = parcels.doors(url), numbers.doors()
         doors: list[tuple[str, Dialect]] = [
             (hooks.PREFIX, parcels.hooks),
             ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price)),
             *((prefix, parcel_doors) for prefix in ("/api/", "/uploads/")),
             *await numbers.own_doors(),
-            ("/", numbers.doors()),
+            ("/", number_doors),
         ]
         readiness = partial(_readiness, books, dispatcher, parcels, numbers)
-        server = _server(Web(doors, readiness, trusted_proxies=config.trusted_proxy))
+        web = Web(doors, readiness, trusted_proxies=config.trusted_proxy)
+        server = _server(web, number_doors.unreadable)
         await dispatcher.look()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         workers = [
@@ -175,12 +177,27 @@ async def run_server(
         await asyncio.gather(*workers)
 
 
-def _server(web: Web) -> _Server:
+def _server(web: Web, unreadable: Reply) -> _Server:
+    """`unreadable` is the answer to what is no HTTP request."""
+
+    class Protocol(HttpToolsProtocol):
+        def send_400_response(self, msg: str) -> None:
+            del msg
+            headers = (
+                (b"content-type", unreadable.content_type),
+                (b"content-length", str(len(unreadable.body)).encode()),
+                (b"connection", b"close"),
+                *unreadable.headers,
+            )
+            lines = [STATUS_LINE[unreadable.status], *(b"%b: %b\r\n" % header for header in headers)]
+            self.transport.write(b"".join([*lines, b"\r\n", unreadable.body]))
+            self.transport.close()
+
     return _Server(
         uvicorn.Config(
             web,
             loop="none",
-            http="httptools",
+            http=Protocol,
             ws="none",
             lifespan="off",
             log_config=None,
