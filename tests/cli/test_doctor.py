@@ -6,8 +6,14 @@ import pytest
 from tests import cast
 from tests.cli.conftest import Command
 
-from ulak.service import sandbox
-from ulak.store.engine import Database, Sql
+from ulak.core.jobs import JobKind
+from ulak.core.purchases import Purchase, Tariff, Wish
+from ulak.core.states import PurchaseKind
+from ulak.service import purchases, resolving, sandbox
+from ulak.service.prices import Prices
+from ulak.service.purchases import Offer
+from ulak.store import jobs
+from ulak.store.engine import Database, Sql, Tx
 from ulak.store.writer import sync_write
 
 HEALTHY = {
@@ -66,6 +72,43 @@ def test_orders_of_a_removed_carrier_are_told(ulak: Command, database: Database)
     assert ulak("doctor").value["stranded_orders"] == 0
     ulak("carrier", "remove", "sim")
     assert ulak("doctor").value["stranded_orders"] == 1
+
+
+def test_money_that_nobody_could_give_back_is_told(
+    ulak: Command, database: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The node says that it took what was to be cancelled."""
+
+    def change(tx: Tx) -> None:
+        offer = Offer("5d1e" * 16, "sealed", "ab" * 32)
+        wish = Wish("sms4sats", PurchaseKind.CODE, 43, "tg")
+        prices = Prices(dict.fromkeys(Tariff, 1500))
+        made = purchases.open_(tx, wish, None, "192.0.2.1", offer, prices)
+        assert isinstance(made, Purchase)
+        purchases.invoiced(tx, made.id, "lnbcrt1", "ab" * 32)
+        assert purchases.cancel(tx, offer.public_id) is None
+        (job,) = jobs.claim(tx, JobKind.CLOSE, 1, 1000, "me")
+        resolving.concluded(tx, job, resolving.Outcome.KEPT, 1600)
+
+    sync_write(database, change)
+    capfd.readouterr()
+    found = ulak("doctor")
+    assert found.value == HEALTHY | {"sat_parked": 1600}
+    assert "Some sats are parked" in found.err
+
+
+def test_what_is_bought_and_not_done_is_told(ulak: Command, database: Database) -> None:
+    def change(tx: Tx) -> None:
+        offer = Offer("5d1e" * 16, "sealed", "ab" * 32)
+        prices = Prices(dict.fromkeys(Tariff, 1500))
+        wish = Wish("sms4sats", PurchaseKind.CODE, 43, "tg")
+        made = purchases.open_(tx, wish, None, "192.0.2.1", offer, prices)
+        assert isinstance(made, Purchase)
+        purchases.invoiced(tx, made.id, "lnbcrt1", "ab" * 32)
+        assert purchases.held(tx, made.id, 1500)
+
+    sync_write(database, change)
+    assert ulak("doctor").value == HEALTHY | {"purchases_open": 1, "sat_held": 1500}
 
 
 def test_a_broken_invariant_is_a_failure(ulak: Command, database: Database) -> None:

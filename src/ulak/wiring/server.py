@@ -156,7 +156,8 @@ async def run_server(
             *await numbers.own_doors(),
             ("/", number_doors),
         ]
-        readiness = partial(_readiness, books, dispatcher, parcels, numbers)
+        announced = asyncio.Event()
+        readiness = partial(_readiness, announced, books, dispatcher, parcels, numbers)
         web = Web(doors, readiness, trusted_proxies=config.trusted_proxy)
         server = _server(web, number_doors.unreadable)
         await dispatcher.look()
@@ -170,6 +171,7 @@ async def run_server(
             await asyncio.sleep(0.005)
         _calm_collector()
         ready(Running(port, url))
+        announced.set()
         await _first(stop, serving)
         server.should_exit = True
         await serving
@@ -240,9 +242,10 @@ async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
 
 
 async def _readiness(
-    books: Books, dispatcher: Dispatcher, parcels: Parcels, numbers: Numbers
+    announced: asyncio.Event, books: Books, dispatcher: Dispatcher, parcels: Parcels, numbers: Numbers
 ) -> dict[str, object]:
-    """Whether orders can be taken and sent. Where no messages are carried, something else must be."""
+    """Whether orders can be taken and sent. Where no messages are carried, something else must be. Nothing is
+    ready before whoever started the server was told."""
     try:
         waiting = await asyncio.wait_for(books.read(order_store.waiting), 5)
         carriers, sources = await parcels.names(), await numbers.names()
@@ -251,7 +254,7 @@ async def _readiness(
     links = {runner.channel.name: "up" if runner.up else "down" for runner in dispatcher.runners}
     ready = dispatcher.ready or (not links and bool(carriers or sources))
     return {
-        "ready": ready,
+        "ready": ready and announced.is_set(),
         "database": "ok",
         "links": links,
         "parcel_carriers": carriers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ulak.core.errors import OF_PARCELS, Refusal
+from ulak.core.errors import OF_PARCELS, OF_PURCHASES, Refusal
 from ulak.core.states import MessageState, OrderState
 from ulak.dialects.iletimerkezi.codes import MESSAGE_CODES, ORDER_CODES, REFUSALS, TEXTS, Code
 
@@ -12,7 +12,7 @@ def test_every_code_has_its_text() -> None:
 
 
 def test_every_word_of_ours_has_a_code() -> None:
-    assert set(REFUSALS) == set(Refusal) - OF_PARCELS
+    assert set(REFUSALS) == set(Refusal) - OF_PARCELS - OF_PURCHASES
     assert set(ORDER_CODES) == set(OrderState)
     assert set(MESSAGE_CODES) == set(MessageState)
 

@@ -9,7 +9,7 @@ import pytest
 
 from ulak.core import times
 from ulak.core.accounts import Account
-from ulak.core.errors import OF_PARCELS, Refusal
+from ulak.core.errors import OF_PARCELS, OF_PURCHASES, Refusal
 from ulak.core.orders import OrderDraft, Ruling
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.drafts import CHECKS, TRIAL_TEXT, draft_of
@@ -59,7 +59,7 @@ def test_a_plain_order() -> None:
 
 
 def test_every_refusal_of_placing_is_among_the_checks() -> None:
-    assert set(CHECKS) == set(Refusal) - OF_PARCELS - {Refusal.NOT_FOUND, Refusal.NOT_DUE}
+    assert set(CHECKS) == set(Refusal) - OF_PARCELS - OF_PURCHASES - {Refusal.NOT_FOUND, Refusal.NOT_DUE}
 
 
 @pytest.mark.parametrize(
