@@ -77,7 +77,15 @@ class Running:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without signal handlers: the caller decides when to stop."""
+    """uvicorn without signal handlers: the caller decides when to stop. `on_start` is called when it listens,
+    before it answers anybody."""
+
+    on_start: Callable[[], None] = staticmethod(lambda: None)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.on_start()
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         return contextlib.nullcontext()
@@ -156,22 +164,18 @@ async def run_server(
             *await numbers.own_doors(),
             ("/", number_doors),
         ]
-        announced = asyncio.Event()
-        readiness = partial(_readiness, announced, books, dispatcher, parcels, numbers)
+        readiness = partial(_readiness, books, dispatcher, parcels, numbers)
         web = Web(doors, readiness, trusted_proxies=config.trusted_proxy)
         server = _server(web, number_doors.unreadable)
+        server.on_start = lambda: ready(Running(port, url))
         await dispatcher.look()
+        _calm_collector()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         workers = [
             asyncio.create_task(dispatcher.run(stop)),
             asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
             *(asyncio.create_task(work(stop)) for work in (*parcels.work, *numbers.work, sender.run)),
         ]
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.005)
-        _calm_collector()
-        ready(Running(port, url))
-        announced.set()
         await _first(stop, serving)
         server.should_exit = True
         await serving
@@ -242,10 +246,9 @@ async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
 
 
 async def _readiness(
-    announced: asyncio.Event, books: Books, dispatcher: Dispatcher, parcels: Parcels, numbers: Numbers
+    books: Books, dispatcher: Dispatcher, parcels: Parcels, numbers: Numbers
 ) -> dict[str, object]:
-    """Whether orders can be taken and sent. Where no messages are carried, something else must be. Nothing is
-    ready before whoever started the server was told."""
+    """Whether orders can be taken and sent. Where no messages are carried, something else must be."""
     try:
         waiting = await asyncio.wait_for(books.read(order_store.waiting), 5)
         carriers, sources = await parcels.names(), await numbers.names()
@@ -254,7 +257,7 @@ async def _readiness(
     links = {runner.channel.name: "up" if runner.up else "down" for runner in dispatcher.runners}
     ready = dispatcher.ready or (not links and bool(carriers or sources))
     return {
-        "ready": ready and announced.is_set(),
+        "ready": ready,
         "database": "ok",
         "links": links,
         "parcel_carriers": carriers,
