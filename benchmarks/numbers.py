@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.fill_purchases import PUBLIC_ID, fill
 from benchmarks.machine import Meter, rss_of
-from benchmarks.rig import Bench, Figure, Helper, Ulak
+from benchmarks.rig import Bench, Figure, Helper, Ulak, http_ceiling
 from ulak.core.states import PurchaseState
 
 CONNECTIONS = 16
@@ -65,6 +65,7 @@ def _polls(bench: Bench) -> None:
     bench.add(Figure("numbers: answer after, p99", max(slowest), "ms"))
     bench.add(Figure("numbers: cost among many beside few", among_many / among_few, "x", at_most=1.5))
     bench.add(Figure(f"numbers: grown over {rounds * POLLS:,} polls", grown, "MiB", at_most=16))
+    http_ceiling(bench, "numbers", CONNECTIONS)
 
 
 def _volley(

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.fill_parcels import TRACKING, fill
 from benchmarks.machine import Meter, rss_of
-from benchmarks.rig import Bench, Figure, Helper, Home, Ulak
+from benchmarks.rig import Bench, Figure, Helper, Home, Ulak, http_ceiling
 from ulak.core.ledger import TRY
 from ulak.service import credits
 from ulak.store.writer import sync_write
@@ -66,7 +66,7 @@ def _finds(bench: Bench) -> None:
     bench.add(Figure("parcels: answer after, p99", max(slowest), "ms", at_most=20))
     bench.add(Figure("parcels: cost among many beside few", among_many / among_few, "x", at_most=1.5))
     bench.add(Figure(f"parcels: grown over {rounds * FINDS:,} finds", grown, "MiB", at_most=16))
-    _http_ceiling(bench, load_seconds=3 if bench.quick else 10)
+    http_ceiling(bench, "parcels", CONNECTIONS)
 
 
 def _volley(
@@ -87,18 +87,6 @@ def _volley(
     if answer["refused"]:
         raise SystemExit(f"find: {answer['first_refusal']}")
     return usage.cpu["ulak"] / count, answer
-
-
-def _http_ceiling(bench: Bench, load_seconds: float) -> None:
-    """The same server, and nothing done behind it."""
-    with Helper("ceilings", "http") as door, Helper("load") as load:
-        port = door.answer()["port"]
-        meter = Meter(door=door.pid)
-        body = '{"serial":"%08d","number":"%010d"}'
-        sent = load.ask(port=port, path="/", body=body, connections=CONNECTIONS, seconds=load_seconds)
-        usage = meter.read()
-    rate = sent["accepted"] / usage.cpu["door"]
-    bench.add(Figure("parcels: ceiling, bare HTTP door", rate, "requests/s a core"))
 
 
 def _creation(bench: Bench) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.machine import Meter
 from ulak.dialects.smpp.settings import parse_settings
 from ulak.service import accounts, carriers, credits
 from ulak.store import schema
@@ -373,3 +374,16 @@ def options_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ahead", type=int, help="memory: orders of 1,000 under way at once [no limit]")
     parser.add_argument("--directory", help="where the data goes [/var/tmp]; it should be a disk")
     parser.add_argument("--profile", type=Path, metavar="DIR", help="sample the server, see benchmarks.spy")
+
+
+def http_ceiling(bench: Bench, name: str, connections: int) -> None:
+    """The same HTTP server, and nothing done behind it."""
+    with Helper("ceilings", "http") as door, Helper("load") as load:
+        port = door.answer()["port"]
+        meter = Meter(door=door.pid)
+        body = '{"serial":"%08d","number":"%010d"}'
+        seconds = 3 if bench.quick else 10
+        sent = load.ask(port=port, path="/", body=body, connections=connections, seconds=seconds)
+        usage = meter.read()
+    rate = sent["accepted"] / usage.cpu["door"]
+    bench.add(Figure(f"{name}: ceiling, bare HTTP door", rate, "requests/s a core"))
