@@ -65,6 +65,25 @@ def test_what_numbers_cost_and_who_takes_the_money() -> None:
     assert (given.funding, given.compat_errors, given.price_send) == ("lnd", True, 21)
 
 
+def test_options_of_a_dialect_in_a_file(tmp_path: Path) -> None:
+    text = '[dialects.sms4sats]\nsender = "ACME"\ncompat_errors = 500\n'
+    config = load({"config": file_of(tmp_path, text)}, {})
+    assert (config.number_sender, config.compat_errors) == ("ACME", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ('[dialects.sms4sats]\nsnder = "ACME"\n', "dialects.sms4sats.snder is no option"),
+        ('number_sender = "A"\n[dialects.sms4sats]\nsender = "B"\n', "number_sender is given twice"),
+        ("[dialects]\nsms4sats = 5\n", "dialects.sms4sats is no option"),
+    ],
+)
+def test_what_is_no_option_of_a_dialect(tmp_path: Path, text: str, wrong: str) -> None:
+    with pytest.raises(ConfigError, match=wrong):
+        load({"config": file_of(tmp_path, text)}, {})
+
+
 @pytest.mark.parametrize(
     "variables",
     [

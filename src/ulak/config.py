@@ -238,6 +238,15 @@ OPTIONS: dict[str, Option] = {
 }
 
 
+BY_DIALECT = {
+    "dialects.sms4sats.sender": "number_sender",
+    "dialects.sms4sats.rate": "number_rate",
+    "dialects.sms4sats.compat_errors": "compat_errors",
+    "dialects.comtohome.rate": "parcel_rate",
+}
+"""Options as a file may also name them: by the dialect that they are about."""
+
+
 def load(
     flags: Mapping[str, str | None], environment: Mapping[str, str] = os.environ, *, data_name: str = "ulak"
 ) -> Config:
@@ -301,10 +310,24 @@ def _file(path: Path) -> dict[str, Found]:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
-    for name in document:
+    found: dict[str, Found] = {}
+    for written, value in _flat(document):
+        name = BY_DIALECT.get(written, written)
         if name not in OPTIONS:
-            raise ConfigError(f"{path}: {name} is no option{_meant(name, OPTIONS)}")
-    return {name: _text(f"{path}: {name}", value) for name, value in document.items()}
+            raise ConfigError(f"{path}: {written} is no option{_meant(written, [*OPTIONS, *BY_DIALECT])}")
+        if name in found:
+            raise ConfigError(f"{path}: {name} is given twice")
+        found[name] = _text(f"{path}: {written}", value)
+    return found
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    """The values of a table and of the tables in it, by their dotted names."""
+    for name, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
 
 
 def _text(where: str, value: object) -> Found:
