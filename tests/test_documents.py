@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ulak.config import OPTIONS
 from ulak.core.accounts import SETTINGS
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,12 @@ def test_every_account_setting_is_described() -> None:
     page = (ROOT / "README.md").read_text("utf-8")
     for setting in SETTINGS:
         assert f"`{setting}`" in page, setting
+
+
+def test_every_option_is_described() -> None:
+    page = (ROOT / "README.md").read_text("utf-8")
+    for option in OPTIONS:
+        assert f"`{option.upper()}`" in page, option
 
 
 def test_readme_opens_with_what_it_is_and_the_two_commands() -> None:

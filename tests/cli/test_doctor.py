@@ -6,12 +6,14 @@ import pytest
 from tests import cast
 from tests.cli.conftest import Command
 
+from ulak.core.funding import InvoiceNews, InvoiceState
 from ulak.core.jobs import JobKind
 from ulak.core.purchases import Purchase, Tariff, Wish
-from ulak.core.states import PurchaseKind
+from ulak.core.states import PurchaseKind, PurchaseState
 from ulak.service import purchases, resolving, sandbox
 from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
+from ulak.service.resolving import Heard
 from ulak.store import jobs
 from ulak.store.engine import Database, Sql, Tx
 from ulak.store.writer import sync_write
@@ -105,7 +107,8 @@ def test_what_is_bought_and_not_done_is_told(ulak: Command, database: Database) 
         made = purchases.open_(tx, wish, None, "192.0.2.1", offer, prices)
         assert isinstance(made, Purchase)
         purchases.invoiced(tx, made.id, "lnbcrt1", "ab" * 32)
-        assert purchases.held(tx, made.id, 1500)
+        news = InvoiceNews(InvoiceState.HELD, 1500)
+        resolving.verified(tx, [Heard(made.id, PurchaseState.UNPAID, news)], "ULAK")
 
     sync_write(database, change)
     assert ulak("doctor").value == HEALTHY | {"purchases_open": 1, "sat_held": 1500}

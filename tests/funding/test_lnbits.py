@@ -20,7 +20,8 @@ from ulak.core.funding import (
     InvoiceState,
     PaymentState,
 )
-from ulak.funding.lnbits import MEMO_MAX, LnbitsFunding
+from ulak.funding.invoices import MEMO_MAX
+from ulak.funding.lnbits import LnbitsFunding
 from ulak.funding.polling import LATE
 from ulak.outbound import Outbound
 

@@ -11,6 +11,7 @@ from typing import Any
 from tests.conftest import ClockedBooks
 from tests.peers.links import simulated
 
+from ulak.core.funding import InvoiceNews, InvoiceState
 from ulak.core.numbers import Activation, Want
 from ulak.core.own_numbers import check_settings
 from ulak.core.pools import ANY, FULL
@@ -19,9 +20,10 @@ from ulak.core.purchases import Purchase, Tariff, Wish
 from ulak.core.states import PurchaseKind, PurchaseState
 from ulak.dialects.smpp.connect import SmppLink
 from ulak.dialects.smpp.settings import LinkSettings
-from ulak.service import carriers, inbound, inventory, purchases
+from ulak.service import carriers, inbound, inventory, purchases, resolving
 from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
+from ulak.service.resolving import Heard
 from ulak.store import incoming as parts_store
 from ulak.store import purchases as store
 from ulak.store.engine import Sql, Tx
@@ -52,7 +54,8 @@ def bought(tx: Tx, carrier_id: int, service: str, kind: PurchaseKind = PurchaseK
     wish = Wish("test", kind, ANY, service)
     purchase = purchases.open_(tx, wish, None, "127.0.0.1", offer, Prices(dict.fromkeys(Tariff, 1500)))
     assert isinstance(purchase, Purchase)
-    assert purchases.held(tx, purchase.id, purchase.price)
+    news = InvoiceNews(InvoiceState.HELD, purchase.price)
+    resolving.verified(tx, [Heard(purchase.id, PurchaseState.UNPAID, news)], "ULAK")
     got = inventory.take(tx, carrier_id, Want(purchase.id, ANY, service, purchase.weeks))
     assert got is not None
     assert purchases.assign(tx, purchase.id, carrier_id, got, None)
@@ -159,12 +162,9 @@ async def test_a_message_whose_parts_never_all_come_is_what_there_is(books: Cloc
     purchase_id = await books.write(lambda tx: bought(tx, own, FULL, PurchaseKind.RENTAL))
     await books.write(taking(sms("two", "long", part=2, parts=4), sms("three", "long", part=3, parts=4)))
     books.clock.advance(inbound.PARTS_WAIT - 1)
-    assert await books.read(inbound.is_waiting) is False
     assert await books.write(inbound.give_up_waiting) is False
     books.clock.advance(1)
-    assert await books.read(inbound.is_waiting) is True
     assert await books.write(inbound.give_up_waiting) is True
-    assert await books.read(inbound.is_waiting) is False
     assert await books.read(lambda tx: texts(tx, purchase_id)) == ["…twothree…"]
     assert await books.write(taking(sms("two", "long", part=2, parts=4))) is False, "told again"
     assert await books.write(taking(sms("one", "long", part=1, parts=4))) is True, "late, and not lost"

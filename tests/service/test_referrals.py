@@ -11,7 +11,7 @@ from ulak.core.funding import CannotDo, FundingDown, PaymentState
 from ulak.core.jobs import Job, JobKind
 from ulak.core.ledger import SAT, Balance, Move, Posting
 from ulak.core.purchases import Purchase
-from ulak.core.referrals import TRIES, Bill, NoBill, ReferralState, next_try, parse_address, share_of
+from ulak.core.referrals import TRIES, Bill, NoBill, ReferralState, next_try, share_of
 from ulak.core.states import PurchaseKind, PurchaseState, Resolve
 from ulak.service.house import House, account_of, known_account
 from ulak.service.referrals import Payouts, owe
@@ -233,26 +233,3 @@ def test_shares_and_waits() -> None:
     assert waits[0] == 30_000
     assert waits[-1] is None
     assert all(wait is not None and wait <= 12 * 3_600_000 for wait in waits[:-1])
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("bob@example.org", "bob@example.org"),
-        (" Bob.1+x@Pay.Example.ORG ", "bob.1+x@pay.example.org"),
-        ("bob", None),
-        ("@example.org", None),
-        ("bob@localhost", None),
-        ("bob@example..org", None),
-        ("bob@-example.org", None),
-        ("bob@exa mple.org", None),
-        ("b/ob@example.org", None),
-        ("bob@example.org/x", None),
-        ("bob@example.org:8080", None),
-        ("bob@bob@example.org", None),
-        ("bób@example.org", None),
-        ("x" * 65 + "@example.org", None),
-    ],
-)
-def test_lightning_addresses(text: str, address: str | None) -> None:
-    assert parse_address(text) == address

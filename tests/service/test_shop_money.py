@@ -18,6 +18,7 @@ from ulak.core.states import PurchaseState, Resolve
 from ulak.service import purchases, resolving, texting
 from ulak.service.house import House
 from ulak.service.purchases import INVOICE_WITHIN
+from ulak.service.resolving import Heard
 from ulak.store import jobs
 from ulak.store import purchases as store
 from ulak.store.engine import Sql, Tx
@@ -148,8 +149,9 @@ async def test_money_that_comes_while_the_order_is_cancelled_goes_back(rig: Rig)
 
 async def test_what_is_told_twice_is_paid_once(rig: Rig) -> None:
     purchase = await rig.paid()
+    told = Heard(purchase.id, PurchaseState.PAID, InvoiceNews(InvoiceState.HELD, PRICE))
     for _ in range(2):
-        rig.write(lambda tx: purchases.held(tx, purchase.id, PRICE))
+        rig.write(lambda tx: resolving.verified(tx, [told], "ULAK"))
         await rig.shop.cashier.heard([purchase.payment_hash or ""])
     assert rig.house(House.WALK_IN) == Balance(issued=-PRICE, held=PRICE)
     assert rig.jobs() == [(JobKind.BUY, purchase.id)]

@@ -22,8 +22,8 @@ class JobKind(IntEnum):
     REFER = 6
     """Pay who referred a customer; the subject is a purchase."""
     CLOSE = 7
-    """Cancel an invoice at the Lightning node that nobody has paid; the subject is a purchase. Some nodes can
-    not, and are asked for hours: what is paid must not wait behind that."""
+    """Cancel an invoice at the Lightning node that nobody has paid; the subject is a purchase. Some nodes
+    cannot, and are asked for hours: what is paid must not wait behind that."""
 
 
 OF_PARCELS = (JobKind.BOOK, JobKind.TRACK)

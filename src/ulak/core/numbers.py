@@ -83,6 +83,11 @@ class Text(NamedTuple):
     code: str | None = None
     reference: str = ""
 
+    @property
+    def told(self) -> str:
+        """Its reference, or, where the source gives none, all of it."""
+        return self.reference or f"{self.sender}\0{self.text}\0{self.at}"
+
 
 News = Sequence[Text] | Gone | Unreached
 """What a source says of one number: all texts so far, oldest first; or why there is nothing to wait for."""

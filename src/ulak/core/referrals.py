@@ -1,16 +1,11 @@
-"""What is owed to those who referred customers, and how a Lightning Address is read (LUD-16)."""
+"""What is owed to those who referred customers, and what gives out the invoices to pay them (LUD-16)."""
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from ulak.core.purchases import MINUTE, REFERRAL_SHARE, SECOND
-
-_ADDRESS = re.compile(
-    r"([a-z0-9._+-]{1,64})@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)"
-)
 
 TRIES = 12
 """How often a share is tried to be paid before it is kept as owed."""
@@ -57,12 +52,6 @@ class Addresses(Protocol):
 
     async def bill(self, address: str, amount: int) -> Bill:
         """An invoice of this address over so many sats. Raises `NoBill`."""
-
-
-def parse_address(text: str) -> str | None:
-    """A Lightning Address like `user@example.org` in lower case; None where there is none."""
-    wanted = text.strip().lower()
-    return wanted if len(wanted) <= 254 and _ADDRESS.fullmatch(wanted) else None
 
 
 def share_of(amount: int) -> int:

@@ -28,6 +28,9 @@ TEXT_MAX = 4_096
 MSAT = 1_000
 """Thousandths in a sat."""
 
+MEMO_MAX = 639
+"""Octets of a description: as much as a field of BOLT 11 can hold."""
+
 _AMOUNT_MAX = 21_000_000 * 100_000_000
 
 # The library also takes what stands behind the amount, mixed case, and parts of a thousandth of a sat.
@@ -58,6 +61,11 @@ def hash_of(preimage: bytes) -> bytes:
     if len(preimage) != HASH_SIZE:
         raise ValueError(f"a preimage has {HASH_SIZE} octets")
     return hashlib.sha256(preimage).digest()
+
+
+def trimmed(memo: str) -> str:
+    """As much of a description as there is room for, in whole characters."""
+    return memo.encode(errors="replace")[:MEMO_MAX].decode(errors="ignore")
 
 
 def read(payreq: str) -> Terms:
@@ -116,6 +124,20 @@ def check_plain(payreq: str, amount: int, network: str | None = None) -> Invoice
 async def read_aside(payreq: str) -> Terms:
     """`read`, off the event loop."""
     return await asyncio.to_thread(read, payreq)
+
+
+async def read_to_pay(payreq: str, network: str | None) -> Terms:
+    """What an invoice of somebody else says that we are to pay, off the event loop. `network` None is any.
+
+    Raises:
+        CannotDo: it cannot be paid, leaves its amount to the payer, or is of another network.
+    """
+    terms = await read_aside(payreq)
+    if terms.amount is None:
+        raise CannotDo("the invoice leaves its amount to the payer")
+    if network not in (None, terms.network):
+        raise CannotDo(f"the invoice is of {terms.network}, not of {network}")
+    return terms
 
 
 async def check_aside(

@@ -29,16 +29,13 @@ from ulak.core.funding import (
     PaymentState,
 )
 from ulak.core.times import Clock
-from ulak.funding.invoices import MSAT, check_plain_aside, read_aside
+from ulak.funding.invoices import MSAT, check_plain_aside, read_aside, read_to_pay, trimmed
 from ulak.funding.nostr import plain
 from ulak.funding.polling import EVERY, LATE, Poller
 from ulak.outbound import Answer, Outbound, OutboundError
 
 PATIENCE = 15.0
 """Seconds until the server has answered; a payment has its own."""
-
-MEMO_MAX = 639
-"""Bytes of a description (BOLT 11); more are refused."""
 
 EXPIRIES_KEPT = 10_000
 """Invoices of which the end is remembered, so that each is decoded once."""
@@ -99,8 +96,7 @@ class LnbitsFunding:
 
     async def create_plain(self, amount: int, memo: str, expiry: int) -> Invoice:
         """An invoice whose payment is taken at once."""
-        memo = memo.encode()[:MEMO_MAX].decode(errors="ignore")
-        asked = {"out": False, "amount": amount, "unit": "sat", "memo": memo, "expiry": expiry}
+        asked = {"out": False, "amount": amount, "unit": "sat", "memo": trimmed(memo), "expiry": expiry}
         answer = await self._ask("POST", _PAYMENTS, asked)
         made = _good(answer)
         payreq = made.get("bolt11") or made.get("payment_request")
@@ -149,11 +145,7 @@ class LnbitsFunding:
         del max_fee
         if not self._pays:
             raise CannotDo("an invoice key cannot pay")
-        terms = await read_aside(payreq)
-        if terms.amount is None:
-            raise CannotDo("the invoice does not say how much is to be paid")
-        if self._network not in (None, terms.network):
-            raise CannotDo(f"the invoice is of {terms.network}, not of {self._network}")
+        terms = await read_to_pay(payreq, self._network)
         known = await self.look_up_payment(terms.payment_hash)
         if known in (PaymentState.PAID, PaymentState.UNDER_WAY):
             return known

@@ -45,7 +45,6 @@ TIMEOUT = 15.0
 HEIGHT_KEPT = 5.0
 """Seconds that the height of the chain is taken for known."""
 
-_MEMO_OCTETS = 639  # what a description in an invoice has room for (BOLT 11)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 _PEM = "-----BEGIN CERTIFICATE-----"
@@ -255,11 +254,7 @@ class LndFunding:
 
     async def pay(self, payreq: str, max_fee: int, timeout: float) -> PaymentState:
         """Pay an invoice of somebody else. LND goes on with it when nobody listens any more."""
-        terms = await invoices.read_aside(payreq)
-        if terms.amount is None:
-            raise CannotDo("the invoice leaves its amount to the payer")
-        if terms.network != (await self._network() or terms.network):
-            raise CannotDo(f"the invoice is one of {terms.network}, which is not the node's network")
+        terms = await invoices.read_to_pay(payreq, await self._network())
         body = {
             "payment_request": payreq.strip(),
             "fee_limit_sat": str(max_fee),
@@ -358,8 +353,7 @@ class LndFunding:
 
 def _terms(amount: int, memo: str, expiry: int) -> dict[str, Any]:
     """What every invoice is made with. Hints for the route are added when all channels are private ones."""
-    text = memo.encode()[:_MEMO_OCTETS].decode(errors="ignore")
-    return {"value": str(amount), "memo": text, "expiry": str(expiry), "private": True}
+    return {"value": str(amount), "memo": invoices.trimmed(memo), "expiry": str(expiry), "private": True}
 
 
 def _sized(payment_hash: bytes) -> bytes:

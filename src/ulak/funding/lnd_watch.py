@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from ulak.core.funding import FundingDown, InvoiceNews, InvoiceState
+from ulak.funding.polling import ENDED
 
 STREAMS = 200
 """Invoices that have a stream of their own."""
@@ -26,8 +27,6 @@ SILENCE = 60.0
 
 PAUSES = (1.0, 30.0)
 """Seconds before a stream that broke is opened again, the first time and at most."""
-
-_ENDED = (InvoiceState.SETTLED, InvoiceState.CANCELLED, InvoiceState.UNKNOWN)
 
 
 class Watcher:
@@ -158,7 +157,7 @@ class Watcher:
         """Take in what a stream said. True when the stream is not needed any more."""
         if state is InvoiceState.OPEN or payment_hash not in self._streamed:
             return payment_hash not in self._streamed
-        if state in _ENDED:
+        if state in ENDED:
             del self._streamed[payment_hash]
         else:
             self._demote(payment_hash, state)
@@ -174,7 +173,7 @@ class Watcher:
                 continue
             state = (await self._look_up(payment_hash)).state
             before = self._in_turn.pop(payment_hash)
-            if state not in _ENDED:
+            if state not in ENDED:
                 self._in_turn[payment_hash] = state
             if state is not before:
                 self._tell(payment_hash)

@@ -20,8 +20,6 @@ from ulak.outbound import Outbound, OutboundError
 TIMEOUT = 10.0
 """Seconds for each of the two requests."""
 
-_MSAT = 1_000
-
 
 class LightningAddresses:
     """`ulak.core.referrals.Addresses` over the net."""
@@ -43,7 +41,7 @@ class LightningAddresses:
         """
         user, _, host = address.partition("@")
         terms = await self._ask(f"{self._base(host)}/.well-known/lnurlp/{user}")
-        callback = _callback(terms, amount * _MSAT)
+        callback = _callback(terms, amount * invoices.MSAT)
         payreq = (await self._ask(callback)).get("pr")
         if not isinstance(payreq, str):
             raise NoBill("the address gave no invoice")
@@ -51,7 +49,7 @@ class LightningAddresses:
             found = await invoices.read_aside(payreq)
         except CannotDo as error:
             raise NoBill(str(error)) from None
-        if found.amount_msat != amount * _MSAT or self._network not in (None, found.network):
+        if found.amount_msat != amount * invoices.MSAT or self._network not in (None, found.network):
             raise NoBill("the invoice is over another amount, or of another network")
         return Bill(payreq, found.payment_hash.hex())
 

@@ -24,10 +24,7 @@ from ulak.core.funding import (
     InvoiceState,
     PaymentState,
 )
-from ulak.funding.invoices import MSAT, hash_of, read_aside
-
-MEMO_MAX = 639
-"""Octets of a description: as much as a field of BOLT 11 can hold."""
+from ulak.funding.invoices import MSAT, hash_of, read_aside, trimmed
 
 EVERY = 0.1
 """Seconds between two looks at what was paid."""
@@ -245,7 +242,7 @@ class MemoryFunding:
         date = await self._notebook.now() // 1_000
         secret = self._randomness(HASH_SIZE)
         payreq = await asyncio.to_thread(
-            scribe.write, payment_hash, secret, amount, _trimmed(memo), expiry, date
+            scribe.write, payment_hash, secret, amount, trimmed(memo), expiry, date
         )
         return await self._notebook.add(
             Invoice(payreq, payment_hash, amount, (date + expiry) * 1_000), preimage
@@ -281,8 +278,3 @@ class _Horizon:
 async def hash_in(payreq: str) -> bytes:
     """The payment hash that an invoice says. Raises CannotDo if it is no invoice that can be paid."""
     return (await read_aside(payreq)).payment_hash
-
-
-def _trimmed(memo: str) -> str:
-    """As much of a description as there is room for, in whole characters."""
-    return memo.encode(errors="replace")[:MEMO_MAX].decode(errors="ignore")

@@ -27,7 +27,7 @@ from ulak.core.funding import (
     PaymentState,
 )
 from ulak.core.times import Clock
-from ulak.funding.invoices import MSAT, check_aside, check_plain_aside, hash_of, read_aside
+from ulak.funding.invoices import MSAT, check_aside, check_plain_aside, hash_of, read_to_pay
 from ulak.funding.nostr import Line, Notice, Refused, Unanswered, parse_uri, plain
 from ulak.funding.polling import EVERY, LATE, Poller
 
@@ -203,11 +203,7 @@ class NwcFunding:
     async def pay(self, payreq: str, max_fee: int, timeout: float) -> PaymentState:
         """Pay an invoice. NIP-47 knows no limit for the fee: `max_fee` cannot be told, the wallet decides."""
         del max_fee
-        terms = await read_aside(payreq)
-        if terms.amount is None:
-            raise CannotDo("the invoice does not say how much is to be paid")
-        if self._network not in (None, terms.network):
-            raise CannotDo(f"the invoice is of {terms.network}, not of {self._network}")
+        terms = await read_to_pay(payreq, self._network)
         await self._need(Capability.PAY)
         known = await self.look_up_payment(terms.payment_hash)
         if known in (PaymentState.PAID, PaymentState.UNDER_WAY):

@@ -31,6 +31,7 @@ LATE = 3 * 60 * 60 * 1000
 for its clock is the last block's."""
 
 ENDED = (InvoiceState.SETTLED, InvoiceState.CANCELLED, InvoiceState.UNKNOWN)
+"""Where an invoice of which there is no more news stands."""
 
 LookUp = Callable[[bytes], Awaitable[InvoiceNews]]
 

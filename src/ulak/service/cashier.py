@@ -90,8 +90,10 @@ class Cashier:
     async def verify(self) -> bool:
         """Ask about the invoices whose turn it is; whether there are more."""
         due = await self._books.write(lambda tx: resolving.claim_verify(tx, BATCH))
-        await self.ask(due)
-        return len(due) == BATCH
+        unanswered = await self.ask(due)
+        if unanswered:
+            await self._books.write(partial(resolving.verify_again, ids=unanswered))
+        return len(due) == BATCH and not unanswered
 
     async def verify_all(self) -> None:
         """Let it be the turn of all: nobody listened to the node for a while."""
@@ -105,11 +107,11 @@ class Cashier:
 
         await self.ask(await self._books.read(find))
 
-    async def ask(self, purchases: Sequence[Purchase], *, lapse: bool = False) -> None:
+    async def ask(self, purchases: Sequence[Purchase], *, lapse: bool = False) -> list[int]:
         """Ask about the invoices of these purchases, and write down what is new. `lapse`: those that turn out
-        to be unpaid have had their time."""
+        to be unpaid have had their time. Returns those about which the node said nothing."""
         if self._funding is None and not lapse:
-            return
+            return []
         if self._funding is None:
             answers: list[InvoiceNews | None] = [InvoiceNews(InvoiceState.UNKNOWN)] * len(purchases)
         else:
@@ -124,6 +126,7 @@ class Cashier:
         if heard:
             await apart(heard, lambda some: self._note(some, lapse), _broken)
             self._wake()
+        return [one.id for one, news in zip(purchases, answers, strict=True) if news is None]
 
     async def _note(self, heard: Sequence[Heard], lapse: bool) -> None:
         change = partial(resolving.verified, heard=heard, sender=self._sender, lapse=lapse)

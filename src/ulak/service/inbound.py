@@ -54,11 +54,6 @@ def give_up_waiting(tx: Tx, limit: int = 100) -> bool:
     return mailroom.delivered
 
 
-def is_waiting(tx: Tx) -> bool:
-    """Whether `give_up_waiting` has anything to do."""
-    return bool(store.overdue(tx, tx.now - PARTS_WAIT, 1))
-
-
 def forget_traces(tx: Tx, after: int, limit: int) -> int | None:
     """A stretch of the walk over what was told more than an hour ago, as in `store.sweep`."""
     return store.forget_traces(tx, after, tx.now - REPEAT, limit)

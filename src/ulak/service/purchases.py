@@ -200,21 +200,11 @@ def withdrawn(tx: Tx, purchase_id: int) -> None:
 # Paid.
 
 
-def held(tx: Tx, purchase_id: int, amount: int, *, sender: str = "ULAK") -> bool:
+def pay(till: Till, purchase: Purchase, amount: int, sender: str) -> bool:
     """The node holds (or has taken) so many sats for a purchase; whether that changed anything.
 
     What is held for a purchase that is over is never kept: it is cancelled, or cancelled again.
     """
-    till = Till(tx, [purchase_id])
-    purchase = till.get(purchase_id)
-    if purchase is None or not pay(till, purchase, amount, sender):
-        return False
-    till.save()
-    return True
-
-
-def pay(till: Till, purchase: Purchase, amount: int, sender: str) -> bool:
-    """The same, within a transaction that does more."""
     if purchase.state is PurchaseState.UNPAID:
         # A node refuses to be given too little, so this is another invoice than we think.
         if 0 < amount < purchase.price:
@@ -311,8 +301,7 @@ def text_came(tx: Tx, purchase_id: int, text: Text, *, patterns: Mapping[str, st
 
 def _digest(text: Text) -> int:
     """63 bits of what makes an SMS the same when it is told again."""
-    whole = text.reference or f"{text.sender}\0{text.text}\0{text.at}"
-    return int.from_bytes(hashlib.sha256(whole.encode("utf-8", "replace")).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256(text.told.encode("utf-8", "replace")).digest()[:8], "big") >> 1
 
 
 # Cancelling, and time.

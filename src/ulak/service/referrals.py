@@ -70,11 +70,9 @@ class Payouts:
         for job in wanted:
             try:
                 await self._carry_out(job)
-            except FundingDown as error:
+            except (FundingDown, CannotDo) as error:
                 log.warning("referral.node_away", error=str(error))
                 await self._later(job, LOOK_AGAIN)
-            except CannotDo as error:
-                await self._failed(job, str(error))
 
     async def _carry_out(self, job: Job) -> None:
         share = await self._books.write(lambda tx: _share(tx, job.subject))
@@ -84,14 +82,14 @@ class Payouts:
             # Only the node that was asked to pay knows whether it did.
             await self._later(job, LOOK_AGAIN)
         elif self._funding is None:
-            await self._failed(job, "no Lightning node is configured")
+            await self._give_up(job, share, "no Lightning node is configured")
         elif share.state is ReferralState.PAYING:
             await self._go_on(job, share, self._funding)
         else:
             try:
                 bill = await self._addresses.bill(share.address, share.amount)
             except NoBill as error:
-                await self._failed(job, str(error))
+                await self._give_up(job, share, str(error))
                 return
             paying = await self._books.write(partial(_begin, share=share, bill=bill))
             if paying is not None:
@@ -108,21 +106,24 @@ class Payouts:
 
     async def _pay(self, job: Job, share: Referral, funding: Funding) -> None:
         assert share.payreq is not None
-        state = await funding.pay(share.payreq, fee_limit(share.amount), PATIENCE)
-        await self._told(job, share, state)
+        try:
+            state = await funding.pay(share.payreq, fee_limit(share.amount), PATIENCE)
+        except CannotDo as error:
+            await self._give_up(job, share, str(error))
+        else:
+            await self._told(job, share, state)
 
     async def _told(self, job: Job, share: Referral, state: PaymentState) -> None:
         if state is PaymentState.PAID:
             await self._books.write(partial(_paid, job=job, share=share))
         elif state is PaymentState.FAILED:
-            await self._books.write(partial(_give_up, job=job, share=share, why="the payment failed"))
+            await self._give_up(job, share, "the payment failed")
         else:
             await self._later(job, LOOK_AGAIN)
 
-    async def _failed(self, job: Job, why: str) -> None:
-        share = await self._books.write(lambda tx: store.find(tx, job.subject))
-        if share is not None:
-            await self._books.write(partial(_give_up, job=job, share=share, why=why))
+    async def _give_up(self, job: Job, share: Referral, why: str) -> None:
+        """`share` as it was when it was tried: somebody else may have gone on with it meanwhile."""
+        await self._books.write(partial(_give_up, job=job, share=share, why=why))
 
     async def _later(self, job: Job, wait: int) -> None:
         await self._books.write(lambda tx: jobs.again(tx, [(job.id, tx.now + wait)], failed=False))
@@ -146,7 +147,7 @@ def _begin(tx: Tx, share: Referral, bill: Bill) -> Referral | None:
     house = account_of(tx, House.REFERRALS)
     balances = ledger.locked(tx, [(house, SAT)])
     paying = share._replace(state=ReferralState.PAYING, payreq=bill.payreq, payment_hash=bill.payment_hash)
-    if not store.move(tx, paying, share.state):
+    if not store.move(tx, paying, share):
         return None
     _post(tx, balances, house, share.purchase_id, Move.HOLD, share.amount)
     return paying
@@ -155,7 +156,7 @@ def _begin(tx: Tx, share: Referral, bill: Bill) -> Referral | None:
 def _paid(tx: Tx, job: Job, share: Referral) -> None:
     house = account_of(tx, House.REFERRALS)
     balances = ledger.locked(tx, [(house, SAT)])
-    if store.move(tx, share._replace(state=ReferralState.PAID), ReferralState.PAYING):
+    if store.move(tx, share._replace(state=ReferralState.PAID), share):
         _post(tx, balances, house, share.purchase_id, Move.POST, share.amount)
     jobs.done(tx, [job.id])
 
@@ -167,7 +168,7 @@ def _give_up(tx: Tx, job: Job, share: Referral, why: str) -> None:
     wait = next_try(job.tries)
     state = ReferralState.KEPT if wait is None else ReferralState.OWED
     after = share._replace(state=state, payreq=None, payment_hash=None)
-    if store.move(tx, after, share.state, why) and share.state is ReferralState.PAYING:
+    if store.move(tx, after, share, why) and share.state is ReferralState.PAYING:
         _post(tx, balances, house, share.purchase_id, Move.VOID, share.amount)
     if wait is None:
         log.warning("referral.kept", purchase_id=share.purchase_id, why=why)

@@ -24,6 +24,9 @@ from ulak.store.engine import Tx
 VERIFY_MAX = MINUTE
 """How rarely at most the node is asked about an invoice that is not paid, ms."""
 
+VERIFY_AGAIN = 30 * SECOND
+"""When the node is asked again about what it said nothing of, ms."""
+
 LAPSE_AGAIN = 30 * SECOND
 """When an unpaid purchase is due again whose node did not answer, ms."""
 
@@ -83,6 +86,11 @@ def claim_verify(tx: Tx, limit: int) -> list[Purchase]:
     found = store.load(tx, store.to_verify(tx, limit)).values()
     store.verify_at(tx, [(purchase.id, _next_verify(purchase, tx.now)) for purchase in found])
     return list(found)
+
+
+def verify_again(tx: Tx, ids: Sequence[int]) -> None:
+    """The node was away when it was their turn: what is held must not be left to its timeout."""
+    store.verify_at(tx, [(purchase_id, tx.now + VERIFY_AGAIN) for purchase_id in ids])
 
 
 def _next_verify(purchase: Purchase, now: int) -> int:
@@ -177,7 +185,11 @@ def _guard(till: Till, purchase: Purchase, news: InvoiceNews, paid: bool) -> Non
     if paid and not ends:
         return
     log.warning("purchase.hold_ends", purchase=purchase.id, state=news.state.name, blocks=news.blocks_left)
-    if purchase.kind is PurchaseKind.MESSAGE:
+    if purchase.state is PurchaseState.SENT:
+        # It was sent: the money is taken now, if it is there.
+        purchase.due = None
+        till.decide(purchase, Resolve.SETTLE)
+    elif purchase.kind is PurchaseKind.MESSAGE:
         # One that a carrier has may have gone; its money goes back all the same.
         if not give_up(till, purchase):
             till.step(purchase, PurchaseEvent.FAILED)

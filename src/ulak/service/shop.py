@@ -60,12 +60,11 @@ class Shop:
         prices: Prices,
         vault: Vault,
         sender: str = "ULAK",
-        patterns: Mapping[str, str] | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`funding` None: nothing but balances pays. `sender` is whom messages are from; `patterns` find
-        codes in texts, by service; `random` is where ids and preimages come from."""
+        """`funding` None: nothing but balances pays. `sender` is whom messages are from; `random` is where
+        ids and preimages come from."""
         self._books = books
         self._funding = funding
         self._prices = prices
@@ -74,7 +73,7 @@ class Shop:
         self._random = random
         self.woken = asyncio.Event()
         self._sources = Sources(books, sources, monotonic)
-        self.supply = Supply(books, self._sources, patterns=patterns, wake=self.wake)
+        self.supply = Supply(books, self._sources, wake=self.wake)
         self.cashier = Cashier(books, funding, preimage=self.preimage, sender=sender, wake=self.wake)
         self._lapsing: set[asyncio.Task[None]] = set()
 

@@ -44,18 +44,10 @@ log = structlog.get_logger("ulak.purchases")
 class Supply:
     """Asks the sources for numbers and for news of them. Used on the event loop only."""
 
-    def __init__(
-        self,
-        books: Books,
-        sources: Sources,
-        *,
-        patterns: Mapping[str, str] | None,
-        wake: Callable[[], None],
-    ) -> None:
-        """`patterns` find codes in texts, by service; `wake` is called when there is something to do."""
+    def __init__(self, books: Books, sources: Sources, *, wake: Callable[[], None]) -> None:
+        """`wake` is called when there is something to do."""
         self._books = books
         self._sources = sources
-        self._patterns = patterns
         self._wake = wake
         self._busy: set[int] = set()
         self._asking: Counter[int] = Counter()
@@ -132,7 +124,8 @@ class Supply:
 
     async def look(self) -> bool:
         """Look at the numbers and messages whose turn it is. Sources are asked in the background; one that
-        takes long holds up nobody else."""
+        takes long holds up nobody else. False always: what is left has its turn when the worker looks
+        again."""
         every = {source.row.id: source.way.every for source in await self._sources.all()}
         looks = await self._books.write(partial(_claim_looks, every=every, busy=frozenset(self._busy)))
         messages = [look for look in looks if look.message is not None and texting.is_news(look)]
@@ -195,7 +188,7 @@ class Supply:
 
         def keep(tx: Tx) -> None:
             for text in texts:
-                purchases.text_came(tx, look.id, text, patterns=self._patterns)
+                purchases.text_came(tx, look.id, text)
 
         await self._books.write(keep)
 
@@ -286,5 +279,4 @@ def _activation(purchase: Purchase) -> Activation:
 
 def _own(look: Look, text: Text) -> Text:
     """A text whose reference is one of its activation: sources count them for each from the beginning."""
-    told = text.reference or f"{text.sender}\0{text.text}\0{text.at}"
-    return text._replace(reference=f"{look.reference}\0{told}")
+    return text._replace(reference=f"{look.reference}\0{text.told}")

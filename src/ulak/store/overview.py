@@ -24,7 +24,11 @@ _PARCELS = Sql(
     "SELECT count(*), coalesce(sum(held), 0) FROM consignment"
     " WHERE state IN (31, 33, 34, 35, 36, 37, 38, 39, 40, 41, 44, 47)"
 )
-_PURCHASES = Sql("SELECT count(*), coalesce(sum(held), 0) FROM purchase WHERE state IN (60, 63, 65, 66, 71)")
+# What is decided may still be held: until the node has heard of it.
+_PURCHASES = Sql(
+    "SELECT coalesce(sum(CASE WHEN state IN (60, 63, 65, 66, 71, 73) THEN 1 ELSE 0 END), 0),"
+    " coalesce(sum(held), 0) FROM purchase"
+)
 _CALLBACKS = Sql("SELECT count(*) FROM callback WHERE state IN (2, 3, 4)")
 _DISABLED = Sql(
     "SELECT account.name, endpoint.dialect FROM endpoint JOIN account ON account.id = endpoint.account_id"
@@ -67,7 +71,7 @@ def open_parcels(tx: Tx) -> tuple[int, int]:
 
 
 def open_purchases(tx: Tx) -> tuple[int, int]:
-    """Purchases that are not final, and the sats they hold."""
+    """How many purchases are not final, and the sats that all of them hold."""
     row = tx.one(_PURCHASES)
     assert row is not None
     return int(row[0]), int(row[1])

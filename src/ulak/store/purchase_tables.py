@@ -91,12 +91,6 @@ purchase = Table(
     Index(
         "ix_purchase_verify", "verify", sqlite_where=text("verify > 0"), postgresql_where=text("verify > 0")
     ),
-    Index(
-        "ix_purchase_number",
-        "number",
-        sqlite_where=text("state IN (65, 71)"),
-        postgresql_where=text("state IN (65, 71)"),
-    ),
     postgresql_with={"fillfactor": "80"},
     sqlite_autoincrement=True,
 )

@@ -87,10 +87,6 @@ _CREDITS = Sql(
 _CREDITED = Sql(
     "SELECT coalesce(sum(posted), 0) FROM purchase WHERE account_id = :account AND kind = 5 AND state = 67"
 )
-_WITH_NUMBER = Sql(
-    f"SELECT {_COLUMNS} FROM purchase WHERE number = :number AND carrier_id = :carrier AND state IN (65, 71)"
-    " ORDER BY id DESC LIMIT 1"
-)
 _ADD_INCOMING = Sql(
     "INSERT INTO incoming (purchase_id, carrier_id, number, sender, text, code, digest, at)"
     " VALUES (:purchase, :carrier, :number, :sender, :text, :code, :digest, :at)"
@@ -249,12 +245,6 @@ def credits(tx: Tx, account_id: int, limit: int) -> tuple[int, list[Purchase]]:
     row = tx.one(_CREDITED, account=account_id)
     assert row is not None
     return int(row[0]), [_read(found) for found in tx.all(_CREDITS, account=account_id, limit=limit)]
-
-
-def with_number(tx: Tx, carrier_id: int, number: int) -> Purchase | None:
-    """The purchase that has a number of a source now."""
-    row = tx.one(_WITH_NUMBER, carrier=carrier_id, number=number)
-    return None if row is None else _read(row)
 
 
 def add_incoming(

@@ -15,7 +15,7 @@ _FIND = Sql(
 )
 _MOVE = Sql(
     "UPDATE referral SET state = :state, payreq = :payreq, payment_hash = :hash, why = :why, changed = :now"
-    " WHERE purchase_id = :id AND state = :was"
+    " WHERE purchase_id = :id AND state = :was AND coalesce(payment_hash, '') = :was_hash"
 )
 _DROP = Sql("DELETE FROM referral WHERE purchase_id = :id AND state = 2")
 _OPEN = Sql(
@@ -34,13 +34,14 @@ def find(tx: Tx, purchase_id: int) -> Referral | None:
     return None if row is None else Referral(row[0], row[1], row[2], ReferralState(row[3]), row[4], row[5])
 
 
-def move(tx: Tx, share: Referral, was: ReferralState, why: str = "") -> bool:
-    """Write a share's state and invoice, if it is still where it was; whether it is written."""
+def move(tx: Tx, share: Referral, before: Referral, why: str = "") -> bool:
+    """Write a share's state and invoice, if both are still what they were before; whether it is written."""
     return (
         tx.run(
             _MOVE,
             id=share.purchase_id,
-            was=int(was),
+            was=int(before.state),
+            was_hash=before.payment_hash or "",
             state=int(share.state),
             payreq=share.payreq,
             hash=share.payment_hash,

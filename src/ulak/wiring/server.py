@@ -134,7 +134,8 @@ def _maker(vault: Vault, outside: Outside) -> Callable[[Carrier], tuple[Channel,
 async def run_server(
     config: Config, stop: asyncio.Event, ready: Callable[[Running], None] = lambda _running: None
 ) -> None:
-    """Serve until `stop` is set, then finish what was begun. `ready` is called once requests are answered."""
+    """Serve until `stop` is set, then finish what was begun. `ready` is called when the server listens,
+    before it answers anybody."""
     _more_files()
     database = open_database(config)
     async with contextlib.AsyncExitStack() as at_end:

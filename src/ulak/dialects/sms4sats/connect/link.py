@@ -58,7 +58,7 @@ FOLLOWED = 72 * 60 * 60_000
 RAREST = 600_000
 """The longest pause between two looks, ms."""
 
-_CREATED, _SENT, _DELIVERED, _FAILED = "created", "sent", "delivered", "failed"
+_SENT, _DELIVERED, _FAILED = "sent", "delivered", "failed"
 _STATES = {
     _SENT: ReportState.UNDERWAY,
     _DELIVERED: ReportState.DELIVERED,

@@ -175,14 +175,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("look > 0"),
     )
     op.create_index(
-        "ix_purchase_number",
-        "purchase",
-        ["number"],
-        unique=False,
-        sqlite_where=sa.text("state IN (65, 71)"),
-        postgresql_where=sa.text("state IN (65, 71)"),
-    )
-    op.create_index(
         "ix_purchase_once",
         "purchase",
         ["account_id", "once"],
