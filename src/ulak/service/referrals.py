@@ -91,7 +91,7 @@ class Payouts:
             except NoBill as error:
                 await self._give_up(job, share, str(error))
                 return
-            paying = await self._books.write(partial(_begin, share=share, bill=bill))
+            paying = await self._books.write(partial(_begin, job=job, share=share, bill=bill))
             if paying is not None:
                 await self._pay(job, paying, self._funding)
 
@@ -126,7 +126,7 @@ class Payouts:
         await self._books.write(partial(_give_up, job=job, share=share, why=why))
 
     async def _later(self, job: Job, wait: int) -> None:
-        await self._books.write(lambda tx: jobs.again(tx, [(job.id, tx.now + wait)], failed=False))
+        await self._books.write(partial(_put_off, job=job, wait=wait))
 
 
 def _share(tx: Tx, purchase_id: int) -> Referral | None:
@@ -142,8 +142,10 @@ def _share(tx: Tx, purchase_id: int) -> Referral | None:
     return store.find(tx, purchase_id)
 
 
-def _begin(tx: Tx, share: Referral, bill: Bill) -> Referral | None:
+def _begin(tx: Tx, job: Job, share: Referral, bill: Bill) -> Referral | None:
     """Keep the invoice before it is paid; None: somebody else did something meanwhile."""
+    if not jobs.held(tx, job):
+        return None
     house = account_of(tx, House.REFERRALS)
     balances = ledger.locked(tx, [(house, SAT)])
     paying = share._replace(state=ReferralState.PAYING, payreq=bill.payreq, payment_hash=bill.payment_hash)
@@ -151,6 +153,11 @@ def _begin(tx: Tx, share: Referral, bill: Bill) -> Referral | None:
         return None
     _post(tx, balances, house, share.purchase_id, Move.HOLD, share.amount)
     return paying
+
+
+def _put_off(tx: Tx, job: Job, wait: int) -> None:
+    if jobs.held(tx, job):
+        jobs.again(tx, [(job.id, tx.now + wait)], failed=False)
 
 
 def _paid(tx: Tx, job: Job, share: Referral) -> None:
@@ -162,7 +169,12 @@ def _paid(tx: Tx, job: Job, share: Referral) -> None:
 
 
 def _give_up(tx: Tx, job: Job, share: Referral, why: str) -> None:
-    """A try came to nothing: try again later, or, after many, keep the share as owed."""
+    """A try came to nothing: try again later, or, after many, keep the share as owed.
+
+    Only who still has the job may say so: somebody else may be paying the very same invoice.
+    """
+    if not jobs.held(tx, job):
+        return
     house = account_of(tx, House.REFERRALS)
     balances = ledger.locked(tx, [(house, SAT)])
     wait = next_try(job.tries)

@@ -35,6 +35,7 @@ _REMOVE = Sql(
     wanted=("subject int8",),
 )
 _RELEASE = Sql("UPDATE job SET due = :now, claim = '' WHERE claim <> '' AND claim <> :claim")
+_HELD = Sql("SELECT 1 FROM job WHERE id = :id AND claim <> '' AND tries = :tries", lock="FOR UPDATE")
 _ANY_DUE = Sql("SELECT 1 FROM job WHERE kind = :kind AND due <= :now LIMIT 1")
 
 
@@ -57,6 +58,12 @@ def claim(tx: Tx, kind: JobKind, limit: int, lease_ms: int, claim: str) -> list[
         for row in tx.all(_CLAIM, wanted=wanted, until=tx.now + lease_ms, claim=claim)
     }
     return [taken[job_id] for job_id in wanted]
+
+
+def held(tx: Tx, job: Job) -> bool:
+    """Whether a claimed job was not claimed again since: whoever took long may have lost it to somebody else.
+    It stays so until the transaction ends."""
+    return tx.one(_HELD, id=job.id, tries=job.tries + 1) is not None
 
 
 def done(tx: Tx, job_ids: Sequence[int]) -> None:
