@@ -233,3 +233,41 @@ def test_shares_and_waits() -> None:
     assert waits[0] == 30_000
     assert waits[-1] is None
     assert all(wait is not None and wait <= 12 * 3_600_000 for wait in waits[:-1])
+
+
+async def test_who_lost_the_job_takes_nothing_back(
+    books: ClockedBooks, payouts: Payouts, node: Node, clock: FakeClock
+) -> None:
+    """A payment takes longer than its claim holds; somebody else pays the same invoice meanwhile."""
+    await books.write(lambda tx: owe(tx, sell(tx)))
+
+    class Slow(Node):
+        async def pay(self, payreq: str, max_fee: int, timeout: float) -> PaymentState:
+            del payreq, max_fee, timeout
+            clock.advance(2_000)
+            await work(books, payouts)
+            assert await state_of(books) is ReferralState.PAID
+            return PaymentState.FAILED
+
+    late = Payouts(books, Slow(), Addresses())  # type: ignore[arg-type]
+    await work(books, late)
+    assert node.paid == [BILL.payreq]
+    assert await state_of(books) is ReferralState.PAID
+    assert await owed(books) == Balance(-150, 0, 0, 150)
+
+
+async def test_who_lost_the_job_does_not_let_go_of_an_invoice_that_is_being_paid(
+    books: ClockedBooks, clock: FakeClock
+) -> None:
+    await books.write(lambda tx: owe(tx, sell(tx)))
+
+    class Slow(Node):
+        async def pay(self, payreq: str, max_fee: int, timeout: float) -> PaymentState:
+            del payreq, max_fee, timeout
+            clock.advance(2_000)
+            await books.write(lambda tx: jobs.claim(tx, JobKind.REFER, 10, 1000, "another"))
+            return PaymentState.FAILED
+
+    await work(books, Payouts(books, Slow(), Addresses()))  # type: ignore[arg-type]
+    assert await state_of(books) is ReferralState.PAYING
+    assert await owed(books) == Balance(-150, 0, 150, 0)

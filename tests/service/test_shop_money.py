@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests import cast
 from tests.conftest import ClockedBooks
 from tests.service.shop_node import AFTER, BEFORE
 from tests.service.shop_rig import CALLER, ON_SQLITE, PRICE, Rig, code, credit, message
@@ -18,7 +19,8 @@ from ulak.core.states import PurchaseState, Resolve
 from ulak.service import purchases, resolving, texting
 from ulak.service.house import House
 from ulak.service.purchases import INVOICE_WITHIN
-from ulak.service.resolving import Heard
+from ulak.service.resolving import VERIFY_AGAIN, Heard
+from ulak.service.till import VERIFY_HELD
 from ulak.store import jobs
 from ulak.store import purchases as store
 from ulak.store.engine import Sql, Tx
@@ -415,3 +417,40 @@ async def test_an_invoice_that_was_long_in_the_making_has_its_whole_time(rig: Ri
     await rig.work()
     assert rig.get(made.id).state is PurchaseState.UNPAID
     assert rig.get(made.id).due == rig.books.clock.now + PAY_WITHIN
+
+
+async def test_a_node_that_was_away_when_it_was_asked_is_asked_again_soon(rig: Rig) -> None:
+    purchase = await rig.waiting()
+    kept = rig.node.invoices[bytes.fromhex(purchase.payment_hash or "")]
+    rig.node.down()
+    await rig.after(VERIFY_HELD)
+    kept.blocks = 20
+    rig.node.up()
+    await rig.after(VERIFY_AGAIN)
+    assert rig.get(purchase.id).state is PurchaseState.TIMED_OUT
+    assert kept.state is InvoiceState.CANCELLED
+
+
+async def test_what_was_sent_is_paid_before_its_money_goes_back(rig: Rig) -> None:
+    purchase = await rig.paid(message())
+    (order,) = cast.claim(rig.books.database)
+    cast.accept_all(rig.books.database, order)
+    await rig.after(250)
+    payment_hash = purchase.payment_hash or ""
+    rig.node.invoices[bytes.fromhex(payment_hash)].blocks = 20
+    await rig.shop.cashier.heard([payment_hash])
+    await rig.work()
+    assert rig.get(purchase.id).state is PurchaseState.SENT
+    assert rig.node.state(purchase.payreq or "") is InvoiceState.SETTLED
+
+
+@pytest.mark.parametrize("blocks", [GUARD_BLOCKS, 1])
+async def test_a_payment_that_is_held_too_shortly_is_not_taken(rig: Rig, blocks: int) -> None:
+    sold = await rig.order()
+    kept = rig.node.invoices[rig.node.by_payreq(sold.payreq or "")]
+    kept.blocks = blocks
+    await rig.pay(sold)
+    await rig.work()
+    assert rig.of(sold).state is PurchaseState.EXPIRED
+    assert kept.state is InvoiceState.CANCELLED
+    assert rig.house(House.WALK_IN) == Balance()

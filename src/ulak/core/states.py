@@ -29,10 +29,6 @@ class OrderState(IntEnum):
     """The customer cancelled it before its time."""
 
 
-WAITING_ORDERS = (OrderState.SCHEDULED, OrderState.READY)
-FINAL_ORDERS = (OrderState.DONE, OrderState.FAILED, OrderState.CANCELLED)
-
-
 class MessageState(IntEnum):
     """Where one message stands. The last two are final."""
 
