@@ -14,10 +14,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 FOLDER = Path(__file__).parent
 
@@ -44,21 +45,59 @@ class PeerSubmit:
         return "", 1, 1
 
 
-class PeerSmsc:
-    """A running SMSC: what it took, and the ids of the receipts that were acknowledged and refused."""
+class PeerProcess:
+    """A program of somebody else that tells its port, and then what happens, a line of JSON each."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.port = 0
-        self.submits: list[PeerSubmit] = []
-        self.acknowledged: list[str] = []
-        self.refused: list[str] = []
         self._process = process
 
     async def started(self) -> None:
         """Wait for its port."""
         while not self.port:
-            await self._read_line()
+            assert await self._read_line(), "the SMSC did not start"
         self._reading = asyncio.create_task(self._read())
+
+    async def stop(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), 5)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        await self._reading
+
+    async def _read(self) -> None:
+        while await self._read_line():
+            pass
+
+    async def _read_line(self) -> bool:
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        if not line:
+            return False
+        told: dict[str, Any] = json.loads(line)
+        if "port" in told:
+            self.port = told["port"]
+        else:
+            self.hear(told)
+        return True
+
+    def hear(self, told: dict[str, Any]) -> None:
+        """Something happened there."""
+        raise AssertionError(told)
+
+
+class PeerSmsc(PeerProcess):
+    """A running SMSC: what it took, and the ids of the receipts that were acknowledged and refused."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        super().__init__(process)
+        self.submits: list[PeerSubmit] = []
+        self.acknowledged: list[str] = []
+        self.refused: list[str] = []
 
     async def got(self, submits: int, acknowledged: int | None = None, seconds: float = 20.0) -> None:
         """Wait until it has so many submits, and so many acknowledged receipts (as many, if not said)."""
@@ -81,37 +120,14 @@ class PeerSmsc:
                 found.setdefault(destination, []).append("".join(parts[n].text for n in sorted(parts)))
         return found
 
-    async def stop(self) -> None:
-        """End it."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), 5)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        await self._reading
-
-    async def _read(self) -> None:
-        while await self._read_line():
-            pass
-
-    async def _read_line(self) -> bool:
-        assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        if not line:
-            assert self.port, "the SMSC did not start"
-            return False
-        told = json.loads(line)
-        if "port" in told:
-            self.port = told["port"]
-        elif "submit" in told:
+    def hear(self, told: dict[str, Any]) -> None:
+        """A submit, or what became of a receipt."""
+        if "submit" in told:
             self.submits.append(PeerSubmit(**told["submit"]))
         elif "acknowledged" in told:
             self.acknowledged.append(told["acknowledged"])
         else:
             self.refused.append(told["refused"])
-        return True
 
 
 def install_node_packages() -> None:
@@ -127,25 +143,35 @@ def install_node_packages() -> None:
     assert done.returncode == 0, f"npm ci failed: {done.stderr[-2000:]}"
 
 
+Peer = TypeVar("Peer", bound=PeerProcess)
+
+
 @asynccontextmanager
-async def node_smsc(first_id: int = 1) -> AsyncIterator[PeerSmsc]:
-    """The npm package `smpp` 0.5.1. Ids are upper-case hexadecimal from `first_id` on."""
+async def node_peer(make: Callable[[asyncio.subprocess.Process], Peer], *command: str) -> AsyncIterator[Peer]:
+    """A program for node in this folder, with the packages that it needs."""
     await asyncio.to_thread(install_node_packages)
     node = shutil.which("node")
     assert node is not None, "node is missing; `make test` as root installs it, or: apt-get install nodejs"
-    async with _running(node, "smsc_node.js", str(first_id)) as smsc:
+    async with _running(make, node, *command) as peer:
+        yield peer
+
+
+@asynccontextmanager
+async def node_smsc(first_id: int = 1) -> AsyncIterator[PeerSmsc]:
+    """The npm package `smpp` 0.5.1. Ids are upper-case hexadecimal from `first_id` on."""
+    async with node_peer(PeerSmsc, "smsc_node.js", str(first_id)) as smsc:
         yield smsc
 
 
 @asynccontextmanager
 async def smpp34_smsc(first_id: int = 1) -> AsyncIterator[PeerSmsc]:
     """The PyPI package `smpp34`. Ids are lower-case hexadecimal from `first_id` on."""
-    async with _running(sys.executable, "smsc_smpp34.py", str(first_id)) as smsc:
+    async with _running(PeerSmsc, sys.executable, "smsc_smpp34.py", str(first_id)) as smsc:
         yield smsc
 
 
 @asynccontextmanager
-async def _running(*command: str) -> AsyncIterator[PeerSmsc]:
+async def _running(make: Callable[[asyncio.subprocess.Process], Peer], *command: str) -> AsyncIterator[Peer]:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
@@ -153,15 +179,15 @@ async def _running(*command: str) -> AsyncIterator[PeerSmsc]:
         cwd=FOLDER,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
-    smsc = PeerSmsc(process)
+    peer = make(process)
     try:
         async with asyncio.timeout(30):
-            await smsc.started()
+            await peer.started()
     except BaseException:
         process.kill()
         await process.wait()
         raise
     try:
-        yield smsc
+        yield peer
     finally:
-        await smsc.stop()
+        await peer.stop()

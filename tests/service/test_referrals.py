@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from tests.conftest import ClockedBooks, FakeClock
@@ -24,7 +24,22 @@ BILL = Bill("lnbcrt1payme", "ab" * 32)
 def sell(tx: Tx, posted: int = 1509, referrer: str | None = "bob@example.org") -> Purchase:
     """A purchase that is done and paid, stored with its money."""
     account_id = account_of(tx, House.WALK_IN)
-    purchase = _purchase(account_id, posted, referrer)
+    purchase = Purchase(
+        id=0,
+        public_id=f"{posted:064x}",
+        account_id=account_id,
+        dialect="sms4sats",
+        kind=PurchaseKind.CODE,
+        state=PurchaseState.DONE,
+        price=posted,
+        created=1,
+        changed=1,
+        resolve=Resolve.SETTLE,
+        resolved=1,
+        posted=posted,
+        referrer=referrer,
+        paid=1,
+    )
     purchase.id = purchases.insert(tx, purchase)
     balances = ledger.locked(tx, [(account_id, SAT)])
     postings = [
@@ -34,45 +49,6 @@ def sell(tx: Tx, posted: int = 1509, referrer: str | None = "bob@example.org") -
         balances[account_id, SAT].apply(posting)
     ledger.save(tx, balances, postings)
     return purchase
-
-
-def _purchase(account_id: int, posted: int, referrer: str | None) -> Purchase:
-    return Purchase(
-        id=0,
-        public_id=f"{posted:064x}",
-        account_id=account_id,
-        dialect="sms4sats",
-        kind=PurchaseKind.CODE,
-        state=PurchaseState.DONE,
-        resolve=Resolve.SETTLE,
-        resolved=1,
-        price=posted,
-        held=0,
-        posted=posted,
-        prepaid=False,
-        payment_hash=None,
-        preimage=None,
-        payreq=None,
-        service="tg",
-        pool=2,
-        weeks=0,
-        handset=False,
-        carrier_id=None,
-        reference=None,
-        number=None,
-        code=None,
-        text=None,
-        message_id=None,
-        referrer=referrer,
-        endpoint_id=None,
-        created=1,
-        paid=1,
-        assigned=1,
-        changed=1,
-        due=None,
-        look=None,
-        verify=None,
-    )
 
 
 class Addresses:
@@ -235,22 +211,28 @@ def test_shares_and_waits() -> None:
     assert all(wait is not None and wait <= 12 * 3_600_000 for wait in waits[:-1])
 
 
+class Slow(Node):
+    """Somebody else goes on with the job while it pays, and then the payment fails."""
+
+    def __init__(self, clock: FakeClock, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._meanwhile = meanwhile
+
+    async def pay(self, payreq: str, max_fee: int, timeout: float) -> PaymentState:
+        del payreq, max_fee, timeout
+        self._clock.advance(2_000)
+        await self._meanwhile()
+        return PaymentState.FAILED
+
+
 async def test_who_lost_the_job_takes_nothing_back(
     books: ClockedBooks, payouts: Payouts, node: Node, clock: FakeClock
 ) -> None:
     """A payment takes longer than its claim holds; somebody else pays the same invoice meanwhile."""
     await books.write(lambda tx: owe(tx, sell(tx)))
-
-    class Slow(Node):
-        async def pay(self, payreq: str, max_fee: int, timeout: float) -> PaymentState:
-            del payreq, max_fee, timeout
-            clock.advance(2_000)
-            await work(books, payouts)
-            assert await state_of(books) is ReferralState.PAID
-            return PaymentState.FAILED
-
-    late = Payouts(books, Slow(), Addresses())  # type: ignore[arg-type]
-    await work(books, late)
+    slow = Slow(clock, lambda: work(books, payouts))
+    await work(books, Payouts(books, slow, Addresses()))  # type: ignore[arg-type]
     assert node.paid == [BILL.payreq]
     assert await state_of(books) is ReferralState.PAID
     assert await owed(books) == Balance(-150, 0, 0, 150)
@@ -260,14 +242,7 @@ async def test_who_lost_the_job_does_not_let_go_of_an_invoice_that_is_being_paid
     books: ClockedBooks, clock: FakeClock
 ) -> None:
     await books.write(lambda tx: owe(tx, sell(tx)))
-
-    class Slow(Node):
-        async def pay(self, payreq: str, max_fee: int, timeout: float) -> PaymentState:
-            del payreq, max_fee, timeout
-            clock.advance(2_000)
-            await books.write(lambda tx: jobs.claim(tx, JobKind.REFER, 10, 1000, "another"))
-            return PaymentState.FAILED
-
-    await work(books, Payouts(books, Slow(), Addresses()))  # type: ignore[arg-type]
+    slow = Slow(clock, lambda: books.write(lambda tx: jobs.claim(tx, JobKind.REFER, 10, 1000, "another")))
+    await work(books, Payouts(books, slow, Addresses()))  # type: ignore[arg-type]
     assert await state_of(books) is ReferralState.PAYING
     assert await owed(books) == Balance(-150, 0, 150, 0)

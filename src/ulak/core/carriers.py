@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TypeVar
 
+from ulak.core.carrier_words import known_only
 from ulak.core.doubts import OnUncertain
 from ulak.core.references import IdForm
 from ulak.core.tariffs import TARIFF, Tariff, tariff_of
@@ -131,7 +132,7 @@ def check_simulator(settings: Mapping[str, str]) -> None:
     if carries not in SIMULATORS:
         raise ValueError(f"carries must be sms, numbers or parcels, not {carries!r}")
     own, told = SIMULATORS[carries]
-    _known(settings, ("carries", *own), "a simulator", f" if it carries {carries}")
+    known_only(settings, ("carries", *own, *TERMS), "a simulator", f" if it carries {carries}")
     told(settings)
 
 
@@ -141,15 +142,8 @@ def check_manual(settings: Mapping[str, str]) -> None:
     Raises:
         ValueError: an unknown key, or a value that does not fit.
     """
-    _known(settings, TARIFF, "a manual carrier")
+    known_only(settings, (*TARIFF, *TERMS), "a manual carrier")
     tariff_of(settings, Tariff())
-
-
-def _known(settings: Mapping[str, str], own: Sequence[str], who: str, when: str = "") -> None:
-    known = (*own, *TERMS)
-    for key in settings:
-        if key not in known:
-            raise ValueError(f"{who} has no setting {key!r}{when}; it has {', '.join(known)}")
 
 
 def _choice(key: str, choices: type[Choice], value: str) -> Choice:

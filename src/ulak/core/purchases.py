@@ -83,34 +83,34 @@ class Purchase:
     dialect: str
     kind: PurchaseKind
     state: PurchaseState
-    resolve: Resolve
-    resolved: int | None
     price: int
-    held: int
-    posted: int
-    prepaid: bool
-    payment_hash: str | None
-    preimage: str | None
-    payreq: str | None
-    service: str
-    pool: int
-    weeks: int
-    handset: bool
-    carrier_id: int | None
-    reference: str | None
-    number: int | None
-    code: str | None
-    text: str | None
-    message_id: int | None
-    referrer: str | None
-    endpoint_id: int | None
     created: int
-    paid: int | None
-    assigned: int | None
     changed: int
-    due: int | None
-    look: int | None
-    verify: int | None
+    resolve: Resolve = Resolve.OPEN
+    resolved: int | None = None
+    held: int = 0
+    posted: int = 0
+    prepaid: bool = False
+    payment_hash: str | None = None
+    preimage: str | None = None
+    payreq: str | None = None
+    service: str = ""
+    pool: int = ANY
+    weeks: int = 0
+    handset: bool = False
+    carrier_id: int | None = None
+    reference: str | None = None
+    number: int | None = None
+    code: str | None = None
+    text: str | None = None
+    message_id: int | None = None
+    referrer: str | None = None
+    endpoint_id: int | None = None
+    paid: int | None = None
+    assigned: int | None = None
+    due: int | None = None
+    look: int | None = None
+    verify: int | None = None
     once: str | None = None
 
     @property

@@ -13,6 +13,9 @@ from ulak.store.engine import Row, Sql, Tx
 
 _FIELDS = [field.name for field in fields(Purchase)]
 _COLUMNS = ", ".join(f"purchase.{name}" for name in _FIELDS)
+_KIND, _STATE, _RESOLVE, _PREPAID, _HANDSET = map(
+    _FIELDS.index, ("kind", "state", "resolve", "prepaid", "handset")
+)
 _NAMES = [name for name in _FIELDS if name != "id"]
 _FOR_GOOD = {"public_id", "account_id", "dialect", "kind", "price", "prepaid", "payment_hash", "preimage"}
 _FOR_GOOD |= {"service", "weeks", "handset", "text", "referrer", "endpoint_id", "created", "once"}
@@ -296,6 +299,7 @@ _RESOLVES = {int(resolve): resolve for resolve in Resolve}
 
 def _read(row: Row) -> Purchase:
     values = list(row)
-    values[4:7] = _KINDS[row[4]], _STATES[row[5]], _RESOLVES[row[6]]
-    values[11], values[18] = bool(row[11]), bool(row[18])
+    values[_KIND], values[_STATE] = _KINDS[row[_KIND]], _STATES[row[_STATE]]
+    values[_RESOLVE] = _RESOLVES[row[_RESOLVE]]
+    values[_PREPAID], values[_HANDSET] = bool(row[_PREPAID]), bool(row[_HANDSET])
     return Purchase(*values)

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from ulak.core.errors import StoreUnavailable
 from ulak.core.ledger import SAT
 from ulak.core.purchases import Denied, Incoming, Purchase, Sold, Tariff, Wish
-from ulak.core.states import PurchaseKind, PurchaseState, Resolve
+from ulak.core.states import PurchaseKind, PurchaseState
 from ulak.dialects.door import Call, Reply
 from ulak.dialects.sms4sats.serve import Doors
 from ulak.service import accounts, credits
@@ -100,34 +100,19 @@ def bought(
         dialect="sms4sats",
         kind=kind,
         state=state,
-        resolve=Resolve.OPEN,
-        resolved=None,
         price=1500,
-        held=0,
-        posted=0,
-        prepaid=False,
-        payment_hash=None,
-        preimage=None,
+        created=SENT - 60_000,
+        changed=SENT,
         payreq=PAYREQ,
         service="dr" if kind in (PurchaseKind.CODE, PurchaseKind.RENTAL) else "",
         pool=22,
         weeks=2 if kind is PurchaseKind.RENTAL else 0,
-        handset=False,
         carrier_id=1 if has_number else None,
         reference="1125699791" if has_number else None,
         number=12345678901 if has_number else None,
         code="48010" if has_number and kind is PurchaseKind.CODE else None,
-        text=None,
-        message_id=None,
-        referrer=None,
-        endpoint_id=None,
-        created=SENT - 60_000,
         paid=None if unpaid else SENT - 30_000,
         assigned=SENT - 20_000 if has_number else None,
-        changed=SENT,
-        due=None,
-        look=None,
-        verify=None,
     )
     return replace(row, **other)
 

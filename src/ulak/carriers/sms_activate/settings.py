@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from ulak.core.carrier_words import SECONDS, address, apikey_of, known_only, needed, number
 from ulak.core.carriers import TERMS
 
 HANDLER = "/stubs/handler_api.php"
@@ -20,7 +21,8 @@ EVERY = 3.0
 
 KEYS = ("url", "apikey", "operator", "ref", "max_price", "order_prefix", "handsets", "every", "timeout")
 
-_VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
+_WHO = "a supplier of numbers"
+_LIMITS = (0.1, 60)
 _WORD = re.compile(r"[A-Za-z0-9_.,-]{1,100}")
 _PRICE = re.compile(r"[0-9]{1,7}(\.[0-9]{1,4})?")
 
@@ -51,42 +53,25 @@ def check_settings(words: Mapping[str, str]) -> Supplier:
         ValueError: an unknown key, a missing one, or a value that cannot be. A sentence for people, in which
             no secret stands.
     """
-    for key in words:
-        if key not in KEYS and key not in TERMS:
-            known = ", ".join((*KEYS, *TERMS))
-            raise ValueError(f"a supplier of numbers has no setting {key!r}; it has {known}")
-    for key in ("url", "apikey"):
-        if not words.get(key):
-            raise ValueError(f"a supplier of numbers needs the setting {key}")
-    if not _VISIBLE.fullmatch(words["apikey"]):
-        raise ValueError("apikey must be at most 255 plain characters without blanks")
+    known_only(words, (*KEYS, *TERMS), _WHO)
+    needed(words, ("url",), _WHO)
+    key = apikey_of(words, _WHO)
     return Supplier(
         _url(words["url"]),
-        words["apikey"],
+        key,
         operator=_word(words, "operator"),
         ref=_word(words, "ref"),
         max_price=_price(words.get("max_price", "")),
         order_prefix=_word(words, "order_prefix"),
         handsets=_yes(words, "handsets"),
-        every=_seconds("every", words.get("every", str(EVERY))),
-        timeout=_seconds("timeout", words.get("timeout", str(TIMEOUT))),
+        every=number("every", words.get("every", str(EVERY)), *_LIMITS, SECONDS),
+        timeout=number("timeout", words.get("timeout", str(TIMEOUT)), *_LIMITS, SECONDS),
     )
 
 
 def _url(value: str) -> str:
-    sentence = f"url must be like https://numbers.example{HANDLER}, not {value!r}"
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        raise ValueError(sentence) from None
-    if parts.username is not None or parts.password is not None or parts.query:
-        raise ValueError(
-            "url must hold no user, no password and no query; the account's key goes into apikey"
-        )
-    if not usable or not _VISIBLE.fullmatch(value) or parts.fragment:
-        raise ValueError(sentence)
-    return value if parts.path.strip("/") else value.rstrip("/") + HANDLER
+    found = address(value, f"https://numbers.example{HANDLER}")
+    return found if urlsplit(found).path else found + HANDLER
 
 
 def _word(words: Mapping[str, str], key: str) -> str:
@@ -107,13 +92,3 @@ def _yes(words: Mapping[str, str], key: str) -> bool:
     if value not in ("yes", "no"):
         raise ValueError(f"{key} must be yes or no, not {value!r}")
     return value == "yes"
-
-
-def _seconds(key: str, value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 60:
-        raise ValueError(f"{key} must be a number of seconds from 0.1 to 60, not {value!r}")
-    return seconds

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
+from ulak.core.carrier_words import SECONDS, address, apikey_of, known_only, needed, number
 from ulak.core.carriers import TERMS
 from ulak.core.tariffs import TARIFF, Tariff, tariff_of
 
@@ -24,7 +24,7 @@ HOOK = ("hook_secret", "hook_key")
 
 KEYS = ("url", "apikey", "preference", "provider_id", "timeout", *TARIFF, *HOOK)
 
-_VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
+_WHO = "a ComToHome account"
 _SECRET = re.compile(r"[A-Za-z0-9_.~-]{16,200}")
 _HOOK_KEY = re.compile(r"whsec_[A-Za-z0-9+/]{32,120}={0,2}")
 
@@ -49,23 +49,17 @@ def check_settings(words: Mapping[str, str]) -> Upstream:
         ValueError: an unknown key, a missing one, or a value that cannot be. A sentence for people, in which
             no secret stands.
     """
-    for key in words:
-        if key not in KEYS and key not in TERMS:
-            known = ", ".join((*KEYS, *TERMS))
-            raise ValueError(f"a ComToHome account has no setting {key!r}; it has {known}")
-    for key in ("url", "apikey"):
-        if not words.get(key):
-            raise ValueError(f"a ComToHome account needs the setting {key}")
-    if not _VISIBLE.fullmatch(words["apikey"]):
-        raise ValueError("apikey must be at most 255 plain characters without blanks")
+    known_only(words, (*KEYS, *TERMS), _WHO)
+    needed(words, ("url",), _WHO)
+    key = apikey_of(words, _WHO)
     _check_hook(words)
     preference, provider_id = _choice(words.get("preference"), words.get("provider_id"))
     return Upstream(
         _url(words["url"]),
-        words["apikey"],
+        key,
         preference,
         provider_id,
-        _seconds(words.get("timeout", str(TIMEOUT))),
+        number("timeout", words.get("timeout", str(TIMEOUT)), 0.1, 600, SECONDS),
         tariff_of(words, Tariff()),
     )
 
@@ -83,17 +77,7 @@ def _check_hook(words: Mapping[str, str]) -> None:
 
 
 def _url(value: str) -> str:
-    sentence = f"url must be like https://parcels.example{API}, not {value!r}"
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        raise ValueError(sentence) from None
-    if not usable or not _VISIBLE.fullmatch(value) or parts.query or parts.fragment:
-        raise ValueError(sentence)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("url must hold no user and no password; the account's key goes into apikey")
-    base = value.rstrip("/")
+    base = address(value, f"https://parcels.example{API}")
     return base if base.endswith(API) else base + API
 
 
@@ -106,13 +90,3 @@ def _choice(preference: str | None, provider: str | None) -> tuple[int, int | No
     if (int(chosen) == GIVEN) != (provider is not None):
         raise ValueError("preference 0 goes together with provider_id, and 1 without it")
     return int(chosen), int(provider) if provider is not None else None
-
-
-def _seconds(value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 600:
-        raise ValueError(f"timeout must be a number of seconds from 0.1 to 600, not {value!r}")
-    return seconds

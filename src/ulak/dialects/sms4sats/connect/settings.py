@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
+from ulak.core.carrier_words import SECONDS, address, apikey_of, known_only, number
 from ulak.core.carriers import TERMS
 
 URL = "https://api2.sms4sats.com"
@@ -27,7 +27,6 @@ COMMON = ("url", "apikey", "carries", "rate", "timeout", "order_prefix")
 OWN = {NUMBERS: (*COMMON, "max_price"), SMS: (*COMMON, "window")}
 """The settings of each use of an account."""
 
-_VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -60,56 +59,24 @@ def check_settings(words: Mapping[str, str]) -> Upstream:
     carries = words.get("carries", NUMBERS)
     if carries not in OWN:
         raise ValueError(f"carries must be numbers or sms, not {carries!r}")
-    known = (*OWN[carries], *TERMS)
-    for key in words:
-        if key not in known:
-            have = ", ".join(known)
-            raise ValueError(f"an sms4sats account for {carries} has no setting {key!r}; it has {have}")
-    if not words.get("apikey"):
-        raise ValueError("an sms4sats account needs the setting apikey")
-    if not _VISIBLE.fullmatch(words["apikey"]):
-        raise ValueError("apikey must be at most 255 plain characters without blanks")
+    known_only(words, (*OWN[carries], *TERMS), f"an sms4sats account for {carries}")
+    key = apikey_of(words, "an sms4sats account")
     return Upstream(
-        _url(words.get("url", URL)),
-        words["apikey"],
+        address(words.get("url", URL), URL),
+        key,
         carries,
-        _amount(words, "rate", RATE, 0, 10_000),
-        _amount(words, "timeout", TIMEOUT, 0.1, 600),
+        number("rate", words.get("rate", str(RATE)), 0, 10_000),
+        number("timeout", words.get("timeout", str(TIMEOUT)), 0.1, 600, SECONDS),
         _prefix(words.get("order_prefix", "")),
         _whole(words, "max_price", 0, 10**12),
         max(1, _whole(words, "window", WINDOW, 10_000)),
     )
 
 
-def _url(value: str) -> str:
-    sentence = f"url must be like {URL}, not {value!r}"
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        raise ValueError(sentence) from None
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("url must hold no user and no password; the account's key goes into apikey")
-    if not usable or not _VISIBLE.fullmatch(value) or parts.query or parts.fragment:
-        raise ValueError(sentence)
-    return value.rstrip("/")
-
-
 def _prefix(value: str) -> str:
     if value and not _PREFIX.fullmatch(value):
         raise ValueError(f"order_prefix must be at most 64 letters, digits and ._- only, not {value!r}")
     return value
-
-
-def _amount(words: Mapping[str, str], key: str, default: float, low: float, high: float) -> float:
-    value = words.get(key, str(default))
-    try:
-        amount = float(value)
-    except ValueError:
-        amount = -1.0
-    if not low <= amount <= high:
-        raise ValueError(f"{key} must be a number from {low:g} to {high:g}, not {value!r}")
-    return amount
 
 
 def _whole(words: Mapping[str, str], key: str, default: int, high: int) -> int:
