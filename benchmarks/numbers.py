@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from typing import Any
 
 from benchmarks.fill_purchases import PUBLIC_ID, fill
-from benchmarks.machine import Meter, rss_of
-from benchmarks.rig import Bench, Figure, Helper, Ulak, http_ceiling
+from benchmarks.machine import Meter
+from benchmarks.rig import Bench, Figure, Ulak
+from benchmarks.volleys import Question, compare
 from ulak.core.states import PurchaseState
-
-CONNECTIONS = 16
-FEW, MANY = 10_000, 1_000_000
-POLLS = 30_000
-"""Requests of one volley."""
 
 WAITING = 10_000
 WATCHED = 60.0
@@ -23,63 +17,21 @@ WATCHED = 60.0
 RATE = "9999999"
 """Requests a second that an address may make: the default of 20 would be what is measured."""
 
-_STATUS = "/orderstatus?orderId=" + PUBLIC_ID
+_STATUS = Question(
+    group="numbers",
+    name="orderstatus",
+    noun="poll",
+    path="/orderstatus?orderId=" + PUBLIC_ID,
+    fill=fill,
+    options={"number_rate": RATE, "funding": "memory"},
+)
 
 
 def run(bench: Bench) -> None:
     """Poll among few and among many, in turn; then wait."""
     bench.note(f"the limit of 20 requests a second and address is raised to {RATE} (ULAK_NUMBER_RATE)")
-    _polls(bench)
+    compare(bench, _STATUS)
     _waiting(bench)
-
-
-def _polls(bench: Bench) -> None:
-    many = MANY // 20 if bench.quick else MANY
-    few_home, many_home = bench.home("few"), bench.home("many")
-    fill(few_home, FEW)
-    fill(many_home, many)
-    bench.note(f"stored: {FEW:,} and {many:,} orders; {CONNECTIONS} connections")
-    options = {"number_rate": RATE, "funding": "memory"}
-    with Helper("load") as load, Ulak(few_home, **options) as few, Ulak(many_home, **options) as lots:
-        for ulak, spread in ((few, FEW), (lots, many)):
-            _volley(load, ulak, spread, 5_000)
-        costs: tuple[list[float], list[float]] = [], []
-        slowest: list[float] = []
-        rounds = 2 if bench.quick else 4
-        grown_from = rss_of(lots.pid)
-        with bench.spied(lots, "numbers-poll"):
-            for turn in range(rounds):
-                sides = ((0, few, FEW), (1, lots, many))
-                for which, ulak, spread in sides if turn % 2 else reversed(sides):
-                    cost, answer = _volley(load, ulak, spread, POLLS, first=turn * POLLS)
-                    costs[which].append(cost)
-                    if which:
-                        slowest.append(answer["p99_ms"])
-        grown = rss_of(lots.pid) - grown_from
-    among_few, among_many = map(statistics.median, costs)
-    bench.note(
-        f"CPU µs a poll: {among_few * 1e6:.0f} among {FEW:,}, {among_many * 1e6:.0f} among {many:,}"
-        f" (medians of {rounds} volleys of {POLLS:,})"
-    )
-    bench.add(Figure("numbers: orderstatus", 1 / among_many, "requests/s a core", at_least=3_000))
-    bench.add(Figure("numbers: answer after, p99", max(slowest), "ms"))
-    bench.add(Figure("numbers: cost among many beside few", among_many / among_few, "x", at_most=1.5))
-    bench.add(Figure(f"numbers: grown over {rounds * POLLS:,} polls", grown, "MiB", at_most=16))
-    http_ceiling(bench, "numbers", CONNECTIONS)
-
-
-def _volley(
-    load: Helper, ulak: Ulak, spread: int, count: int, first: int = 0
-) -> tuple[float, dict[str, Any]]:
-    """CPU seconds of the server for one poll, and what the client saw."""
-    meter = Meter(ulak=ulak.pid)
-    answer = load.ask(
-        port=ulak.port, path=_STATUS, spread=spread, connections=CONNECTIONS, count=count, first=first
-    )
-    usage = meter.read()
-    if answer["refused"]:
-        raise SystemExit(f"orderstatus: {answer['first_refusal']}")
-    return usage.cpu["ulak"] / count, answer
 
 
 def _waiting(bench: Bench) -> None:

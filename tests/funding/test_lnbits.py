@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
-from tests.peers.lnbits_stub import ADMIN_KEY, INVOICE_KEY, LnbitsStub
+from tests.peers.lnbits_stub import INVOICE_KEY, LnbitsStub, Payment
 from tests.peers.nwc_wallet import invoice_text
 
 from ulak.core.funding import (
@@ -18,7 +18,6 @@ from ulak.core.funding import (
     FundingDown,
     InvoiceNews,
     InvoiceState,
-    PaymentState,
 )
 from ulak.funding.invoices import MEMO_MAX
 from ulak.funding.lnbits import LnbitsFunding
@@ -48,12 +47,7 @@ async def outbound() -> AsyncIterator[Outbound]:
 
 @pytest.fixture
 def funding(server: LnbitsStub, outbound: Outbound) -> LnbitsFunding:
-    return LnbitsFunding(server.url, INVOICE_KEY, outbound, clock, "regtest", every=0.05)
-
-
-@pytest.fixture
-def payer(server: LnbitsStub, outbound: Outbound) -> LnbitsFunding:
-    return LnbitsFunding(server.url + "/", ADMIN_KEY, outbound, clock, "regtest", pays=True)
+    return LnbitsFunding(server.url + "/", INVOICE_KEY, outbound, clock, "regtest", every=0.05)
 
 
 # Invoices.
@@ -187,12 +181,11 @@ async def test_another_address_of_the_same_server_is_no_lnbits(
 
 
 async def test_a_server_that_is_away(outbound: Outbound) -> None:
-    away = LnbitsFunding("http://127.0.0.1:1", ADMIN_KEY, outbound, clock, pays=True)
+    away = LnbitsFunding("http://127.0.0.1:1", INVOICE_KEY, outbound, clock)
     asks: list[Callable[[], Awaitable[object]]] = [
         away.health,
         lambda: away.look_up(HASH),
         lambda: away.create_plain(10, "", 600),
-        lambda: away.pay(invoice_text(HASH, 1_000), 10, 5.0),
     ]
     for ask in asks:
         with pytest.raises(FundingDown, match="no connection"):
@@ -214,47 +207,14 @@ async def test_what_is_no_key(outbound: Outbound) -> None:
         LnbitsFunding("https://lnbits.example.org", "a\r\nb", outbound, clock)
 
 
-# Payments of ours.
-
-
-async def test_an_invoice_is_paid_once(payer: LnbitsFunding, server: LnbitsStub) -> None:
-    payreq = invoice_text(HASH, 1_000)
-    assert await payer.look_up_payment(HASH) is PaymentState.UNKNOWN
-    assert await payer.pay(payreq, 10, 5.0) is PaymentState.PAID
-    assert await payer.pay(payreq, 10, 5.0) is PaymentState.PAID
-    assert server.asked.count("POST /api/v1/payments") == 1
-    assert await payer.look_up(HASH) == UNKNOWN, "what we paid is no invoice of ours"
-
-
-async def test_a_payment_under_way_is_not_begun_again(payer: LnbitsFunding, server: LnbitsStub) -> None:
-    server.pay_status = "pending"
-    payreq = invoice_text(HASH, 1_000)
-    assert await payer.pay(payreq, 10, 5.0) is PaymentState.UNDER_WAY
-    assert await payer.pay(payreq, 10, 5.0) is PaymentState.UNDER_WAY
-    assert server.asked.count("POST /api/v1/payments") == 1
-    server.rows[HASH.hex()].status = "failed"
-    assert await payer.look_up_payment(HASH) is PaymentState.FAILED
-
-
-@pytest.mark.parametrize(("status", "state"), [("failed", PaymentState.FAILED), ("", PaymentState.UNDER_WAY)])
-async def test_a_payment_that_is_answered_with_an_error(
-    payer: LnbitsFunding, server: LnbitsStub, status: str, state: PaymentState
-) -> None:
-    server.pay_status = status
-    assert await payer.pay(invoice_text(HASH, 1_000), 10, 5.0) is state
-
-
-async def test_an_invoice_key_cannot_pay(
-    funding: LnbitsFunding, server: LnbitsStub, outbound: Outbound
-) -> None:
-    claims = LnbitsFunding(server.url, INVOICE_KEY, outbound, clock, pays=True)
-    for one in (funding, claims):
-        with pytest.raises(CannotDo):
-            await one.pay(invoice_text(HASH, 1_000), 10, 5.0)
-
-
-async def test_only_an_invoice_with_an_amount_is_paid(payer: LnbitsFunding, server: LnbitsStub) -> None:
-    for payreq in (invoice_text(HASH, None), "lnbcrt1nothing"):
-        with pytest.raises(CannotDo):
-            await payer.pay(payreq, 10, 5.0)
+async def test_an_invoice_key_cannot_pay(funding: LnbitsFunding, server: LnbitsStub) -> None:
+    with pytest.raises(CannotDo):
+        await funding.pay(invoice_text(HASH, 1_000), 10, 5.0)
+    with pytest.raises(CannotDo):
+        await funding.look_up_payment(HASH)
     assert server.asked == []
+
+
+async def test_what_the_wallet_paid_is_no_invoice_of_ours(funding: LnbitsFunding, server: LnbitsStub) -> None:
+    server.rows[HASH.hex()] = Payment(invoice_text(HASH, 1_000), -1_000, "success")
+    assert await funding.look_up(HASH) == UNKNOWN

@@ -63,8 +63,21 @@ class Relay:
         self.url = str(await self._relay.url())
         self.port = int(self.url.rpartition(":")[2])
 
-    def stop(self) -> None:
-        self._relay.shutdown()
+    async def stop(self) -> None:
+        """It hears that only while it waits for clients, so it is told until nobody gets in any more."""
+        async with asyncio.timeout(10):
+            self._relay.shutdown()
+            while await self._lets_in():
+                await asyncio.sleep(0.01)
+                self._relay.shutdown()
+
+    async def _lets_in(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
 
 @pytest_asyncio.fixture
@@ -72,7 +85,7 @@ async def relay() -> AsyncIterator[Relay]:
     running = Relay()
     await running.start()
     yield running
-    running.stop()
+    await running.stop()
 
 
 @pytest_asyncio.fixture
@@ -278,7 +291,7 @@ async def test_the_relay_goes_and_comes_back_while_a_payment_is_held(
     funding.follow(HASH)
     watched = funding.watch()
     assert await first_of(watched) == HASH
-    relay.stop()
+    await relay.stop()
     assert await down(lambda: funding.look_up(HASH))
     assert await down(lambda: funding.settle(PREIMAGE))
     await relay.start()
@@ -295,14 +308,14 @@ async def test_the_watch_ends_with_the_relay(funding: NwcFunding, wallet: NwcWal
     news = asyncio.ensure_future(first_of(funding.watch()))
     while "lookup_invoice" not in wallet.asked:
         await asyncio.sleep(0.01)
-    relay.stop()
+    await relay.stop()
     with pytest.raises(FundingDown):
         await news
 
 
 async def test_after_a_failure_nobody_hurries_back(wallet: NwcWallet, relay: Relay) -> None:
     async with client(wallet.uri, line={"connect": 2.0, "pauses": (3600.0,)}) as funding:
-        relay.stop()
+        await relay.stop()
         assert "no connection" in await down(funding.health)
         assert await down(funding.health) == "there was no relay a moment ago"
 
@@ -334,7 +347,7 @@ async def test_a_relay_that_wants_to_know_who_asks() -> None:
     stranger = NwcWallet(strict.url)
     async with client(stranger.uri) as funding:
         assert "knows nothing" in await down(funding.health)
-    strict.stop()
+    await strict.stop()
 
 
 async def test_a_relay_that_refuses_a_request() -> None:
@@ -345,7 +358,7 @@ async def test_a_relay_that_refuses_a_request() -> None:
         for _ in range(4):
             said = await down(lambda: funding.look_up(HASH))
         assert "the relay refused the request: rate-limited" in said
-    busy.stop()
+    await busy.stop()
 
 
 @pytest.mark.parametrize(

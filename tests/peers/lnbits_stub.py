@@ -1,4 +1,4 @@
-"""LNbits as far as plain invoices and payments go: answers and failures as version 1.6.2 gave them.
+"""LNbits as far as plain invoices go: answers and failures as version 1.6.2 gave them.
 
 Two wallets: the one under test, and a payer who is only a method. Amounts are told in thousandths of a sat.
 """
@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-import bolt11
 from aiohttp import web
 from tests.peers.nwc_wallet import invoice_text
 
-INVOICE_KEY, ADMIN_KEY = "1" * 32, "a" * 32
+INVOICE_KEY = "1" * 32
 
 
 @dataclass
@@ -36,13 +35,11 @@ class LnbitsStub:
     """A server with one wallet; an asynchronous context manager.
 
     `spoil` replaces the invoice that would be given. `fails` is a status with which everything is answered.
-    `pay_status` is how a payment is answered: success, pending or failed (520), or '' for an error that
-    leaves it open. `asked` holds method and path of each request.
+    `asked` holds method and path of each request.
     """
 
     spoil: str | None = None
     fails: int = 0
-    pay_status: str = "success"
     rows: dict[str, Payment] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     url: str = ""
@@ -83,16 +80,16 @@ class LnbitsStub:
         return answer
 
     async def _wallet(self, request: web.Request) -> web.Response:
-        if request.headers.get("X-Api-Key") not in (INVOICE_KEY, ADMIN_KEY):
+        if request.headers.get("X-Api-Key") != INVOICE_KEY:
             return web.json_response({"detail": "Wallet not found."}, status=404)
         return web.json_response({"name": "merchant", "balance": 0})
 
     async def _post(self, request: web.Request) -> web.Response:
         key, asked = request.headers.get("X-Api-Key"), await request.json()
-        if key not in (INVOICE_KEY, ADMIN_KEY):
+        if key != INVOICE_KEY:
             return web.json_response({"detail": "Wallet not found."}, status=404)
         if asked["out"]:
-            return self._pay(asked) if key == ADMIN_KEY else web.json_response({"detail": "no"}, status=403)
+            return web.json_response({"detail": "no"}, status=403)
         if asked["amount"] <= 0:
             return web.json_response({"detail": "Amountless invoices not supported."}, status=520)
         payment_hash = hashlib.sha256(secrets.token_bytes(32)).digest()
@@ -101,25 +98,13 @@ class LnbitsStub:
         self.rows[payment_hash.hex()] = row = Payment(payreq, msat)
         return web.json_response(row.told() | {"payment_hash": payment_hash.hex()}, status=201)
 
-    def _pay(self, asked: dict[str, Any]) -> web.Response:
-        terms = bolt11.decode(asked["bolt11"])
-        if terms.payment_hash in self.rows:
-            detail = {"detail": "Internal invoice already paid.", "status": "failed"}
-            return web.json_response(detail, status=520)
-        if self.pay_status in ("success", "pending"):
-            row = Payment(asked["bolt11"], -int(terms.amount_msat or 0), self.pay_status)
-            self.rows[terms.payment_hash] = row
-            return web.json_response(row.told(), status=201)
-        said = {"detail": "Payment failed.", "status": self.pay_status or "pending"}
-        return web.json_response(said, status=520)
-
     async def _payment(self, request: web.Request) -> web.Response:
         row = self.rows.get(request.match_info["hash"])
         if row is None:
             return web.json_response({"detail": "Payment does not exist."}, status=404)
         paid = row.status == "success"
         said: dict[str, object] = {"paid": paid, "preimage": "00" * 32 if paid else None}
-        if request.headers.get("X-Api-Key") in (INVOICE_KEY, ADMIN_KEY):
+        if request.headers.get("X-Api-Key") == INVOICE_KEY:
             said["details"] = row.told()
             if not paid:
                 said["status"] = row.status

@@ -1,7 +1,7 @@
 """What a Lightning invoice says (BOLT 11), read with the library `bolt11` and checked further.
 
-The library takes 5 to 25 ms for an invoice, all of it Python; whoever is on an event loop uses the functions
-that end in `_aside`.
+The library takes milliseconds for an invoice, all of it Python; whoever is on an event loop uses the
+functions that end in `_aside`.
 """
 
 from __future__ import annotations

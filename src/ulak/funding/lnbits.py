@@ -1,14 +1,12 @@
-"""A wallet of an LNbits server: plain invoices, and with its admin key payments.
+"""A wallet of an LNbits server: plain invoices.
 
 LNbits cannot tell whether a payment is held, and settles at once what another wallet of the same server pays,
 so it is not asked to hold. An invoice there cannot be taken back either: it ends when its time is over, and
 what is paid until then is taken. So `cancel` of one that can still be paid is something it cannot do; whoever
-needs it gone waits, and looks again. A limit for the fee of a payment cannot be told: the server's own
-settings hold.
+needs it gone waits, and looks again.
 
 Learnt from LNbits 1.6.2: amounts are given in sats and told in thousandths, negative for payments of ours;
-without a good key an invoice is told without its details; a payment that is not done within seconds is
-`pending`, and what went wrong with one is 520 with a status of its own.
+without a good key an invoice is told without its details.
 """
 
 from __future__ import annotations
@@ -29,24 +27,18 @@ from ulak.core.funding import (
     PaymentState,
 )
 from ulak.core.times import Clock
-from ulak.funding.invoices import MSAT, check_plain_aside, read_aside, read_to_pay, trimmed
+from ulak.funding.invoices import MSAT, check_plain_aside, read_aside, trimmed
 from ulak.funding.nostr import plain
 from ulak.funding.polling import EVERY, LATE, Poller
 from ulak.outbound import Answer, Outbound, OutboundError
 
 PATIENCE = 15.0
-"""Seconds until the server has answered; a payment has its own."""
+"""Seconds until the server has answered."""
 
 EXPIRIES_KEPT = 10_000
 """Invoices of which the end is remembered, so that each is decoded once."""
 
 _PAYMENTS = "/api/v1/payments"
-_STATES = {
-    "success": PaymentState.PAID,
-    "pending": PaymentState.UNDER_WAY,
-    "failed": PaymentState.FAILED,
-}
-_KEY_REFUSED = (401, 403)
 
 
 class LnbitsFunding:
@@ -60,11 +52,10 @@ class LnbitsFunding:
         clock: Clock,
         network: str | None = None,
         *,
-        pays: bool = False,
         every: float = EVERY,
         patience: float = PATIENCE,
     ) -> None:
-        """`url` is the server's; `key` the wallet's invoice key, or its admin key if it is to pay (`pays`).
+        """`url` is the server's, `key` the wallet's invoice key.
 
         The clock is the machine's, for the wallet lives by it. `network` is what invoices must be of, None
         for any; `every` and `patience` are seconds. `outbound` is not closed here.
@@ -79,7 +70,6 @@ class LnbitsFunding:
         self._outbound = outbound
         self._clock = clock
         self._network = network
-        self._pays = pays
         self._patience = patience
         self._poller = Poller(self.look_up, every)
         self._expiries: dict[bytes, int] = {}
@@ -87,7 +77,7 @@ class LnbitsFunding:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do."""
-        return frozenset((Capability.PLAIN, Capability.PAY) if self._pays else (Capability.PLAIN,))
+        return frozenset((Capability.PLAIN,))
 
     async def create_hold(self, payment_hash: bytes, amount: int, memo: str, expiry: int) -> Invoice:
         """Never: whether it is held could not be seen."""
@@ -141,44 +131,14 @@ class LnbitsFunding:
         self._poller.follow(payment_hash)
 
     async def pay(self, payreq: str, max_fee: int, timeout: float) -> PaymentState:
-        """Pay an invoice. LNbits takes no limit for the fee with it: `max_fee` cannot be told."""
-        del max_fee
-        if not self._pays:
-            raise CannotDo("an invoice key cannot pay")
-        terms = await read_to_pay(payreq, self._network)
-        known = await self.look_up_payment(terms.payment_hash)
-        if known in (PaymentState.PAID, PaymentState.UNDER_WAY):
-            return known
-        try:
-            answer = await self._request("POST", _PAYMENTS, {"out": True, "bolt11": payreq}, timeout)
-        except OutboundError as error:
-            if error.sent:
-                return PaymentState.UNDER_WAY
-            raise FundingDown(f"LNbits: {error}") from None
-        return await self._outcome(answer, terms.payment_hash)
-
-    async def _outcome(self, answer: Answer, payment_hash: bytes) -> PaymentState:
-        """What an answer says about a payment. A failure counts only if the server knows of no other end."""
-        said = _read(answer)
-        if answer.status in (200, 201):
-            return _STATES.get(str(said.get("status")), PaymentState.UNDER_WAY)
-        if answer.status in _KEY_REFUSED:
-            raise CannotDo("LNbits does not let this key pay")
-        known = await self.look_up_payment(payment_hash)
-        if known is not PaymentState.UNKNOWN:
-            return known
-        if said.get("status") == "failed" or answer.status in (400, 422):
-            return PaymentState.FAILED
-        return PaymentState.UNDER_WAY
+        """Never: an invoice key cannot pay."""
+        del payreq, max_fee, timeout
+        raise CannotDo("an invoice key of LNbits cannot pay")
 
     async def look_up_payment(self, payment_hash: bytes) -> PaymentState:
-        """What became of a payment of ours."""
-        known = await self._known(payment_hash)
-        if known is None or _msat(known) >= 0:
-            return PaymentState.UNKNOWN
-        if known.get("paid") is True:
-            return PaymentState.PAID
-        return PaymentState.FAILED if known.get("status") == "failed" else PaymentState.UNDER_WAY
+        """Never: there are none."""
+        del payment_hash
+        raise CannotDo("an invoice key of LNbits cannot pay")
 
     async def health(self) -> str:
         """The name of the wallet."""
@@ -222,18 +182,18 @@ class LnbitsFunding:
         return expires + LATE < self._clock()
 
     async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
+        content = None if body is None else msgspec.json.encode(body)
         try:
-            return await self._request(method, path, body, self._patience)
+            return await self._outbound.request(
+                method,
+                self._url + path,
+                headers=self._headers,
+                body=content,
+                timeout=self._patience,
+                guard=False,
+            )
         except OutboundError as error:
             raise FundingDown(f"LNbits: {error}") from None
-
-    async def _request(
-        self, method: str, path: str, body: Mapping[str, object] | None, timeout: float
-    ) -> Answer:
-        content = None if body is None else msgspec.json.encode(body)
-        return await self._outbound.request(
-            method, self._url + path, headers=self._headers, body=content, timeout=timeout, guard=False
-        )
 
 
 def _checked_url(url: str) -> str:

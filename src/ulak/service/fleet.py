@@ -56,6 +56,10 @@ class Ways(Generic[Way]):
         await _hang_up(changed)
         return found
 
+    async def names(self, rows: Iterable[Carrier]) -> list[str]:
+        """The names of those of these configured carriers that are of this sort."""
+        return [contact.row.name for contact in (await self.of(rows)).values()]
+
     def _made(self, row: Carrier) -> Way | None:
         """The way to a carrier. One that cannot be made must not take the others along."""
         try:

@@ -92,8 +92,7 @@ class Numbers:
 
     async def names(self) -> list[str]:
         """The sources of numbers that there are."""
-        rows = await self._books.read(carrier_service.active)
-        return [courier.row.name for courier in (await self._fleet.of(rows)).values()]
+        return await self._fleet.names(await self._books.read(carrier_service.active))
 
     async def close(self) -> None:
         """Hang up everywhere."""

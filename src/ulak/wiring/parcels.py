@@ -86,8 +86,7 @@ class Parcels:
 
     async def names(self) -> list[str]:
         """The parcel carriers that there are."""
-        rows = await self._books.read(carrier_service.active)
-        return [courier.row.name for courier in (await self._fleet.of(rows)).values()]
+        return await self._fleet.names(await self._books.read(carrier_service.active))
 
     async def close(self) -> None:
         """Hang up everywhere."""
