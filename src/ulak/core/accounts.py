@@ -62,6 +62,12 @@ def _switch(text: str) -> str:
     return text
 
 
+def _spelling(text: str) -> str:
+    if text not in ("string", "int"):
+        raise ValueError("must be string or int")
+    return text
+
+
 def _digits(text: str) -> str:
     if text and not re.fullmatch(r"[0-9]{1,12}", text):
         raise ValueError("must be 1 to 12 digits, or empty")
@@ -85,6 +91,10 @@ SETTINGS: dict[str, Setting] = {
     "iys_subscription": Setting("the account subscribes to the consent registry", "off", _switch),
     "strict_schedule": Setting("refuse a send time that has seconds (off: send at once)", "on", _switch),
     "strict_iys": Setting("refuse an order that does not choose about consent", "off", _switch),
+    "legacy_login": Setting("a mobile number and password may stand for key and hash", "off", _switch),
+    "report_order_id": Setting("the id of an order in get-report: string or int", "string", _spelling),
+    "contacts": Setting("the account may use contacts and groups", "off", _switch),
+    "inbox": Setting("the account may ask for the SMS that came in", "off", _switch),
     "can_create_cn22": _right("make CN22 customs forms"),
     "can_create_cn23": _right("make CN23 customs forms"),
     "can_create_proforma_invoice": _right("make proforma invoices"),

@@ -24,10 +24,10 @@ from sqlalchemy import (
     text,
 )
 
-from ulak.store import purchase_tables
+from ulak.store import people_tables, purchase_tables
 from ulak.store.columns import Id, metadata
 
-__all__ = ["metadata", "purchase_tables"]
+__all__ = ["metadata", "people_tables", "purchase_tables"]
 
 setting = Table(
     "setting",
@@ -54,6 +54,8 @@ account = Table(
     Column("settings", Text, nullable=False),
     Column("next_number", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
+    # What callbacks call the account's next message; wraps below 2^31.
+    Column("next_message", BigInteger, nullable=False, server_default="1"),
 )
 
 credential = Table(
@@ -153,6 +155,12 @@ sms_order = Table(
     # Messages up to `opened` may have been handed to the carrier; up to `settled` all had an outcome.
     Column("opened", BigInteger, nullable=False),
     Column("settled", BigInteger, nullable=False),
+    # What callbacks call its first message.
+    Column("first_message", BigInteger, nullable=False, server_default="0"),
+    # Of messages up to this one callbacks were queued that they were accepted, where anybody is told.
+    Column("announced", BigInteger, nullable=False, server_default="0"),
+    # core.consents.Audience whose consent it needs; 0: it needs none.
+    Column("audience", SmallInteger, nullable=False, server_default="0"),
     UniqueConstraint("account_id", "number"),
     Index("ix_sms_order_account_submitted", "account_id", "submitted"),
     Index(

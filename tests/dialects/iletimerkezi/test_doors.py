@@ -149,7 +149,7 @@ async def test_a_large_body_is_read_on_another_thread(monkeypatch: pytest.Monkey
         seen.append(threading.current_thread() is threading.main_thread())
         return drafts.draft_of(order)
 
-    monkeypatch.setattr("ulak.dialects.iletimerkezi.serve.draft_of", draft_of)
+    monkeypatch.setattr("ulak.dialects.iletimerkezi.serve.orders.draft_of", draft_of)
     doors = Doors(ClosedBooks())
     customer = Customer(1, "k", "h")
     for count in (1, 10_000):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ulak.core.accounts import Account
 from ulak.dialects.iletimerkezi import drafts, fields, forms, wire
-from ulak.dialects.iletimerkezi.jsonbody import BadRequest
+from ulak.dialects.iletimerkezi.jsonbody import BadRequest, request_in
 
 AUTHENTICATION = {"key": "k", "hash": "h"}
 
@@ -22,7 +22,7 @@ def body(**request: Any) -> bytes:
 
 
 def order_of(**order: Any) -> wire.Order:
-    return forms.send_sms(body(order=order)).order
+    return forms.send_sms(request_in(body(order=order))).order
 
 
 def numbers_of(receipents: Any) -> list[Any]:
@@ -36,15 +36,15 @@ def test_the_documented_request_is_what_a_client_dumps() -> None:
             "ORNEKAS", "25/05/2026 09:30", "1", "BIREYSEL", [wire.Message("A", wire.Receipents(["1", 2]))]
         ),
     )
-    assert forms.send_sms(wire.dump_request(request)) == request
+    assert forms.send_sms(request_in(wire.dump_request(request))) == request
     report = wire.GetReport(wire.Authentication("k", "h"), wire.OrderPage("312891245", "1", "1000"))
-    assert forms.get_report(wire.dump_request(report)) == report
+    assert forms.get_report(request_in(wire.dump_request(report))) == report
     cancel = wire.CancelOrder(wire.Authentication("k", "h"), wire.OrderName("312891245"))
-    assert forms.cancel_order(wire.dump_request(cancel)) == cancel
+    assert forms.cancel_order(request_in(wire.dump_request(cancel))) == cancel
     reports = wire.GetReports(wire.Authentication("k", "h"), wire.Filter("2026-04-22", "2026-04-29", "1"))
-    assert forms.get_reports(wire.dump_request(reports)) == reports
+    assert forms.get_reports(request_in(wire.dump_request(reports))) == reports
     account = wire.GetAccount(wire.Authentication("k", "h"))
-    assert forms.get_account(wire.dump_request(account)) == account
+    assert forms.get_account(request_in(wire.dump_request(account))) == account
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,22 @@ def test_the_documented_request_is_what_a_client_dumps() -> None:
 )
 def test_authentication(given_: Any, read: tuple[str, str]) -> None:
     request = {"request": {"authentication": given_}}
-    assert forms.get_account(json.dumps(request).encode()).authentication == wire.Authentication(*read)
+    assert forms.get_account(request_in(json.dumps(request).encode())).authentication == wire.Authentication(
+        *read
+    )
 
 
 def test_authentication_may_be_missing() -> None:
-    assert forms.get_account(b'{"request": {}}').authentication == wire.Authentication("", "")
+    assert forms.get_account(request_in(b'{"request": {}}')).authentication == wire.Authentication("", "")
 
 
 @pytest.mark.parametrize("order", [None, [], [{}], "", "x", 1, True])
 @pytest.mark.parametrize("read", [forms.send_sms, forms.cancel_order, forms.get_report])
-def test_an_order_that_is_no_object_is_unreadable(read: Callable[[bytes], Any], order: Any) -> None:
+def test_an_order_that_is_no_object_is_unreadable(read: Callable[[Any], Any], order: Any) -> None:
     with pytest.raises(BadRequest):
-        read(body(order=order))
+        read(request_in(body(order=order)))
     with pytest.raises(BadRequest):
-        read(body())
+        read(request_in(body()))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_a_message_of_another_kind_is_unreadable(message: Any) -> None:
 
 def test_page_of_a_list_stands_in_the_filter_or_beside_it() -> None:
     def page_of(**request: Any) -> int | str:
-        return forms.get_reports(body(**request)).filter.page
+        return forms.get_reports(request_in(body(**request))).filter.page
 
     assert page_of(filter={"page": 2}, page=3) == "2"
     assert page_of(filter={"page": ""}, page=3) == "3"
@@ -175,7 +177,7 @@ def test_page_of_a_list_stands_in_the_filter_or_beside_it() -> None:
 @pytest.mark.parametrize("wrong", [[], "x", 1])
 def test_a_filter_of_another_kind_is_unreadable(wrong: Any) -> None:
     with pytest.raises(BadRequest):
-        forms.get_reports(body(filter=wrong))
+        forms.get_reports(request_in(body(filter=wrong)))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,9 @@ def test_a_filter_of_another_kind_is_unreadable(wrong: Any) -> None:
     ],
 )
 def test_digits(submitted: Any, page: int | None, rows: int, number: int | None) -> None:
-    read = forms.get_report(body(order={"id": submitted, "page": submitted, "rowCount": submitted})).order
+    read = forms.get_report(
+        request_in(body(order={"id": submitted, "page": submitted, "rowCount": submitted}))
+    ).order
     assert fields.page_number(read.page) == page
     assert fields.rows_wanted(read.rowCount) == rows
     assert fields.order_number(read.id) == number
@@ -308,7 +312,7 @@ def test_whatever_comes_is_read_or_refused(whole: Any) -> None:
     raw = json.dumps(whole).encode()
     for read in (forms.cancel_order, forms.get_report, forms.get_reports, forms.get_account, forms.send_sms):
         try:
-            got = read(raw)
+            got = read(request_in(raw))
         except BadRequest:
             continue
         assert type(got.authentication.key) is type(got.authentication.hash) is str

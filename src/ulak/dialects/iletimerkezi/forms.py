@@ -1,4 +1,4 @@
-"""JSON requests as `wire` has them: every spelling a client may use becomes the one that is documented.
+"""Requests as `wire` has them: every spelling a client may use becomes the one that is documented.
 
 A plain field becomes a text, '' when it is missing, null or empty; a value that can mean nothing becomes
 UNREADABLE, which no rule accepts. What stands where an object is needed and is none makes the request
@@ -10,17 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from ulak.dialects.iletimerkezi import wire
-from ulak.dialects.iletimerkezi.jsonbody import BadRequest, Fields, object_in, request_in
+from ulak.dialects.iletimerkezi.jsonbody import BadRequest, Fields, object_in
 
 UNREADABLE = "?"
 
 
-def send_sms(body: bytes) -> wire.SendSms:
+def send_sms(request: Fields) -> wire.SendSms:
     """Read the request of send-sms. Raises BadRequest."""
-    request = request_in(body)
     order = object_in(request, "order")
     return wire.SendSms(
-        _authentication(request),
+        authentication(request),
         wire.Order(
             _string(order.get("sender")),
             _send_time(order.get("sendDateTime")),
@@ -31,36 +30,34 @@ def send_sms(body: bytes) -> wire.SendSms:
     )
 
 
-def cancel_order(body: bytes) -> wire.CancelOrder:
+def cancel_order(request: Fields) -> wire.CancelOrder:
     """Read the request of cancel-order. Raises BadRequest."""
-    request = request_in(body)
     order = object_in(request, "order")
-    return wire.CancelOrder(_authentication(request), wire.OrderName(_plain(order.get("id"))))
+    return wire.CancelOrder(authentication(request), wire.OrderName(_plain(order.get("id"))))
 
 
-def get_report(body: bytes) -> wire.GetReport:
+def get_report(request: Fields) -> wire.GetReport:
     """Read the request of get-report. Raises BadRequest."""
-    request = request_in(body)
     order = object_in(request, "order")
     page = wire.OrderPage(_plain(order.get("id")), _plain(order.get("page")), _plain(order.get("rowCount")))
-    return wire.GetReport(_authentication(request), page)
+    return wire.GetReport(authentication(request), page)
 
 
-def get_reports(body: bytes) -> wire.GetReports:
+def get_reports(request: Fields) -> wire.GetReports:
     """Read the request of get-reports; two SDKs put the page beside the filter. Raises BadRequest."""
-    request = request_in(body)
     chosen = {} if request.get("filter") is None else object_in(request, "filter")
     page = _plain(chosen.get("page")) or _plain(request.get("page"))
     days = wire.Filter(_string(chosen.get("start")), _string(chosen.get("end")), page)
-    return wire.GetReports(_authentication(request), days)
+    return wire.GetReports(authentication(request), days)
 
 
-def get_account(body: bytes) -> wire.GetAccount:
+def get_account(request: Fields) -> wire.GetAccount:
     """Read the request of get-balance and get-sender. Raises BadRequest."""
-    return wire.GetAccount(_authentication(request_in(body)))
+    return wire.GetAccount(authentication(request))
 
 
-def _authentication(request: Fields) -> wire.Authentication:
+def authentication(request: Fields) -> wire.Authentication:
+    """Who asks; empty texts where nobody says."""
     given = request.get("authentication")
     if not isinstance(given, dict):
         return wire.Authentication("", "")

@@ -115,16 +115,25 @@ class Status(msgspec.Struct):
     message: str
 
 
-class Plain(msgspec.Struct):
+class Answer(msgspec.Struct):
+    """What every answer begins with."""
+
+    status: Status
+
+
+class Plain(Answer):
     """An answer without a payload: cancel-order, and every error."""
 
-    status: Status
+
+class Invalid(Answer):
+    """422: what is wrong with which field, by its name; inside a list by place, as in `list.0.type`."""
+
+    errors: dict[str, str]
 
 
-class OrderTaken(msgspec.Struct):
+class OrderTaken(Answer):
     """The answer of send-sms: the id is a text here, and in get-report, and an integer in get-reports."""
 
-    status: Status
     order: OrderName
 
 
@@ -151,10 +160,9 @@ class Report(msgspec.Struct):
     message: list[ReportRow]
 
 
-class ReportAnswer(msgspec.Struct):
+class ReportAnswer(Answer):
     """The answer of get-report."""
 
-    status: Status
     order: Report
 
 
@@ -172,10 +180,9 @@ class Summary(msgspec.Struct):
     sender: str
 
 
-class ReportsAnswer(msgspec.Struct):
+class ReportsAnswer(Answer):
     """The answer of get-reports: `count` is of the whole range, whatever the page."""
 
-    status: Status
     count: int
     orders: list[Summary]
 
@@ -187,10 +194,9 @@ class Balance(msgspec.Struct):
     sms: int
 
 
-class BalanceAnswer(msgspec.Struct):
+class BalanceAnswer(Answer):
     """The answer of get-balance."""
 
-    status: Status
     balance: Balance
 
 
@@ -200,10 +206,9 @@ class Senders(msgspec.Struct):
     sender: list[str]
 
 
-class SendersAnswer(msgspec.Struct):
+class SendersAnswer(Answer):
     """The answer of get-sender."""
 
-    status: Status
     senders: Senders
 
 

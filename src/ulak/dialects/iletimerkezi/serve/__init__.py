@@ -1,0 +1,87 @@
+"""The doors: which operation a path names in which format, and what is answered when something is wrong."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+from typing import NamedTuple
+
+from ulak.core.errors import Refusal, StoreUnavailable
+from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.iletimerkezi import wire
+from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
+from ulak.dialects.iletimerkezi.formats import JSON, Format
+from ulak.dialects.iletimerkezi.jsonbody import BadRequest
+from ulak.dialects.iletimerkezi.serve import account, orders
+from ulak.dialects.iletimerkezi.serve.visit import Operation, Visit
+
+__all__ = ["Doors"]
+
+_RETRY_AFTER = ((b"retry-after", b"1"),)
+
+_TROUBLES = {
+    Trouble.BODY_TOO_LARGE: Code.UNREADABLE,
+    Trouble.BODY_INCOMPLETE: Code.UNREADABLE,
+    Trouble.OVERLOADED: Code.UNAVAILABLE,
+    Trouble.CRASHED: Code.CRASHED,
+}
+
+
+class _Door(NamedTuple):
+    """An operation as one path has it."""
+
+    method: str
+    format: Format
+    operation: Operation
+
+
+class Doors:
+    """Answers everything under the dialect's prefix. `unit_price` is what one SMS is worth in TRY."""
+
+    def __init__(self, books: Books, *, unit_price: Decimal = Decimal(0)) -> None:
+        self._books = books
+        operations: dict[str, Operation] = {
+            "send-sms": orders.send_sms,
+            "cancel-order": orders.cancel_order,
+            "get-report": orders.get_report,
+            "get-reports": orders.get_reports,
+            "get-report-summary": orders.get_reports,
+            "get-balance": account.balance_at(unit_price),
+            "get-sender": account.get_sender,
+        }
+        self._doors = {
+            f"/v1/{name}/json": _Door("POST", JSON, operation) for name, operation in operations.items()
+        }
+
+    async def answer(self, call: Call) -> Reply:
+        """Carry out a call."""
+        door = self._doors.get(call.path.removesuffix("/"))
+        if door is None or call.method != door.method:
+            return _error(call, Code.NO_SUCH_METHOD)
+        try:
+            answer = await door.operation(Visit(self._books, call, door.format.read))
+        except BadRequest:
+            answer = Code.UNREADABLE
+        except StoreUnavailable:
+            answer = Code.UNAVAILABLE
+        if isinstance(answer, (Refusal, Code)):
+            return _error(call, answer)
+        return Reply(answer.status.code, door.format.write(answer), door.format.content_type)
+
+    def trouble(self, call: Call, what: Trouble) -> Reply:
+        """The envelope for a call that could not be carried out."""
+        return _error(call, _TROUBLES[what])
+
+
+def _error(call: Call, why: Refusal | Code) -> Reply:
+    code = REFUSALS[why] if isinstance(why, Refusal) else why
+    return _envelope(code, call.path.rstrip("/").endswith("/json"))
+
+
+@cache
+def _envelope(code: Code, as_json: bool) -> Reply:
+    status = wire.Status(code, TEXTS[code])
+    headers = _RETRY_AFTER if code is Code.UNAVAILABLE else ()
+    if as_json:
+        return Reply(code.value, wire.dump_response(wire.Plain(status)), headers=headers)
+    return Reply(code.value, wire.dump_xml_status(status), b"text/xml; charset=utf-8", headers)
