@@ -14,7 +14,7 @@ import msgspec
 
 from benchmarks import machine, rig
 
-NAMES = ("bulk", "single", "reports", "memory", "parcels", "labels", "callbacks", "numbers")
+NAMES = ("bulk", "single", "reports", "memory", "parcels", "labels", "callbacks", "told", "numbers")
 
 
 def main() -> int:

@@ -260,7 +260,7 @@ async def test_eight_are_tried_at_once(office: Office) -> None:
         gate.open.set()
         await office.until([ARRIVED] * 31)
     assert gate.most == 8
-    assert there.connections <= 8
+    assert there.connections <= 1 + 8  # the first attempt had one of its own
 
 
 async def test_one_is_tried_at_an_endpoint_that_nobody_knows(office: Office) -> None:

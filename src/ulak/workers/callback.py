@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from ulak.core.callbacks import GONE, Callback, Endpoint, Outcome, Renderer, sig
 from ulak.core.errors import UlakError
 from ulak.core.times import Clock
 from ulak.outbound import Outbound, OutboundError, TooLarge
+from ulak.outbound.line import Posted, PostLine
 from ulak.service import callbacks
 from ulak.service.callbacks import Luck, Room, Step
 
@@ -82,7 +83,8 @@ class Books(Protocol):
 
 @dataclass(slots=True)
 class Lane:
-    """What is claimed of one endpoint: some of it under way, the rest waiting.
+    """What is claimed of one endpoint: some of it under way, the rest waiting. `lines` are connections to it
+    that are free.
 
     `misses` counts the failures in a row.
     """
@@ -102,6 +104,48 @@ class Lane:
     def failing(self) -> bool:
         """Whether it failed when it was last tried, by us or by a process before us."""
         return self.misses > 0 or self.endpoint.failing is not None
+
+
+class _Lines:
+    """Connections to good endpoints that are kept, by endpoint; only the free ones are here."""
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+        self._kept: dict[int, list[tuple[str, PostLine]]] = {}
+
+    def free(self, endpoint: Endpoint) -> PostLine | None:
+        """A connection to an endpoint that can be used now."""
+        kept = self._kept.get(endpoint.id, [])
+        while kept:
+            url, line = kept.pop()
+            if url == endpoint.url and line.usable:
+                return line
+            line.close()
+        return None
+
+    async def opened(self, endpoint: Endpoint) -> PostLine | None:
+        """A new connection, None where there is none to be had: an attempt in full will say why."""
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await self._outbound.line(endpoint.url, limit=ANSWER_MAX)
+        except (OutboundError, TimeoutError):
+            return None
+
+    def put_back(self, endpoint: Endpoint, line: PostLine) -> None:
+        """A connection is free again."""
+        self._kept.setdefault(endpoint.id, []).append((endpoint.url, line))
+
+    def close(self, endpoint_id: int) -> None:
+        """Close the connections to an endpoint."""
+        for _, line in self._kept.pop(endpoint_id, ()):
+            line.close()
+
+    def close_all(self, busy: Iterable[PostLine]) -> None:
+        """Close everything, and these."""
+        for endpoint_id in list(self._kept):
+            self.close(endpoint_id)
+        for line in busy:
+            line.close()
 
 
 class CallbackSender:
@@ -132,6 +176,8 @@ class CallbackSender:
         self._keys: dict[int, tuple[str, bytes]] = {}
         self._good: set[int] = set()
         self._rested: dict[int, float] = {}
+        self._lines = _Lines(outbound)
+        self._posts: dict[int, PostLine] = {}
         self._awake = asyncio.Event()
         self._asked = False
         self._stopping = False
@@ -268,6 +314,10 @@ class CallbackSender:
         while lane.waiting and lane.under_way < (ABREAST if lane.good else 1) and not self._stopping:
             callback = lane.waiting.popleft()
             lane.under_way += 1
+            line = self._lines.free(lane.endpoint) if lane.good else None
+            if line is not None:
+                self._post(lane, callback, line)
+                continue
             task = asyncio.create_task(self._try(lane, callback))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -275,13 +325,49 @@ class CallbackSender:
             self._lanes.pop(lane.endpoint.id, None)
 
     async def _try(self, lane: Lane, callback: Callback) -> None:
-        """One attempt, and what follows from it for the lane."""
+        """One attempt, on a connection that is kept if the endpoint is good."""
         try:
-            outcome = await self._attempt(callback, lane.endpoint)
+            line = await self._lines.opened(lane.endpoint) if lane.good else None
+            if line is None:
+                outcome = await self._attempt(callback, lane.endpoint)
         except asyncio.CancelledError:
             self._returned.append(callback.id)
             lane.under_way -= 1
             raise
+        if line is not None:
+            self._post(lane, callback, line)
+        else:
+            self._tried(lane, outcome)
+
+    def _post(self, lane: Lane, callback: Callback, line: PostLine) -> None:
+        """One attempt on a connection that is there."""
+        at = self._clock()
+        began = asyncio.get_running_loop().time()
+        try:
+            body, headers = self._request(callback, lane.endpoint, at)
+            line.post(headers, body, TIMEOUT, partial(self._posted, lane, callback, line, at, began))
+        except Exception as error:
+            self._lines.put_back(lane.endpoint, line)
+            self._tried(lane, Outcome(callback.id, at, 0, 0, self._broken(callback, error)))
+        else:
+            self._posts[callback.id] = line
+
+    def _posted(
+        self, lane: Lane, callback: Callback, line: PostLine, at: int, began: float, posted: Posted
+    ) -> None:
+        del self._posts[callback.id]
+        if line.usable:
+            self._lines.put_back(lane.endpoint, line)
+        if posted.unheard and not self._stopping:
+            lane.under_way -= 1
+            lane.waiting.appendleft(callback)
+            self._go_on(lane)
+            return
+        took = round((asyncio.get_running_loop().time() - began) * 1000)
+        self._tried(lane, Outcome(callback.id, at, posted.status, took, posted.note, posted.retry_after))
+
+    def _tried(self, lane: Lane, outcome: Outcome) -> None:
+        """What follows from an attempt for the lane."""
         lane.under_way -= 1
         self._outcomes.append(outcome)
         if outcome.arrived:
@@ -299,6 +385,7 @@ class CallbackSender:
         one = lane.endpoint.id
         self._rested[one] = max(self._rested.get(one, now), now) + self._rest_of_one()
         self._good.discard(one)
+        self._lines.close(one)
         lane.good, lane.misses = False, lane.misses + 1
         if lane.misses >= MISSES or outcome.status == GONE:
             self._empty(lane)
@@ -320,13 +407,23 @@ class CallbackSender:
             status, wait = answer.status, answer.headers.get("retry-after")
         except TooLarge as error:
             status, note = error.status, str(error)
-        except (OutboundError, UlakError) as error:
-            note = str(error)
-        except Exception:
-            note = "it could not be made; the log says why"
-            log.exception("callback.broken", callback_id=callback.id, event_kind=callback.event.kind.value)
+        except Exception as error:
+            note = self._broken(callback, error)
         took = round((asyncio.get_running_loop().time() - began) * 1000)
         return Outcome(callback.id, at, status, took, note, wait)
+
+    @staticmethod
+    def _broken(callback: Callback, error: Exception) -> str:
+        """Why there was no attempt, or no answer."""
+        if isinstance(error, (OutboundError, UlakError)):
+            return str(error)
+        log.error(
+            "callback.broken",
+            callback_id=callback.id,
+            event_kind=callback.event.kind.value,
+            exc_info=error,
+        )
+        return "it could not be made; the log says why"
 
     def _request(self, callback: Callback, endpoint: Endpoint, at: int) -> tuple[bytes, dict[str, str]]:
         renderer = self._renderers.get(endpoint.dialect)
@@ -355,11 +452,14 @@ class CallbackSender:
         self._stopping = True
         for lane in self._lanes.values():
             self._empty(lane)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LAST)
+        until = asyncio.get_running_loop().time() + LAST
+        while (self._tasks or self._posts) and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(PACE)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._returned += self._posts
+        self._lines.close_all(self._posts.values())
         if not (self._outcomes or self._returned):
             return
         try:

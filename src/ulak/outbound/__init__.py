@@ -19,7 +19,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     import aiohttp
     from yarl import URL
+
+    from ulak.outbound.line import PostLine
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve: TypeAlias = Callable[[str], Awaitable[Collection[str]]]
@@ -279,6 +281,45 @@ class Outbound:
             found = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, found, received)
 
+    async def line(self, url: str, *, limit: int = LIMIT) -> PostLine:
+        """A connection to be kept for guarded posts to an address, made now. Give it a time limit.
+
+        Raises:
+            Blocked: it would go where it must not.
+            OutboundError: there is no connection.
+        """
+        from ulak.outbound.line import PostLine
+
+        try:
+            target = _parsed(url, self._allow)
+        except ValueError as error:
+            raise Blocked(str(error)) from None
+        host, port = target.raw_host or "", target.port or 443
+        head = (
+            f"POST {target.raw_path_qs} HTTP/1.1\r\nhost: {target.host_port_subcomponent}\r\n"
+            f"user-agent: {_USER_AGENT}\r\naccept: */*\r\naccept-encoding: identity\r\n"
+        ).encode("ascii")
+        secure = (self._tls or _tls()) if target.scheme == "https" else None
+        try:
+            addresses = list(await self._filtered(host))
+            for place, address in enumerate(addresses):
+                try:
+                    _, made = await asyncio.get_running_loop().create_connection(
+                        partial(PostLine, head, limit),
+                        address,
+                        port,
+                        ssl=secure,
+                        server_hostname=host if secure else None,
+                    )
+                except OSError:
+                    if place + 1 == len(addresses):
+                        raise
+                else:
+                    return made
+        except OSError as error:
+            raise OutboundError(f"no connection to {host}: {_reason(error)}") from None
+        raise OutboundError(f"{host} has no address")
+
     def _reachable(self, host: str, found: Collection[str]) -> list[str]:
         """Those of a host's addresses that may be connected to."""
         if host in _plain_all(self._allow):
@@ -314,6 +355,12 @@ class Outbound:
                 trust_env=False,
             )
         return session
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """What a connection over TLS is made with where nothing else is said."""
+    return ssl.create_default_context()
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
