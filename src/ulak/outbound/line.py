@@ -123,7 +123,7 @@ class PostLine(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size > self._limit:
-            status = self._parser.get_status_code()
+            status = self._status
             self._over(Posted(status, self._retry_after, f"the answer is larger than {self._limit:,} bytes"))
 
     def on_message_complete(self) -> None:
