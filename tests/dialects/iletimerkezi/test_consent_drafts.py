@@ -6,8 +6,9 @@ from typing import Any
 
 from tests.dialects.iletimerkezi.office import Office
 
-from ulak.dialects.iletimerkezi import wire
+from ulak.dialects.iletimerkezi import forms, wire
 from ulak.dialects.iletimerkezi.consent_drafts import ERRORS_MAX, RECORDS_MAX, draft_of, faults
+from ulak.dialects.iletimerkezi.jsonbody import request_in
 
 BRAND = 100200
 NOW = 1_779_274_991_000
@@ -50,3 +51,13 @@ def test_errors_are_bounded_and_the_first_ones() -> None:
     assert len(found) == 1 + ERRORS_MAX
     assert next(iter(found)) == "brandCode"
     assert {key.split(".")[1] for key in list(found)[1:]} == {str(place) for place in range(17)}
+
+
+def test_what_a_client_writes_is_what_the_server_reads() -> None:
+    record = wire.ConsentRecord("+905301234567", "BIREYSEL", "MESAJ", "ONAY", "HS_WEB", "2026-05-19 10:15:00")
+    asked = wire.CreateConsents(wire.Authentication("k", "h"), wire.Consents(str(BRAND), [record]))
+    body = wire.dump_request(asked)
+    assert b'"consent":{"brandCode":"100200","list":[{"recipient":"+905301234567",' in body
+    assert forms.create_consents(request_in(body)) == asked
+    (word,) = draft_of(asked.consent).words
+    assert word.person.recipient == "905301234567"
