@@ -81,3 +81,51 @@ async def test_codes_come_over_a_strangers_smsc(shop: NumberServer, smsc: Textin
     assert shop.findings() == []
     secrets = {str(value) for _, number, _, _, code in WISHES for value in (number, code)}
     assert not [word for word in secrets if word in shop.log()]
+
+
+ALPHANUMERIC, INTERNATIONAL, NATIONAL, NETWORK = 5, 1, 2, 3
+SHORT_CODE, LANDLINE = "4930", "+908502221100"
+
+OPT_OUTS = [
+    ("905321111101", "4930", "RET", (INTERNATIONAL, NETWORK)),
+    ("+905321111102", "4930", '"ret" lütfen 🙏', (INTERNATIONAL, 0)),
+    ("05321111103", "908502221100", "Ret.", (0, INTERNATIONAL)),
+    ("5321111104", "08502221100", "RET " + "yeter artık yazmayın " * 9, (NATIONAL, NATIONAL)),
+]
+"""Who writes to which of an account's numbers, and the types of both addresses."""
+
+OTHERS = [
+    ("BANKA", "4930", "RET", (ALPHANUMERIC, NETWORK)),
+    ("905321111105", "4930", "Merhaba", (INTERNATIONAL, NETWORK)),
+    ("905321111106", "4931", "RET", (INTERNATIONAL, NETWORK)),
+]
+
+
+async def test_people_opt_out_over_a_strangers_smsc(shop: NumberServer, smsc: TextingSmsc) -> None:
+    keys = shop.account("acme")
+    acme, other = shop.customer(keys), shop.customer(shop.account("other"))
+    await shop.cli("account", "set", "acme", "inbox=on")
+    for number in (SHORT_CODE, LANDLINE):
+        await shop.cli("inbox", "add", "acme", number)
+    assert (await acme.ask("add-blacklist", blacklist={"number": "905321111101"}))[0] == 200
+    for source, destination, text, tons in OPT_OUTS + OTHERS:
+        assert set(await smsc.write(source, destination, text, tons=tons)) == {0}
+    wanted = [f"+9053211111{place:02}" for place in range(1, 5)]
+    status, found = await acme.ask("get-blacklist", blacklist={"page": 1, "rowCount": 1000})
+    assert (status, found["blacklist"]["count"], sorted(found["blacklist"]["number"])) == (200, 4, wanted)
+    assert (await other.ask("get-blacklist"))[1]["blacklist"] == {"count": 0, "number": []}
+    for number in wanted:
+        assert (await acme.ask("delete-blacklist", blacklist={"number": number}))[0] == 474
+    status, found = await acme.ask("get-inbox")
+    rows = [(row["sender"], row["account"], row["content"].strip()) for row in reversed(found["inbox"])]
+    assert rows == [
+        *[(wanted[i], SHORT_CODE, OPT_OUTS[i][2]) for i in (0, 1)],
+        *[(wanted[i], LANDLINE, OPT_OUTS[i][2].strip()) for i in (2, 3)],
+        ("BANKA", SHORT_CODE, "RET"),
+        ("+905321111105", SHORT_CODE, "Merhaba"),
+    ]
+    assert (await other.ask("get-inbox"))[0] == 404
+    await shop.cli("blacklist", "remove", "acme", wanted[0])
+    assert (await acme.ask("get-blacklist"))[1]["blacklist"]["count"] == 3
+    assert shop.findings() == []
+    assert not [number for number in wanted if number.removeprefix("+") in shop.log()]

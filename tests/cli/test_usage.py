@@ -105,6 +105,8 @@ def test_every_command_takes_data_database_and_json(command: Command) -> None:
         "credit": ["grant"],
         "sender": ["approve"],
         "carrier": ["add", "list", "remove", "test"],
+        "blacklist": ["list", "add", "remove"],
+        "inbox": ["add", "remove", "list", "show"],
         "clock": ["advance"],
         "lightning": ["pay"],
         "number": ["add", "list", "remove"],

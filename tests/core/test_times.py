@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from ulak.core.times import (
     ISTANBUL,
+    day_of,
     day_start,
     parse_day,
     parse_minute,
     parse_minute_with_seconds,
+    parse_second,
     parse_span,
     to_local_text,
 )
@@ -47,8 +49,44 @@ def test_minutes(text: str, expected: str) -> None:
     assert parse_minute_with_seconds(f"{text}:59") == utc(expected) + 59_000
 
 
+@pytest.mark.parametrize(("text", "expected"), MINUTES)
+def test_seconds_that_sort(text: str, expected: str) -> None:
+    day, month, year = text[:10].split("/")
+    written = f"{year}-{month}-{day} {text[11:]}:59"
+    assert parse_second(written) == utc(expected) + 59_000
+
+
 def test_the_first_year_is_a_year() -> None:
     assert parse_minute("01/01/0001 00:00") is not None
+    assert parse_second("0001-01-01 00:00:00") is not None
+
+
+NO_SECONDS = [
+    "2026-02-29 12:00:00",
+    "2026-05-20 24:00:00",
+    "2026-05-20 12:60:00",
+    "2026-05-20 12:00:60",
+    "0000-05-20 12:00:00",
+    "2026-05-20 12:00",
+    "2026-05-20T12:00:00",
+    "2026-05-20 12:00:00 ",
+    "2026-05-20 12:00:00Z",
+    "2026-5-20 12:00:00",
+    "20/05/2026 12:00:00",
+    "2026-05-20",
+    "٢٠٢٦-٠٥-٢٠ ١٢:٠٠:٠٠",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", NO_SECONDS)
+def test_what_is_no_second(text: str) -> None:
+    assert parse_second(text) is None
+
+
+def test_the_day_of_a_moment_is_istanbuls() -> None:
+    assert day_of(utc("2026-05-20T20:59:59")) == date(2026, 5, 20)
+    assert day_of(utc("2026-05-20T21:00:00")) == date(2026, 5, 21)
 
 
 NO_DATES = [

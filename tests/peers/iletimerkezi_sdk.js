@@ -64,7 +64,20 @@ async function main() {
   };
   seen.pastTheList = (await client.summary().list(FIRST_DAY, LAST_DAY, 2)).getOrders().length;
 
+  const blacklist = client.blacklist();
+  seen.blacklist = [await blacklist.add("0530 123 45 99"), await blacklist.add(["+905301234598", "+905301234597"])]
+    .map((response) => response.ok());
+  const blocked = await blacklist.list();
+  seen.blocked = [blocked.getCount(), blocked.hasMorePages(), blocked.getNumbers()];
+  const today = await blacklist.list(1, { start: `${FIRST_DAY} 00:00:00`, end: `${LAST_DAY} 23:59:59` });
+  seen.blockedToday = [today.getCount(), (await blacklist.next()).getNumbers()];
+  seen.lifted = (await blacklist.remove(["5301234599"])).ok();
+  seen.stillBlocked = (await blacklist.list()).getNumbers();
+
   seen.failures = {
+    blockedDays: failure(await blacklist.list(1, { start: "01/01/2026" })),
+    lifted: failure(await blacklist.remove("5301234599")),
+    blockedNumber: failure(await blacklist.add("9991234567")),
     stranger: failure(await stranger.account().balance()),
     strangerSends: failure(await stranger.sms().send("5301234567", "Merhaba")),
     consentList: failure(await client.sms().setIysList("X").send("5301234567", "Kampanya")),

@@ -27,13 +27,25 @@ class TextingSmsc(PeerProcess):
         self._waiting: dict[int, asyncio.Future[list[int]]] = {}
 
     async def write(
-        self, source: str, destination: int, text: str, *, form: str = "udh", size: int = 60
+        self,
+        source: str,
+        destination: int | str,
+        text: str,
+        *,
+        form: str = "udh",
+        size: int = 60,
+        tons: tuple[int, int] = (5, 1),
     ) -> list[int]:
-        """Somebody writes; the status that each part was answered with."""
+        """Somebody writes; the status that each part was answered with.
+
+        `tons` are the types of number of the source and the destination (SMPP 3.4 §5.2.5): from an
+        alphanumeric sender to an international number, if nothing else is said.
+        """
         number = next(self._ids)
-        wish = {"id": number, "source": source, "destination": str(destination), "text": text}
+        wish: dict[str, Any] = {"id": number, "source": source, "destination": str(destination), "text": text}
+        wish |= {"form": form, "size": size, "tons": tons}
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(wish | {"form": form, "size": size}).encode() + b"\n")
+        self._process.stdin.write(json.dumps(wish).encode() + b"\n")
         answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         return await asyncio.wait_for(answer, 20)

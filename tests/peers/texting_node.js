@@ -1,8 +1,8 @@
 // An SMSC around the npm package "smpp" whose subscribers write to a number of the one who is bound. It takes every
 // bind, sends one deliver_sm at a time and waits for its answer, as networks with a window of one do.
 //
-// Reads one JSON object a line: {"id", "source", "destination", "text", "size", "form"}; a text longer than `size`
-// characters goes in parts, with a header ("udh") or parameters ("sar"), or whole ("payload"). Writes {"port": n},
+// Reads one JSON object a line: {"id", "source", "destination", "text", "size", "form", "tons": [of the source, of the
+// destination]}; a text longer than `size` characters goes in parts, with a header ("udh") or parameters ("sar"), or whole ("payload"). Writes {"port": n},
 // {"bound": system_id}, and {"id", "statuses": [one a part]}. Ends with its standard input.
 "use strict";
 
@@ -17,8 +17,9 @@ function tell(what) {
   process.stdout.write(JSON.stringify(what) + "\n");
 }
 
-function bodies({ source, destination, text, size, form }) {
-  const body = { source_addr: source, source_addr_ton: 5, destination_addr: destination, dest_addr_ton: 1, dest_addr_npi: 1 };
+function bodies({ source, destination, text, size, form, tons }) {
+  const [source_addr_ton, dest_addr_ton] = tons;
+  const body = { source_addr: source, source_addr_ton, destination_addr: destination, dest_addr_ton, dest_addr_npi: 1 };
   if (form === "payload") return [{ ...body, message_payload: { message: text } }];
   const signs = [...text];
   const total = Math.max(1, Math.ceil(signs.length / size));

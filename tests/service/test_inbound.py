@@ -8,9 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.conftest import ClockedBooks
 from tests.peers.links import simulated
 
+from ulak.core.consents import Origin
+from ulak.core.errors import UlakError
 from ulak.core.funding import InvoiceNews, InvoiceState
 from ulak.core.numbers import Activation, Want
 from ulak.core.own_numbers import check_settings
@@ -20,12 +23,23 @@ from ulak.core.purchases import Purchase, Tariff, Wish
 from ulak.core.states import PurchaseKind, PurchaseState
 from ulak.dialects.smpp.connect import SmppLink
 from ulak.dialects.smpp.settings import LinkSettings
-from ulak.service import carriers, inbound, inventory, purchases, resolving
+from ulak.service import (
+    accounts,
+    blacklist,
+    carriers,
+    inbound,
+    inventory,
+    mailboxes,
+    purchases,
+    resolving,
+)
 from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
 from ulak.service.resolving import Heard
+from ulak.store import blocks
 from ulak.store import incoming as parts_store
 from ulak.store import purchases as store
+from ulak.store.blocks import Block
 from ulak.store.engine import Sql, Tx
 from ulak.store.vault import Vault
 from ulak.workers.send import Channel, LinkRunner
@@ -132,6 +146,128 @@ async def test_a_text_for_nobody_is_kept_for_30_days(books: ClockedBooks) -> Non
     assert await books.write(partial(inbound.forget_unclaimed, after=0, limit=100)) is None
     assert await unclaimed(books) == []
     assert await books.read(lambda tx: texts(tx, purchase_id)) == ["code 1234"]
+
+
+SHORT, LANDLINE = 4930, 908502221100
+WRITER = 905321234567
+
+
+def written(text: str, number: int = SHORT, sender: str = "905321234567", **more: Any) -> Inbound:
+    return Inbound(number, sender, text, more.pop("reference", text), **more)
+
+
+def mailbox(tx: Tx) -> int:
+    """An account with a short code and a number; its id."""
+    account = accounts.create(tx, "shop").account
+    for number in (SHORT, LANDLINE):
+        mailboxes.add(tx, "shop", number)
+    return account.id
+
+
+async def block_of(books: ClockedBooks, account: int, number: int = WRITER) -> Block | None:
+    return await books.read(lambda tx: blocks.find(tx, account, number))
+
+
+async def came_in(books: ClockedBooks, account: int) -> list[tuple[int, str, str]]:
+    found = await books.read(lambda tx: mailboxes.inbox(tx, account))
+    return [(mail.number, mail.sender, mail.text) for mail in found]
+
+
+async def test_who_answers_ret_is_not_written_to_any_more(books: ClockedBooks) -> None:
+    account = await books.write(mailbox)
+    other = await books.write(lambda tx: accounts.create(tx, "other").account.id)
+    assert await books.write(taking(written("Merhaba"))) is False
+    assert await block_of(books, account) is None
+    books.clock.advance(1)
+    ret = written("ret")
+    assert await books.write(taking(ret, ret)) is False
+    assert await block_of(books, account) == Block(WRITER, Origin.REPLY, books.clock.now)
+    assert await block_of(books, other) is None
+    assert await came_in(books, account) == [
+        (SHORT, "905321234567", "ret"),
+        (SHORT, "905321234567", "Merhaba"),
+    ]
+    assert await came_in(books, other) == []
+
+
+async def test_ret_takes_the_block_out_of_the_accounts_hands(books: ClockedBooks) -> None:
+    account = await books.write(mailbox)
+    await books.write(lambda tx: blacklist.block(tx, account, WRITER))
+    added = books.clock.now
+    books.clock.advance(1)
+    await books.write(taking(written("RET", sender="0532 123 45 67")))
+    assert await block_of(books, account) == Block(WRITER, Origin.REPLY, added)
+    assert await books.write(lambda tx: blacklist.lift(tx, account, WRITER)) is False
+    await books.write(lambda tx: blacklist.lift_all(tx, "shop", [WRITER]))
+    await books.write(taking(written("RET", sender="0532 123 45 67")))
+    assert await block_of(books, account) is None, "told again, it has no second effect"
+
+
+async def test_a_number_without_its_country_is_the_same_mailbox(books: ClockedBooks) -> None:
+    account = await books.write(mailbox)
+    await books.write(taking(written("RET", number=8502221100)))
+    assert await block_of(books, account) is not None
+    assert await came_in(books, account) == [(LANDLINE, "905321234567", "RET")]
+
+
+async def test_ret_in_parts(books: ClockedBooks) -> None:
+    account = await books.write(mailbox)
+    await books.write(taking(written("lutfen", reference="x", part=2, parts=2)))
+    assert await block_of(books, account) is None
+    await books.write(taking(written("RET ", reference="x", part=1, parts=2)))
+    assert await block_of(books, account) is not None
+    assert await came_in(books, account) == [(SHORT, "905321234567", "RET lutfen")]
+
+
+async def test_ret_to_a_rented_number_is_its_renters(books: ClockedBooks) -> None:
+    own = await books.write(numbers)
+    account = await books.write(mailbox)
+    purchase_id = await books.write(lambda tx: bought(tx, own, FULL, PurchaseKind.RENTAL))
+    assert await books.write(taking(written("RET", number=NUMBER))) is True
+    await books.write(taking(written("RET", number=SECOND), written("RET", number=4931)))
+    assert await books.read(lambda tx: texts(tx, purchase_id)) == ["RET"]
+    assert await block_of(books, account) is None
+    assert await came_in(books, account) == []
+
+
+async def test_a_number_is_rented_out_or_an_accounts(books: ClockedBooks) -> None:
+    own = await books.write(numbers)
+    await books.write(mailbox)
+    with pytest.raises(UlakError, match="rented out"):
+        await books.write(lambda tx: mailboxes.add(tx, "shop", NUMBER))
+    carrier = await books.read(lambda tx: carriers.named(tx, "own"))
+    assert carrier.id == own
+    with pytest.raises(UlakError, match="an account's"):
+        await books.write(lambda tx: inventory.add(tx, [LANDLINE], carrier, TURKEY, [], False))
+
+
+async def test_a_mailbox_begins_empty(books: ClockedBooks) -> None:
+    """What came before, or to the account that had the number, is nobody else's business."""
+    await books.write(taking(written("too early")))
+    books.clock.advance(1)
+    account = await books.write(mailbox)
+    await books.write(taking(written("mine")))
+    books.clock.advance(1)
+    other = await books.write(lambda tx: accounts.create(tx, "other").account.id)
+    with pytest.raises(UlakError, match="another account"):
+        await books.write(lambda tx: mailboxes.add(tx, "other", SHORT))
+    await books.write(lambda tx: mailboxes.add(tx, "shop", SHORT))
+    assert [text for _, _, text in await came_in(books, account)] == ["mine"], "it had it already"
+    await books.write(lambda tx: mailboxes.remove(tx, SHORT))
+    await books.write(lambda tx: mailboxes.add(tx, "other", SHORT))
+    await books.write(taking(written("theirs")))
+    assert [text for _, _, text in await came_in(books, other)] == ["theirs"]
+    assert await came_in(books, account) == []
+
+
+async def test_the_newest_of_several_mailboxes(books: ClockedBooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = await books.write(mailbox)
+    for turn in range(6):
+        books.clock.advance(1)
+        await books.write(taking(written(f"m{turn}", number=LANDLINE if turn % 2 else SHORT)))
+    assert [text for _, _, text in await came_in(books, account)] == ["m5", "m4", "m3", "m2", "m1", "m0"]
+    monkeypatch.setattr(mailboxes, "ROWS_MAX", 3)
+    assert [text for _, _, text in await came_in(books, account)] == ["m5", "m4", "m3"]
 
 
 async def test_a_number_that_was_given_back_is_nobodys(books: ClockedBooks) -> None:

@@ -15,9 +15,11 @@ import pytest
 from ulak.store import (
     accounts,
     barring,
+    blocks,
     bookings,
     callbacks,
     carriers,
+    consents,
     consignments,
     endpoints,
     events,
@@ -25,6 +27,7 @@ from ulak.store import (
     jobs,
     labels,
     ledger,
+    mailboxes,
     messages,
     orders,
     papers,
@@ -58,6 +61,8 @@ PARCEL_MODULES = (
     special_services,
 )
 
+PEOPLE_MODULES = (blocks, consents, mailboxes)
+
 WHOLE = {
     # Small tables, or asked by people.
     "accounts._ALL",
@@ -69,6 +74,7 @@ WHOLE = {
     "callbacks._ALL",
     "callbacks._ALL_OF_ACCOUNT",
     "callbacks._ENDED",
+    "mailboxes._ALL",
     # When a process starts: work that nobody ended.
     "jobs._RELEASE",
 }
@@ -76,7 +82,7 @@ WHOLE = {
 
 
 def statements() -> Iterator[tuple[str, Sql]]:
-    for module in MODULES + PARCEL_MODULES:
+    for module in MODULES + PARCEL_MODULES + PEOPLE_MODULES:
         for name, value in vars(module).items():
             if isinstance(value, Sql) and not name.endswith("_POSTGRES"):
                 yield f"{module.__name__.rsplit('.', 1)[1]}.{name}", value
@@ -95,7 +101,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]
 TABLES = (
     "account|credential|balance|posting|sms_order|order_text|message|odd_number"
     "|fingerprint|reference|stray_report|unsure|consignment|parent|label|label_file|sighting|paper|paper_file"
-    "|saved_party|special_service|reply|job|event|endpoint|callback|attempt"
+    "|saved_party|special_service|reply|job|event|endpoint|callback|attempt|block|consent|mailbox|incoming"
 )
 
 
@@ -117,6 +123,8 @@ def test_the_exceptions_exist() -> None:
     assert {name for name, _ in statements()} >= WHOLE
 
 
+CONSENT_KEY = "PRIMARY KEY (account_id=? AND brand=? AND channel=? AND audience=? AND recipient=?)"
+
 # One row, or the few that belong together: (statement, table, what is compared in which index).
 FOUND_BY = [
     (consignments._BY_TRACKING, "label", "INDEX ix_label_tracking (tracking_key=? AND account_id=?)"),
@@ -137,6 +145,17 @@ FOUND_BY = [
     (jobs._CLAIM, "job", "INTEGER PRIMARY KEY (rowid=?)"),
     (callbacks._FIRST_SQLITE, "callback", "ix_callback_due (endpoint_id=? AND due<?)"),
     (callbacks._TAKE, "callback", "INTEGER PRIMARY KEY (rowid=?)"),
+    (blocks._FIND, "block", "PRIMARY KEY (account_id=? AND number=?)"),
+    (blocks._LIFT, "block", "PRIMARY KEY (account_id=? AND number=?)"),
+    (blocks._REMOVE, "block", "PRIMARY KEY (account_id=? AND number=?)"),
+    # Whole pages from the index alone, in its order.
+    (blocks._PAGE, "block", "COVERING INDEX ix_block_added (account_id=? AND added>? AND added<?)"),
+    (blocks._COUNT, "block", "COVERING INDEX ix_block_added (account_id=? AND added>? AND added<?)"),
+    (consents._FIND, "consent", CONSENT_KEY),
+    (consents._STATES, "consent", CONSENT_KEY),
+    (mailboxes._FIND, "mailbox", "INTEGER PRIMARY KEY (rowid=?)"),
+    (mailboxes._OF_ACCOUNT, "mailbox", "ix_mailbox_account_id (account_id=?)"),
+    (mailboxes._CAME, "incoming", "ix_incoming_number (number=? AND at>?)"),
 ]
 
 
@@ -147,3 +166,8 @@ def test_what_is_asked_most_is_found_by_its_whole_key(
     searches = [step for step in plan(db, sql) if step.startswith(f"SEARCH {table} ")]
     assert searches
     assert [step for step in searches if not step.endswith(key)] == []
+
+
+@pytest.mark.parametrize("sql", [blocks._PAGE, mailboxes._CAME])
+def test_rows_come_in_the_order_of_the_index(db: sqlite3.Connection, sql: Sql) -> None:
+    assert not [step for step in plan(db, sql) if "TEMP B-TREE" in step]

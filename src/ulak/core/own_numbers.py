@@ -1,10 +1,11 @@
-"""Numbers of the operator's own: how they, their services and their patterns of codes are written."""
+"""Numbers of the operator's own, to rent out or to be written to: how they are written, what they are for."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+from ulak.core import phone
 from ulak.core.carriers import TERMS, is_secret
 from ulak.core.codes import check_pattern
 from ulak.core.pools import FULL, service_named
@@ -19,6 +20,10 @@ PATTERN = "pattern."
 _SERVICE = re.compile(r"[a-z0-9]{1,20}")
 _NUMBER = re.compile(r"(?:\+|00)?([1-9][0-9]{6,14})")
 _BETWEEN = re.compile(r"[\s().-]")
+_SHORT_CODE = re.compile(r"[1-9][0-9]{2,7}")
+_SHORT_END = 10**8
+_TURKEY = 90 * 10**10
+_NATIONAL = range(2 * 10**9, 10**10)
 
 
 def is_service(text: str) -> bool:
@@ -51,6 +56,36 @@ def number_of(text: str) -> int:
     if found is None:
         raise ValueError("a number is its country code and 7 to 15 digits in all, like +905301234567")
     return int(found[1])
+
+
+def mailbox_of(text: str) -> int:
+    """A number that people can write to: with its country code, a Turkish mobile one, or a short code.
+
+    Raises:
+        ValueError: it is none. The text does not repeat it.
+    """
+    bare = _BETWEEN.sub("", text)
+    if bare.isascii() and _SHORT_CODE.fullmatch(bare):
+        return int(bare)
+    mobile = phone.normalise(bare)
+    if mobile:
+        return mobile
+    if not bare.startswith(("+", "00")):
+        raise ValueError("a number is written like +908502221100, a short code has 3 to 8 digits")
+    return number_of(text)
+
+
+def shown_number(number: int) -> str:
+    """A number as people write it: a short code bare, any other with a plus sign."""
+    return str(number) if number < _SHORT_END else f"+{number}"
+
+
+def with_country(number: int) -> tuple[int, ...]:
+    """What is meant by the number that an operator says an SMS was sent to: itself, or a number in Türkiye.
+
+    Some operators leave out the country; a national number there has ten digits.
+    """
+    return (number, _TURKEY + number) if number in _NATIONAL else (number,)
 
 
 def patterns_of(settings: Mapping[str, str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ _SECONDS = tuple(f"{second:02}" for second in range(60))
 _WITH_MINUTE = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}")
 _WITH_SECOND = re.compile(_WITH_MINUTE.pattern + r":[0-9]{2}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SORTABLE = re.compile(_DAY.pattern + r" [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _SPAN = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in ("d", "h", "m", "s", "ms")))
 _SPAN_UNITS = (24 * 60 * _MINUTE, 60 * _MINUTE, _MINUTE, _SECOND, 1)
 
@@ -48,6 +49,13 @@ def parse_minute_with_seconds(text: str) -> int | None:
     return _moment(text) if _WITH_SECOND.fullmatch(text) else None
 
 
+def parse_second(text: str) -> int | None:
+    """The moment of 'YYYY-MM-DD HH:MM:SS' in Istanbul, or None for another spelling or no date."""
+    if not _SORTABLE.fullmatch(text):
+        return None
+    return _moment(f"{text[8:10]}/{text[5:7]}/{text[:4]}{text[10:]}")
+
+
 def parse_day(text: str) -> date | None:
     """The day of 'YYYY-MM-DD', or None for another spelling or no date."""
     if not _DAY.fullmatch(text):
@@ -56,6 +64,11 @@ def parse_day(text: str) -> date | None:
         return date(int(text[:4]), int(text[5:7]), int(text[8:]))
     except ValueError:
         return None
+
+
+def day_of(ms: int) -> date:
+    """The day in Istanbul that a moment belongs to. Raises OverflowError past the year 9999."""
+    return _local(ms // _SECOND).date()
 
 
 def day_start(day: date) -> int:

@@ -1,5 +1,7 @@
 """SMS that come in over carrier links: kept, joined from their parts, and brought to whom the number belongs.
 
+That is a purchase, or an account's mailbox, where the word RET asks not to be written to any more.
+
 What is told is known again for an hour (`REPEAT`), by its content: an operator repeats an SMS when it has not
 heard that we took it. Parts are stored as they come, so that each can be acknowledged for itself and a crash
 loses none. A message of which not all parts come is passed on as what there is of it.
@@ -10,11 +12,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from ulak.core import phone
 from ulak.core.numbers import Text
 from ulak.core.own_numbers import patterns_of
 from ulak.core.ports import Inbound
 from ulak.core.purchases import Incoming
-from ulak.service import carriers
+from ulak.service import blacklist, carriers, mailboxes
 from ulak.service.purchases import text_came
 from ulak.store import incoming as store
 from ulak.store import own_numbers, purchases
@@ -29,7 +32,7 @@ REPEAT = 60 * _MINUTE
 PARTS_WAIT = _MINUTE
 """How long the missing parts of a message are waited for, ms."""
 
-UNCLAIMED_KEPT = 30 * 24 * 60 * _MINUTE
+UNCLAIMED_KEPT = mailboxes.KEPT
 """How long an SMS for nobody is kept, ms."""
 
 _GAP = "…"
@@ -38,7 +41,8 @@ _GAP = "…"
 def take(tx: Tx, carrier_id: int, batch: Sequence[Inbound]) -> bool:
     """Keep what came in over a carrier's link; whether any of it was for a purchase.
 
-    An SMS goes to the purchase that has its number now. One for nobody is kept for 30 days.
+    An SMS goes to the purchase that has its number now. One for none is kept for 30 days, and what it says
+    to an account's mailbox is done.
     """
     mailroom = _Mailroom(tx)
     for sms in batch:
@@ -84,8 +88,19 @@ class _Mailroom:
             if text_came(tx, own.purchase_id, sms, patterns=patterns):
                 self.delivered = True
                 return
+        number = self._filed_under(chain.number, sender, text) if own is None else chain.number
         unclaimed = Incoming(sender, text, None, at)
-        purchases.add_incoming(tx, None, chain.carrier_id, chain.number, _digest((reference,)), unclaimed)
+        purchases.add_incoming(tx, None, chain.carrier_id, number, _digest((reference,)), unclaimed)
+
+    def _filed_under(self, number: int, sender: str, text: str) -> int:
+        """The mailbox that a number means, or the number; who asks for it there wants no more SMS."""
+        mailbox = mailboxes.for_number(self.tx, number)
+        if mailbox is None:
+            return number
+        writer = phone.normalise(sender)
+        if writer and blacklist.wants_out(text):
+            blacklist.opted_out(self.tx, mailbox.account_id, writer)
+        return mailbox.number
 
     def _patterns_of(self, carrier_id: int) -> Mapping[str, str]:
         """The patterns of codes that the operator has set for a carrier's numbers."""

@@ -18,6 +18,7 @@ from ulak.core.own_numbers import KIND
 from ulak.core.pools import ANY, SERVICES
 from ulak.service import carriers
 from ulak.service.carriers import Carrier
+from ulak.store import mailboxes
 from ulak.store import own_numbers as store
 from ulak.store.books import Books
 from ulak.store.engine import Tx
@@ -63,8 +64,10 @@ def add(
     """Add numbers, all or none, for some services or for all.
 
     Raises:
-        UlakError: one is there already.
+        UlakError: one is there already, or is an account's.
     """
+    if any(mailboxes.find(tx, number) for number in numbers):
+        raise UlakError("one of these numbers is an account's, to be written to; see `ulak inbox list`")
     if store.add(tx, numbers, carrier.id, pool, services, handset) != len(set(numbers)):
         raise UlakError("one of these numbers is there already")
     wanted = set(numbers)

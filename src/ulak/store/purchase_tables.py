@@ -111,6 +111,14 @@ incoming = Table(
     Column("at", BigInteger, nullable=False),
     Index("ix_incoming_purchase_id", "purchase_id"),
     Index("uq_incoming_digest", "carrier_id", "number", "digest", unique=True),
+    Index(
+        "ix_incoming_number",
+        "number",
+        "at",
+        "id",
+        sqlite_where=text("purchase_id IS NULL"),
+        postgresql_where=text("purchase_id IS NULL"),
+    ),
 )
 
 # What links told of SMS lately: parts until their message is whole, and traces of all by which one that is

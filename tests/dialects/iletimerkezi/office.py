@@ -6,17 +6,21 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
-from ulak.core.ports import ReportState
+from ulak.core.ports import Inbound, ReportState
 from ulak.dialects.door import Call, Reply
 from ulak.dialects.iletimerkezi.serve import Doors
-from ulak.service import accounts, credits
+from ulak.service import accounts, credits, inbound
 from ulak.service.settlement import Settlement
-from ulak.store import orders
+from ulak.store import mailboxes, orders
 from ulak.store.engine import Tx
 
 ADDRESS = "192.0.2.7"
+SHORT_CODE = 4930
+
+references = count()
 
 _STRING_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \n]+')
 
@@ -83,6 +87,18 @@ class Office:
         response = json.loads(reply.body)["response"]
         assert response["status"]["code"] == reply.status
         return response
+
+    async def texted(self, customer: Customer, sender: str, text: str) -> None:
+        """Somebody writes to the customer's number, the short code 4930."""
+
+        def receive(tx: Tx) -> None:
+            before = mailboxes.find(tx, SHORT_CODE)
+            if before is not None and before.account_id != customer.id:
+                mailboxes.remove(tx, SHORT_CODE)
+            mailboxes.add(tx, SHORT_CODE, customer.id)
+            inbound.take(tx, 1, [Inbound(SHORT_CODE, sender, text, f"r{next(references)}")])
+
+        await self.books.write(receive)
 
     async def report(self, customer: Customer, number: int, news: dict[int, ReportState]) -> None:
         """A carrier reports all parts of some messages of an order, by their place in it."""

@@ -9,8 +9,10 @@ list, which stands in its requests as $EACH, to two accounts of their own. Of a 
 - `request` is what stands beside `authentication` in the request, `body` a whole body in which $AUTH stands
   for that member; `raw` is a body in hexadecimal;
 - `as` is `owner`, `other` or `stranger`, who has the owner's key and a wrong hash;
-- before it, in this order: time goes by (`wait`), the owner's API access is `api_access` "off" or "on", and a
-  carrier reports the messages at the places `delivered` and `undelivered` of the owner's first order;
+- before it, in this order: time goes by (`wait`), the owner's API access is `api_access` "off" or "on", a
+  carrier reports the messages at the places `delivered` and `undelivered` of the owner's first order, SMS
+  (`texts`: sender and text) come in to the owner's short code 4930, and the operator blocks the numbers
+  `operator_blocks` for the owner;
 - `answer` is the body, compared as text once white space between its tokens is gone; `error` is the text of
   an answer that has nothing but a status.
 """
@@ -28,6 +30,7 @@ from tests.dialects.iletimerkezi.office import ADDRESS, Customer, Office, compac
 
 from ulak.core.ports import ReportState
 from ulak.core.times import parse_span
+from ulak.service import blacklist
 from ulak.store import accounts
 
 CASES = Path(__file__).parent / "cases"
@@ -85,6 +88,11 @@ async def happen(office: Office, owner: Customer, step: dict[str, Any]) -> None:
     news |= dict.fromkeys(step.get("undelivered", []), ReportState.UNDELIVERED)
     if news:
         await office.report(owner, FIRST_ORDER, news)
+    for sender, text in step.get("texts", []):
+        await office.texted(owner, sender, text)
+    if "operator_blocks" in step:
+        numbers = step["operator_blocks"]
+        await office.books.write(lambda tx: blacklist.block_all(tx, str(owner.id), numbers))
 
 
 def body_of(step: dict[str, Any], caller: Customer, value: str) -> bytes:

@@ -121,7 +121,16 @@ async def test_the_sdk_sends_reports_and_lists(sandbox: dict[str, Any]) -> None:
     }
     assert seen["pastTheList"] == 0
 
+    assert seen["blacklist"] == [True, True]
+    assert seen["blocked"] == [2, False, ["+905301234598", "+905301234599"]]
+    assert seen["blockedToday"] == [2, []]
+    assert seen["lifted"] is True
+    assert seen["stillBlocked"] == ["+905301234598"]
+
     assert seen["failures"] == {
+        "blockedDays": failure(422, "İstek içerisindeki değerler doğrulanamadı."),
+        "lifted": failure(474, "Bu numara üzerindeki engelleme kaldırılamaz"),
+        "blockedNumber": failure(466, "Hatalı numara."),
         "stranger": failure(401, "Üyelik bilgileri hatalı"),
         "strangerSends": failure(401, "Üyelik bilgileri hatalı"),
         "consentList": failure(469, "IYS listenizi seçmelisiniz, BIREYSEL veya TACIR."),

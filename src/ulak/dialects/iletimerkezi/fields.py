@@ -14,6 +14,7 @@ _DAY_MS = 24 * 60 * 60 * 1_000
 
 _count = re.compile(r"[0-9]{1,9}").fullmatch
 _id = re.compile(r"[1-9][0-9]{0,9}").fullmatch
+_brand = re.compile(r"[0-9]{1,12}").fullmatch
 
 
 def page_number(page: int | str) -> int | None:
@@ -46,3 +47,13 @@ def day_range(start: str, end: str) -> tuple[int, int] | None:
     if not 0 <= (last - first).days <= _DAYS_APART_MAX:
         return None
     return times.day_start(first), times.day_start(last) + _DAY_MS
+
+
+def brand_code(text: str) -> int | None:
+    """A brand code of the consent registry, or None for what is none."""
+    return int(text) if _brand(text) else None
+
+
+def no_such_time(field: str) -> str:
+    """What 422 says of a field that does not hold a second. The spelling is PHP's, as the vendor names it."""
+    return f"{field} Y-m-d H:i:s biçimi ile eşleşmiyor."

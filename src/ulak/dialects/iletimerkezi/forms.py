@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.jsonbody import BadRequest, Fields, object_in
 
@@ -51,8 +53,45 @@ def get_reports(request: Fields) -> wire.GetReports:
     return wire.GetReports(authentication(request), days)
 
 
+def get_blacklist(request: Fields) -> wire.GetBlacklist:
+    """Read the request of get-blacklist; what stands beside `blacklist` does not count. Raises BadRequest."""
+    blacklist = _optional(request, "blacklist")
+    span = _optional(blacklist, "filter")
+    page = wire.BlacklistPage(
+        wire.BlacklistFilter(_plain(span.get("start")), _plain(span.get("end"))),
+        _plain(blacklist.get("page")),
+        _plain(blacklist.get("rowCount")),
+    )
+    return wire.GetBlacklist(authentication(request), page)
+
+
+def change_blacklist(request: Fields) -> wire.ChangeBlacklist:
+    """Read the request of add-blacklist and delete-blacklist. Raises BadRequest."""
+    number = _optional(request, "blacklist").get("number")
+    if isinstance(number, list):
+        # One of the vendor's SDKs sends the first of its list, others the list.
+        number = number[0] if number else None
+    return wire.ChangeBlacklist(authentication(request), wire.BlockedNumber(number))
+
+
+def create_consents(request: Fields) -> wire.CreateConsents:
+    """Read the request of consent/create. Raises BadRequest."""
+    consent = _optional(request, "consent")
+    given = consent.get("list")
+    records = [_record(each) for each in given] if isinstance(given, list) else []
+    return wire.CreateConsents(
+        authentication(request), wire.Consents(_plain(consent.get("brandCode")), records)
+    )
+
+
+def show_consent(request: Fields) -> wire.ShowConsent:
+    """Read the request of consent/show. Raises BadRequest."""
+    consent = _optional(request, "consent")
+    return wire.ShowConsent(authentication(request), wire.ConsentName(*_plains(wire.ConsentName, consent)))
+
+
 def get_account(request: Fields) -> wire.GetAccount:
-    """Read the request of get-balance and get-sender. Raises BadRequest."""
+    """Read the request of get-balance, get-sender and get-inbox. Raises BadRequest."""
     return wire.GetAccount(authentication(request))
 
 
@@ -88,6 +127,22 @@ def _numbers(receipents: Any) -> list[Any]:
     if isinstance(number, list):
         return number
     return [] if number is None or number == "" else [number]
+
+
+def _record(value: Any) -> wire.ConsentRecord | None:
+    if not isinstance(value, dict):
+        return None
+    return wire.ConsentRecord(*_plains(wire.ConsentRecord, value))
+
+
+def _plains(shape: type[msgspec.Struct], value: Fields) -> list[str]:
+    return [_plain(value.get(name)) for name in shape.__struct_fields__]
+
+
+def _optional(parent: Fields, key: str) -> Fields:
+    """An object that may be missing or null; XML has '' for an empty one, and PHP []."""
+    child = parent.get(key)
+    return {} if child is None or child in ("", []) else object_in(parent, key)
 
 
 def _send_time(value: Any) -> str:

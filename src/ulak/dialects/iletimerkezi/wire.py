@@ -103,9 +103,86 @@ class GetReports(msgspec.Struct):
 
 
 class GetAccount(msgspec.Struct):
-    """The request of get-balance and of get-sender: nothing but who asks."""
+    """The request of get-balance, get-sender and get-inbox: nothing but who asks."""
 
     authentication: Authentication
+
+
+class BlacklistFilter(msgspec.Struct):
+    """When numbers were blocked: 'YYYY-MM-DD HH:MM:SS' in Istanbul, both included; '' is open."""
+
+    start: str
+    end: str
+
+
+class BlacklistPage(msgspec.Struct):
+    """Which rows of the blacklist."""
+
+    filter: BlacklistFilter
+    page: str = ""
+    rowCount: str = ""
+
+
+class GetBlacklist(msgspec.Struct):
+    """The request of get-blacklist."""
+
+    authentication: Authentication
+    blacklist: BlacklistPage
+
+
+class BlockedNumber(msgspec.Struct):
+    """One number, a text or an integer; anything else is a wrong number."""
+
+    number: Any
+
+
+class ChangeBlacklist(msgspec.Struct):
+    """The request of add-blacklist and of delete-blacklist."""
+
+    authentication: Authentication
+    blacklist: BlockedNumber
+
+
+class ConsentRecord(msgspec.Struct):
+    """What somebody said. `consentDate` is 'YYYY-MM-DD HH:MM:SS' in Istanbul; the rest are words of the
+    registry (`core.consents`)."""
+
+    recipient: str
+    recipientType: str
+    type: str
+    status: str
+    source: str
+    consentDate: str
+
+
+class Consents(msgspec.Struct):
+    """Records for a brand; None stands for one that is no object."""
+
+    brandCode: str
+    records: list[ConsentRecord | None] = msgspec.field(name="list")
+
+
+class CreateConsents(msgspec.Struct):
+    """The request of consent/create."""
+
+    authentication: Authentication
+    consent: Consents
+
+
+class ConsentName(msgspec.Struct):
+    """Whose consent is asked for."""
+
+    brandCode: str
+    recipient: str
+    recipientType: str
+    type: str
+
+
+class ShowConsent(msgspec.Struct):
+    """The request of consent/show."""
+
+    authentication: Authentication
+    consent: ConsentName
 
 
 class Status(msgspec.Struct):
@@ -185,6 +262,52 @@ class ReportsAnswer(Answer):
 
     count: int
     orders: list[Summary]
+
+
+class Blacklist(msgspec.Struct):
+    """How many numbers match, whatever the page, and the page: '+90…', the newest first."""
+
+    count: int
+    number: list[str]
+
+
+class BlacklistAnswer(Answer):
+    """The answer of get-blacklist."""
+
+    blacklist: Blacklist
+
+
+class Consent(msgspec.Struct):
+    """A record of the registry. The brand code is an integer here."""
+
+    brandCode: int
+    recipient: str
+    recipientType: str
+    type: str
+    status: str
+    source: str
+    consentDate: str
+
+
+class ConsentAnswer(Answer):
+    """The answer of consent/show. The vendor sends an empty list for some consents that are not there."""
+
+    consent: Consent
+
+
+class InboxRow(msgspec.Struct):
+    """An SMS that came in; `account` is the number it was sent to."""
+
+    date: str
+    sender: str
+    content: str
+    account: str
+
+
+class InboxAnswer(Answer):
+    """The answer of get-inbox."""
+
+    inbox: list[InboxRow]
 
 
 class Balance(msgspec.Struct):

@@ -12,7 +12,7 @@ from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
 from ulak.dialects.iletimerkezi.formats import JSON, Format
 from ulak.dialects.iletimerkezi.jsonbody import BadRequest
-from ulak.dialects.iletimerkezi.serve import account, orders
+from ulak.dialects.iletimerkezi.serve import account, blacklist, consents, inbox, orders
 from ulak.dialects.iletimerkezi.serve.visit import Operation, Visit
 
 __all__ = ["Doors"]
@@ -48,9 +48,18 @@ class Doors:
             "get-report-summary": orders.get_reports,
             "get-balance": account.balance_at(unit_price),
             "get-sender": account.get_sender,
+            "get-blacklist": blacklist.get_blacklist,
+            "add-blacklist": blacklist.add_blacklist,
+            "delete-blacklist": blacklist.delete_blacklist,
+        }
+        in_json_only: dict[str, Operation] = {
+            "consent/create": consents.create,
+            "consent/show": consents.show,
+            "get-inbox": inbox.get_inbox,
         }
         self._doors = {
-            f"/v1/{name}/json": _Door("POST", JSON, operation) for name, operation in operations.items()
+            f"/v1/{name}/json": _Door("POST", JSON, operation)
+            for name, operation in (operations | in_json_only).items()
         }
 
     async def answer(self, call: Call) -> Reply:

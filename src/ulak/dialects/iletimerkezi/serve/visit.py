@@ -80,3 +80,8 @@ Operation: TypeAlias = Callable[[Visit], Awaitable[Answer]]
 def credible(who: wire.Authentication) -> bool:
     """Whether it is worth asking the store."""
     return bool(who.key and who.hash)
+
+
+def invalid(errors: dict[str, str]) -> wire.Invalid:
+    """422, with what is wrong with which field."""
+    return wire.Invalid(wire.Status(Code.BAD_VALUES, TEXTS[Code.BAD_VALUES]), errors)

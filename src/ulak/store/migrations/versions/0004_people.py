@@ -144,6 +144,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "source", name=op.f("pk_past_walk")),
         sqlite_with_rowid=False,
     )
+    op.create_index(
+        "ix_incoming_number",
+        "incoming",
+        ["number", "at", "id"],
+        unique=False,
+        sqlite_where=sa.text("purchase_id IS NULL"),
+        postgresql_where=sa.text("purchase_id IS NULL"),
+    )
     op.add_column("account", sa.Column("next_message", sa.BigInteger(), server_default="1", nullable=False))
     op.add_column(
         "sms_order", sa.Column("first_message", sa.BigInteger(), server_default="0", nullable=False)
