@@ -33,6 +33,7 @@ app.command("ulak.cli.smsc:smsc", name="smsc", help="Run the simulated operator 
 app.command("ulak.cli.account:app", name="account", help="Accounts: who may use the server.")
 app.command("ulak.cli.credit:app", name="credit", help="Credit of accounts.")
 app.command("ulak.cli.sender:app", name="sender", help="Names that accounts may send under.")
+app.command("ulak.cli.contact:app", name="contact", help="Contacts of accounts.")
 app.command("ulak.cli.carrier:app", name="carrier", help="Carriers: the ways out.")
 app.command("ulak.cli.number:app", name="number", help="Telephone numbers of your own.")
 app.command("ulak.cli.parcel:app", name="parcel", help="Parcels of all accounts.")

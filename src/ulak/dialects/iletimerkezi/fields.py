@@ -46,3 +46,8 @@ def day_range(start: str, end: str) -> tuple[int, int] | None:
     if not 0 <= (last - first).days <= _DAYS_APART_MAX:
         return None
     return times.day_start(first), times.day_start(last) + _DAY_MS
+
+
+def listed_id(text: str) -> int | None:
+    """The id of a group, a contact or a field, which is written as an order's is; None when none has it."""
+    return order_number(text)

@@ -12,7 +12,7 @@ from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
 from ulak.dialects.iletimerkezi.formats import JSON, Format
 from ulak.dialects.iletimerkezi.jsonbody import BadRequest
-from ulak.dialects.iletimerkezi.serve import account, orders
+from ulak.dialects.iletimerkezi.serve import account, contacts, orders
 from ulak.dialects.iletimerkezi.serve.visit import Operation, Visit
 
 __all__ = ["Doors"]
@@ -48,6 +48,7 @@ class Doors:
             "get-report-summary": orders.get_reports,
             "get-balance": account.balance_at(unit_price),
             "get-sender": account.get_sender,
+            **contacts.OPERATIONS,
         }
         self._doors = {
             f"/v1/{name}/json": _Door("POST", JSON, operation) for name, operation in operations.items()
