@@ -9,8 +9,9 @@ list, which stands in its requests as $EACH, to two accounts of their own. Of a 
 - `request` is what stands beside `authentication` in the request, `body` a whole body in which $AUTH stands
   for that member; `raw` is a body in hexadecimal;
 - `as` is `owner`, `other` or `stranger`, who has the owner's key and a wrong hash;
-- before it, in this order: time goes by (`wait`), the owner's API access is `api_access` "off" or "on", and a
-  carrier reports the messages at the places `delivered` and `undelivered` of the owner's first order;
+- before it, in this order: time goes by (`wait`), the owner's API access is `api_access` "off" or "on", the
+  owner's contacts get the `field` of that name, and a carrier reports the messages at the places `delivered`
+  and `undelivered` of the owner's first order;
 - `answer` is the body, compared as text once white space between its tokens is gone; `error` is the text of
   an answer that has nothing but a status.
 """
@@ -28,6 +29,7 @@ from tests.dialects.iletimerkezi.office import ADDRESS, Customer, Office, compac
 
 from ulak.core.ports import ReportState
 from ulak.core.times import parse_span
+from ulak.service import contacts
 from ulak.store import accounts
 
 CASES = Path(__file__).parent / "cases"
@@ -81,6 +83,8 @@ async def happen(office: Office, owner: Customer, step: dict[str, Any]) -> None:
     if "api_access" in step:
         on = step["api_access"] == "on"
         await office.books.write(lambda tx: accounts.set_access(tx, owner.id, on))
+    if "field" in step:
+        await office.books.write(lambda tx: contacts.add_field(tx, str(owner.id), step["field"]))
     news = dict.fromkeys(step.get("delivered", []), ReportState.DELIVERED)
     news |= dict.fromkeys(step.get("undelivered", []), ReportState.UNDELIVERED)
     if news:
