@@ -18,6 +18,7 @@ from ulak.store import (
     callbacks,
     carriers,
     consignments,
+    contacts,
     endpoints,
     events,
     ids,
@@ -56,6 +57,8 @@ PARCEL_MODULES = (
     special_services,
 )
 
+PEOPLE_MODULES = (contacts,)
+
 WHOLE = {
     # Small tables, or asked by people.
     "accounts._ALL",
@@ -74,7 +77,7 @@ WHOLE = {
 
 
 def statements() -> Iterator[tuple[str, Sql]]:
-    for module in MODULES + PARCEL_MODULES:
+    for module in MODULES + PARCEL_MODULES + PEOPLE_MODULES:
         for name, value in vars(module).items():
             if isinstance(value, Sql) and not name.endswith("_POSTGRES"):
                 yield f"{module.__name__.rsplit('.', 1)[1]}.{name}", value
@@ -94,6 +97,7 @@ TABLES = (
     "account|credential|balance|posting|sms_order|order_text|message|odd_number"
     "|fingerprint|reference|stray_report|unsure|consignment|parent|label|label_file|sighting|paper|paper_file"
     "|saved_party|special_service|reply|job|event|endpoint|callback|attempt"
+    "|contact|contact_group|group_member|contact_field|contact_value"
 )
 
 
@@ -135,6 +139,22 @@ FOUND_BY = [
     (jobs._CLAIM, "job", "INTEGER PRIMARY KEY (rowid=?)"),
     (callbacks._FIRST_SQLITE, "callback", "ix_callback_due (endpoint_id=? AND due<?)"),
     (callbacks._TAKE, "callback", "INTEGER PRIMARY KEY (rowid=?)"),
+    (contacts._GROUPS, "contact_group", "ix_contact_group_account_id (account_id=?)"),
+    (contacts._GROUPS, "group_member", "PRIMARY KEY (group_id=?)"),
+    (contacts._ONE_GROUP, "contact_group", "INTEGER PRIMARY KEY (rowid=?)"),
+    (contacts._CHILDREN, "contact_group", "ix_contact_group_account_id (account_id=? AND parent_id=?)"),
+    (contacts._OWN_GROUPS, "contact_group", "INTEGER PRIMARY KEY (rowid=?)"),
+    (contacts._EMPTY_GROUPS, "group_member", "PRIMARY KEY (group_id=?)"),
+    (contacts._REMOVE_GROUPS, "contact_group", "ix_contact_group_account_id (account_id=?)"),
+    (contacts._ONE_CONTACT, "contact", "INTEGER PRIMARY KEY (rowid=?)"),
+    (contacts._SEARCH, "contact", "ix_contact_account_id (account_id=?)"),
+    (contacts._MEMBERS, "group_member", "PRIMARY KEY (group_id=?)"),
+    (contacts._MEMBERS, "contact", "INTEGER PRIMARY KEY (rowid=?)"),
+    (contacts._VALUES, "contact_value", "PRIMARY KEY (contact_id=?)"),
+    (contacts._GROUPS_OF, "group_member", "ix_group_member_contact_id (contact_id=?)"),
+    (contacts._LEAVE_GROUPS, "group_member", "ix_group_member_contact_id (contact_id=?)"),
+    (contacts._CLEAR_VALUES, "contact_value", "PRIMARY KEY (contact_id=?)"),
+    (contacts._FIELDS, "contact_field", "uq_contact_field_name (account_id=?)"),
 ]
 
 
