@@ -76,7 +76,7 @@ def test_a_number_is_found_as_people_write_it(key: str, found: bool) -> None:
     assert (wanted.text in where or wanted.digits in where) == found
 
 
-@pytest.mark.parametrize("key", ["", "ab", " ab ", "a\n", "\u0301\u0301\u0301", "ﬁ"])
+@pytest.mark.parametrize("key", ["\udcff\udcff\udcff", "", "ab", " ab ", "a\n", "\u0301\u0301\u0301", "ﬁ"])
 def test_a_key_that_is_too_short(key: str) -> None:
     assert search_for(key) is None
 

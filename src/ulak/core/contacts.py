@@ -24,7 +24,9 @@ KEY_MIN = 3
 """Characters that people must at least be searched by."""
 
 _MARK = "Mn"
-_UNSEEN = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFFFE, 0xFFFF], " ")
+_CONTROLS = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]
+_HALVES_AND_NONE = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
+_UNSEEN = dict.fromkeys(_CONTROLS + _HALVES_AND_NONE, " ")
 _DOTLESS = str.maketrans("ı", "i")
 _PHONE = re.compile(r"[0-9 +().\-/]+").fullmatch
 _NOT_DIGITS = re.compile(r"[^0-9]+")
