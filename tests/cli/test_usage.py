@@ -104,6 +104,7 @@ def test_every_command_takes_data_database_and_json(command: Command) -> None:
         "account": ["create", "list", "show", "set", "api-access", "callback"],
         "credit": ["grant"],
         "sender": ["approve"],
+        "contact": ["list"],
         "carrier": ["add", "list", "remove", "test"],
         "blacklist": ["list", "add", "remove"],
         "inbox": ["add", "remove", "list", "show"],
@@ -116,6 +117,7 @@ def test_every_command_takes_data_database_and_json(command: Command) -> None:
     }
     lines = [[group, name] for group, names in groups.items() for name in names]
     lines += [["message", "unsure", name] for name in ("list", "resend", "fail")]
+    lines += [["contact", "field", name] for name in ("add", "list")]
     lines += [["parcel", "service", name] for name in ("add", "list", "remove")]
     lines += [["parcel", "address", name] for name in ("add", "list", "remove")]
     lines += [["serve"], ["sandbox"], ["smsc"], ["doctor"]]

@@ -21,6 +21,7 @@ from ulak.store import (
     carriers,
     consents,
     consignments,
+    contacts,
     endpoints,
     events,
     ids,
@@ -61,7 +62,7 @@ PARCEL_MODULES = (
     special_services,
 )
 
-PEOPLE_MODULES = (blocks, consents, mailboxes)
+PEOPLE_MODULES = (blocks, consents, contacts, mailboxes)
 
 WHOLE = {
     # Small tables, or asked by people.
@@ -102,6 +103,7 @@ TABLES = (
     "account|credential|balance|posting|sms_order|order_text|message|odd_number"
     "|fingerprint|reference|stray_report|unsure|consignment|parent|label|label_file|sighting|paper|paper_file"
     "|saved_party|special_service|reply|job|event|endpoint|callback|attempt|block|consent|mailbox|incoming"
+    "|contact|contact_group|group_member|contact_field|contact_value"
 )
 
 
@@ -156,6 +158,22 @@ FOUND_BY = [
     (mailboxes._FIND, "mailbox", "INTEGER PRIMARY KEY (rowid=?)"),
     (mailboxes._OF_ACCOUNT, "mailbox", "ix_mailbox_account_id (account_id=?)"),
     (mailboxes._CAME, "incoming", "ix_incoming_number (number=? AND at>?)"),
+    (contacts._GROUPS, "contact_group", "ix_contact_group_account_id (account_id=?)"),
+    (contacts._GROUPS, "group_member", "PRIMARY KEY (group_id=?)"),
+    (contacts._ONE_GROUP, "contact_group", "INTEGER PRIMARY KEY (rowid=?)"),
+    (contacts._CHILDREN, "contact_group", "ix_contact_group_account_id (account_id=? AND parent_id=?)"),
+    (contacts._OWN_GROUPS, "contact_group", "INTEGER PRIMARY KEY (rowid=?)"),
+    (contacts._EMPTY_GROUPS, "group_member", "PRIMARY KEY (group_id=?)"),
+    (contacts._REMOVE_GROUPS, "contact_group", "ix_contact_group_account_id (account_id=?)"),
+    (contacts._ONE_CONTACT, "contact", "INTEGER PRIMARY KEY (rowid=?)"),
+    (contacts._SEARCH, "contact", "ix_contact_account_id (account_id=?)"),
+    (contacts._MEMBERS, "group_member", "PRIMARY KEY (group_id=?)"),
+    (contacts._MEMBERS, "contact", "INTEGER PRIMARY KEY (rowid=?)"),
+    (contacts._VALUES, "contact_value", "PRIMARY KEY (contact_id=?)"),
+    (contacts._GROUPS_OF, "group_member", "ix_group_member_contact_id (contact_id=?)"),
+    (contacts._LEAVE_GROUPS, "group_member", "ix_group_member_contact_id (contact_id=?)"),
+    (contacts._CLEAR_VALUES, "contact_value", "PRIMARY KEY (contact_id=?)"),
+    (contacts._FIELDS, "contact_field", "uq_contact_field_name (account_id=?)"),
 ]
 
 

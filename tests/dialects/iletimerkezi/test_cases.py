@@ -9,8 +9,8 @@ list, which stands in its requests as $EACH, to two accounts of their own. Of a 
 - `request` is what stands beside `authentication` in the request, `body` a whole body in which $AUTH stands
   for that member; `raw` is a body in hexadecimal;
 - `as` is `owner`, `other` or `stranger`, who has the owner's key and a wrong hash;
-- before it, in this order: time goes by (`wait`), the owner's API access is `api_access` "off" or "on", a
-  carrier reports the messages at the places `delivered` and `undelivered` of the owner's first order, SMS
+- before it, in this order: time goes by (`wait`), the owner's API access is `api_access` "off" or "on", the
+  owner's contacts get the `field` of that name, a carrier reports the messages at the places `delivered` and `undelivered` of the owner's first order, SMS
   (`texts`: sender and text) come in to the owner's short code 4930, and the operator blocks the numbers
   `operator_blocks` for the owner;
 - `answer` is the body, compared as text once white space between its tokens is gone; `error` is the text of
@@ -30,7 +30,7 @@ from tests.dialects.iletimerkezi.office import ADDRESS, Customer, Office, compac
 
 from ulak.core.ports import ReportState
 from ulak.core.times import parse_span
-from ulak.service import blacklist
+from ulak.service import blacklist, contacts
 from ulak.store import accounts
 
 CASES = Path(__file__).parent / "cases"
@@ -84,6 +84,8 @@ async def happen(office: Office, owner: Customer, step: dict[str, Any]) -> None:
     if "api_access" in step:
         on = step["api_access"] == "on"
         await office.books.write(lambda tx: accounts.set_access(tx, owner.id, on))
+    if "field" in step:
+        await office.books.write(lambda tx: contacts.add_field(tx, str(owner.id), step["field"]))
     news = dict.fromkeys(step.get("delivered", []), ReportState.DELIVERED)
     news |= dict.fromkeys(step.get("undelivered", []), ReportState.UNDELIVERED)
     if news:

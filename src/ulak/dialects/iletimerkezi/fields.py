@@ -57,3 +57,8 @@ def brand_code(text: str) -> int | None:
 def no_such_time(field: str) -> str:
     """What 422 says of a field that does not hold a second. The spelling is PHP's, as the vendor names it."""
     return f"{field} Y-m-d H:i:s biçimi ile eşleşmiyor."
+
+
+def listed_id(text: str) -> int | None:
+    """The id of a group, a contact or a field, which is written as an order's is; None when none has it."""
+    return order_number(text)

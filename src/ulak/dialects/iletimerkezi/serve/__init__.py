@@ -12,7 +12,7 @@ from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
 from ulak.dialects.iletimerkezi.formats import JSON, Format
 from ulak.dialects.iletimerkezi.jsonbody import BadRequest
-from ulak.dialects.iletimerkezi.serve import account, blacklist, consents, inbox, orders
+from ulak.dialects.iletimerkezi.serve import account, blacklist, consents, contacts, inbox, orders
 from ulak.dialects.iletimerkezi.serve.visit import Operation, Visit
 
 __all__ = ["Doors"]
@@ -51,6 +51,7 @@ class Doors:
             "get-blacklist": blacklist.get_blacklist,
             "add-blacklist": blacklist.add_blacklist,
             "delete-blacklist": blacklist.delete_blacklist,
+            **contacts.OPERATIONS,
         }
         in_json_only: dict[str, Operation] = {
             "consent/create": consents.create,
