@@ -20,6 +20,7 @@ from ulak.store import (
     consignments,
     endpoints,
     events,
+    history,
     ids,
     jobs,
     labels,
@@ -39,7 +40,7 @@ from ulak.store import (
 )
 from ulak.store.engine import Database, Sql
 
-MODULES = (accounts, carriers, ids, ledger, messages, orders, reports, settings, sweep)
+MODULES = (accounts, carriers, history, ids, ledger, messages, orders, reports, settings, sweep)
 PARCEL_MODULES = (
     bookings,
     callbacks,
@@ -93,7 +94,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]
 TABLES = (
     "account|credential|balance|posting|sms_order|order_text|message|odd_number"
     "|fingerprint|reference|stray_report|unsure|consignment|parent|label|label_file|sighting|paper|paper_file"
-    "|saved_party|special_service|reply|job|event|endpoint|callback|attempt"
+    "|past_order|past_message|past_walk|saved_party|special_service|reply|job|event|endpoint|callback|attempt"
 )
 
 

@@ -27,6 +27,7 @@ _SECONDS = tuple(f"{second:02}" for second in range(60))
 _WITH_MINUTE = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}")
 _WITH_SECOND = re.compile(_WITH_MINUTE.pattern + r":[0-9]{2}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LOCAL = re.compile(_DAY.pattern + r" [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _SPAN = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in ("d", "h", "m", "s", "ms")))
 _SPAN_UNITS = (24 * 60 * _MINUTE, 60 * _MINUTE, _MINUTE, _SECOND, 1)
 
@@ -46,6 +47,18 @@ def parse_minute(text: str) -> int | None:
 def parse_minute_with_seconds(text: str) -> int | None:
     """The moment of 'DD/MM/YYYY HH:MM:SS' in Istanbul, or None as `parse_minute`."""
     return _moment(text) if _WITH_SECOND.fullmatch(text) else None
+
+
+def parse_local_text(text: str) -> int | None:
+    """The moment of 'YYYY-MM-DD HH:MM:SS' in Istanbul, or None as `parse_minute`."""
+    if not _LOCAL.fullmatch(text):
+        return None
+    return _moment(f"{text[8:10]}/{text[5:7]}/{text[:4]}{text[10:]}")
+
+
+def local_day(ms: int) -> date:
+    """The day that a moment lies in, in Istanbul."""
+    return _local(ms // _SECOND).date()
 
 
 def parse_day(text: str) -> date | None:
