@@ -61,8 +61,8 @@ async def _world(path: Path) -> World:
         for nth in range(A_DAY):
             many = LONG if (day, nth) == (17, 3) else 1 + nth % 3
             who = [905300000000 + place for place in range(many)]
-            order = {"sender": "ORNEKAS", "iys": "0"}
-            order |= {"message": {"text": f"{day} {nth}", "receipents": {"number": who}}}
+            message = {"text": f"{day} {nth}", "receipents": {"number": who}}
+            order = {"sender": "ORNEKAS", "iys": "0", "message": message}
             placed = await office.ask(customer, "send-sms", order=order)
             numbers.append(int(placed["order"]["id"]))
             if day < DAYS - 2:

@@ -53,9 +53,7 @@ class Desk:
     async def take(self, since: date | None = None, until: date | None = None) -> Taken:
         """One import."""
         days = since or self.first, until or self.last
-        return await history.take(
-            self.books, self.source, self.account, *days, lambda _day, _taken: None
-        )
+        return await history.take(self.books, self.source, self.account, *days, lambda _day, _taken: None)
 
     async def kept(self) -> dict[int, tuple[Any, ...]]:
         """Everything that is here, as the world has it."""
@@ -207,7 +205,7 @@ async def test_accounts_here_have_their_own_past(desk: Desk) -> None:
 # The command.
 
 
-def command(database: Database, vendor: Vendor, world: World, *words: str) -> tuple[list[str], dict[str, str]]:
+def command(database: Database, world: World, *words: str) -> tuple[list[str], dict[str, str]]:
     """How it is called."""
     line = [sys.executable, "-m", "ulak", *words, "--data", str(database.directory)]
     if database.url is not None:
@@ -223,7 +221,7 @@ async def test_the_process_is_killed(
     made = (await books.write(lambda tx: accounts.create(tx, "here"))).account.id
     first, last = local_day(world.now) - timedelta(DAYS - 1), local_day(world.now)
     words = ["import", "iletimerkezi", "here", "--since", str(first), "--until", str(last)]
-    line, own = command(database, vendor, world, *words, "--url", vendor.url, "--json")
+    line, own = command(database, world, *words, "--url", vendor.url, "--json")
     process: subprocess.Popen[bytes] | None = None
     left = 0
 
@@ -235,7 +233,8 @@ async def test_the_process_is_killed(
             process.kill()
 
     vendor.on_request = count
-    for left in (23, 150, -1):
+    for requests in (23, 150, -1):
+        left = requests
         process = subprocess.Popen(
             line, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
         )
@@ -252,11 +251,11 @@ async def test_the_process_is_killed(
 
 
 async def test_a_bar_grows_on_a_terminal(sqlite_database: Database, vendor: Vendor, world: World) -> None:
-    line, own = command(sqlite_database, vendor, world, "account", "create", "here")
+    line, own = command(sqlite_database, world, "account", "create", "here")
     await asyncio.to_thread(subprocess.run, line, env=own, check=True, capture_output=True)
     day = str(local_day(world.now))
     words = ["import", "iletimerkezi", "here", "--since", day, "--until", day, "--url", vendor.url]
-    line, own = command(sqlite_database, vendor, world, *words)
+    line, own = command(sqlite_database, world, *words)
     terminal, theirs = pty.openpty()
     process = subprocess.Popen(line, env=own | {"TERM": "xterm"}, stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)

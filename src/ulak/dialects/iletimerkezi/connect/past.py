@@ -91,6 +91,7 @@ class IletimerkeziPast:
             UlakError: the service does not answer, or says no.
         """
         seen: set[int] = set()
+        before: list[PastOrder] = []
         page = 1
         while True:
             days = wire.Filter(first.isoformat(), last.isoformat(), page)
@@ -106,9 +107,9 @@ class IletimerkeziPast:
                     yield order
             if not orders or (not fresh and len(seen) >= count):
                 return
-            if not fresh:
+            if orders == before:
                 raise Unreadable("the service lists the same orders on every page")
-            page += 1
+            before, page = orders, page + 1
 
     async def report(self, order: PastOrder, page: int) -> PastPage | None:
         """An order with a page of its messages; None where it was removed, or its time has not come.
