@@ -35,7 +35,7 @@ class Service:
         self.rows: dict[int, list[PastMessage]] = {}
         self.only_listed: set[int] = set()
         self.asked: list[tuple[int, int]] = []
-        self.before: Callable[[int, int], None] = lambda _number, _page: None
+        self.before: Callable[[int, int], object] = lambda _number, _page: None
 
     def order(self, number: int, day: date, total: int, status: int = DONE) -> None:
         """Add one, with all of its messages under way or arrived."""
@@ -200,15 +200,16 @@ async def test_an_order_without_messages(desk: Desk) -> None:
     assert await desk.same(1)
 
 
-async def test_many_that_were_not_finished(desk: Desk) -> None:
+async def test_many_that_were_not_finished(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than are looked up together."""
-    for number in range(1, 251):
+    monkeypatch.setattr(history, "_TOGETHER", 4)
+    for number in range(1, 11):
         desk.service.order(number, desk.first, 1, UNDERWAY)
     await desk.take()
-    desk.service.finish(250)
-    assert await desk.take() == Taken(250, 250)
-    assert [number for number, _ in desk.service.asked] == list(range(1, 251))
-    assert await desk.same(250)
+    desk.service.finish(10)
+    assert await desk.take() == Taken(10, 10)
+    assert [number for number, _ in desk.service.asked] == list(range(1, 11))
+    assert await desk.same(10)
 
 
 async def test_a_day_is_done_an_hour_after_it_is_over(desk: Desk) -> None:
