@@ -23,7 +23,7 @@ from ulak.store.engine import Database
 from ulak.wiring import GROUP_KINDS
 
 DAYS = 40
-A_DAY = 8
+A_DAY = 6
 LONG = 2_500
 DAY = 24 * 60 * 60 * 1_000
 
@@ -43,7 +43,7 @@ Open = Callable[[Handler], Awaitable[Vendor]]
 
 @pytest.fixture(scope="session")
 def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Eight orders a day for forty days, one of them with 2,500 recipients; the last two days wait."""
+    """Six orders a day for forty days, one of them with 2,500 recipients; the last two days wait."""
     path = tmp_path_factory.mktemp("vendor")
     shutil.copy(sqlite_template, path / "ulak.db")
     return asyncio.run(_world(path))

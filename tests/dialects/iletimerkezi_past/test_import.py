@@ -123,7 +123,7 @@ async def test_orders_that_were_not_finished_are_finished_later(
     assert await desk.kept() == found
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_it_is_stopped_again_and_again(desk: Desk, world: World, seed: int) -> None:
     """Stopped at any request, and at any moment of writing its answer down."""
     chance = random.Random(seed)
@@ -238,7 +238,7 @@ async def test_the_process_is_killed(
         process = subprocess.Popen(
             line, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
         )
-        out, err = await asyncio.to_thread(process.communicate, timeout=60)
+        out, err = await asyncio.to_thread(process.communicate, timeout=180)
         if process.returncode == 0:
             break
         assert process.returncode == -9, err
@@ -259,7 +259,7 @@ async def test_a_bar_grows_on_a_terminal(sqlite_database: Database, vendor: Vend
     terminal, theirs = pty.openpty()
     process = subprocess.Popen(line, env=own | {"TERM": "xterm"}, stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
-    out, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    out, _ = await asyncio.to_thread(process.communicate, timeout=180)
     said = os.read(terminal, 100_000).decode()
     os.close(terminal)
     assert process.returncode == 0
