@@ -212,6 +212,12 @@ async def test_what_is_ours_stays_ours(path: str) -> None:
     assert (await app("/readyz"))[0] == 503
 
 
+async def test_a_page_of_ours_stands_where_a_dialect_would_be() -> None:
+    app = Asgi(Web(MOUNTED, ready, pages={"/api/manifest.json": Reply(200, b"{}")}))
+    assert await app("/api/manifest.json") == (200, b"{}")
+    assert await app("/metrics") == (404, b'{"error":"not found"}')
+
+
 async def test_what_is_mounted_within_ours_is_asked() -> None:
     app = Asgi(Web([*MOUNTED, ("/ulak/v1/", Said("native")), ("/panel/x/", Said("page"))], ready))
     assert await app("/ulak/v1/lightning/pay") == (200, b"native")

@@ -30,6 +30,9 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 PREFIX = "ULAK_"
 CONFIG_VARIABLE = "ULAK_CONFIG"
 
+IMPORT_KEY, IMPORT_HASH = "ULAK_IMPORT_KEY", "ULAK_IMPORT_HASH"
+"""Variables that `ulak import` alone reads: who it is at the service that it asks."""
+
 _FOR_TESTS = "ULAK_TEST_"
 
 FUNDINGS = ("memory", "lnd", "nwc", "lnbits")
@@ -288,7 +291,7 @@ def _variables(environment: Mapping[str, str]) -> dict[str, Found]:
     for variable, text in environment.items():
         if not variable.startswith(PREFIX) or variable.startswith(_FOR_TESTS):
             continue
-        if variable == CONFIG_VARIABLE:
+        if variable in (CONFIG_VARIABLE, IMPORT_KEY, IMPORT_HASH):
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in OPTIONS or variable != variable.upper():

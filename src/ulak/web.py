@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -47,9 +48,10 @@ class Web:
         ready: Callable[[], Awaitable[dict[str, object]]],
         *,
         trusted_proxies: Networks = (),
+        pages: Mapping[str, Reply] = MappingProxyType({}),
     ) -> None:
         """`dialects` are (prefix, dialect) in the order they are tried; `ready` says what is not in order:
-        an object whose `ready` is true or false.
+        an object whose `ready` is true or false; `pages` are what always stands at some of Ulak's own paths.
 
         A dialect at "/" gets every path that is nobody's. What is Ulak's own stays so, unless a prefix lies
         within it.
@@ -58,6 +60,7 @@ class Web:
         self._within_own = [entry for entry in dialects if entry[0].startswith(OWN_BELOW)]
         self._ready = ready
         self._proxies = tuple(trusted_proxies)
+        self._pages = pages
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """One request."""
@@ -124,7 +127,7 @@ class Web:
 
             state = await self._ready()
             return Reply(200 if state["ready"] else 503, msgspec.json.encode(state))
-        return Reply(404, b'{"error":"not found"}')
+        return self._pages.get(path) or Reply(404, b'{"error":"not found"}')
 
 
 async def _body(scope: dict[str, Any], receive: Receive) -> tuple[bytes, Trouble | None]:

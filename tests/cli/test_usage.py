@@ -114,6 +114,8 @@ def test_every_command_takes_data_database_and_json(command: Command) -> None:
         "price": ["list", "set", "clear"],
         "callback": ["list", "resend"],
         "parcel": ["list", "show", "move"],
+        "import": ["iletimerkezi"],
+        "history": ["list", "show"],
     }
     lines = [[group, name] for group, names in groups.items() for name in names]
     lines += [["message", "unsure", name] for name in ("list", "resend", "fail")]

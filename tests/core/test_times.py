@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ulak.core.times import (
     ISTANBUL,
-    day_of,
     day_start,
+    local_day,
     parse_day,
     parse_minute,
     parse_minute_with_seconds,
@@ -85,8 +85,8 @@ def test_what_is_no_second(text: str) -> None:
 
 
 def test_the_day_of_a_moment_is_istanbuls() -> None:
-    assert day_of(utc("2026-05-20T20:59:59")) == date(2026, 5, 20)
-    assert day_of(utc("2026-05-20T21:00:00")) == date(2026, 5, 21)
+    assert local_day(utc("2026-05-20T20:59:59")) == date(2026, 5, 20)
+    assert local_day(utc("2026-05-20T21:00:00")) == date(2026, 5, 21)
 
 
 NO_DATES = [
@@ -359,3 +359,34 @@ def test_no_spans(text: str) -> None:
     with pytest.raises(ValueError, match="is not a span of time: write it like 90s, 10m") as caught:
         parse_span(text)
     assert len(str(caught.value)) < 160
+
+
+@given(st.integers(0, 253_000_000_000))
+def test_local_texts_are_read_as_they_are_written(second: int) -> None:
+    text = to_local_text(second * 1000)
+    read = parse_second(text)
+    assert read is not None
+    # An hour that came twice is taken for the first of the two.
+    assert second * 1000 - read in (0, 3_600_000)
+    assert local_day(second * 1000).isoformat() == text[:10]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-05-20",
+        "2026-05-20 14:03",
+        "2026-05-20T14:03:11",
+        "2026-05-20 14:03:11 ",
+        "2026-05-20 14:03:11.0",
+        "2026-02-30 14:03:11",
+        "2026-05-20 24:00:00",
+        "2026-05-20 14:03:60",
+        "٢٠٢٦-05-20 14:03:11",
+        "20/05/2026 14:03:11",
+        "0000-00-00 00:00:00",
+    ],
+)
+def test_what_is_no_local_text(text: str) -> None:
+    assert parse_second(text) is None

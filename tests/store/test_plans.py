@@ -24,6 +24,7 @@ from ulak.store import (
     contacts,
     endpoints,
     events,
+    history,
     ids,
     jobs,
     labels,
@@ -44,7 +45,7 @@ from ulak.store import (
 )
 from ulak.store.engine import Database, Sql
 
-MODULES = (accounts, carriers, ids, ledger, messages, orders, reports, settings, sweep)
+MODULES = (accounts, carriers, history, ids, ledger, messages, orders, reports, settings, sweep)
 PARCEL_MODULES = (
     barring,
     bookings,
@@ -104,6 +105,7 @@ TABLES = (
     "|fingerprint|reference|stray_report|unsure|consignment|parent|label|label_file|sighting|paper|paper_file"
     "|saved_party|special_service|reply|job|event|endpoint|callback|attempt|block|consent|mailbox|incoming"
     "|contact|contact_group|group_member|contact_field|contact_value"
+    "|past_order|past_message|past_walk"
 )
 
 

@@ -41,6 +41,8 @@ app.command("ulak.cli.number:app", name="number", help="Telephone numbers of you
 app.command("ulak.cli.parcel:app", name="parcel", help="Parcels of all accounts.")
 app.command("ulak.cli.price:app", name="price", help="Prices of numbers and single messages.")
 app.command("ulak.cli.message:app", name="message", help="Messages that may have gone twice.")
+app.command("ulak.cli.import_:app", name="import", help="Take over what accounts sent elsewhere.")
+app.command("ulak.cli.history:app", name="history", help="What accounts sent elsewhere before.")
 app.command("ulak.cli.callback:app", name="callback", help="Callbacks: what accounts are told of.")
 app.command("ulak.cli.lightning:app", name="lightning", help="Lightning without money: pay an invoice.")
 app.command("ulak.cli.clock:app", name="clock", help="The clock of a sandbox.")

@@ -138,7 +138,7 @@ def time_fault(source: Source, given: int, now: int) -> Fault | None:
         return Fault.IN_FUTURE
     if given < BEGINNING:
         return Fault.BEFORE_REGISTRY
-    return Fault.TOO_OLD if given < times.day_start(_oldest_day(times.day_of(now))) else None
+    return Fault.TOO_OLD if given < times.day_start(_oldest_day(times.local_day(now))) else None
 
 
 def _oldest_day(today: date) -> date:

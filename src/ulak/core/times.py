@@ -56,6 +56,11 @@ def parse_second(text: str) -> int | None:
     return _moment(f"{text[8:10]}/{text[5:7]}/{text[:4]}{text[10:]}")
 
 
+def local_day(ms: int) -> date:
+    """The day that a moment lies in, in Istanbul. Raises OverflowError past the year 9999."""
+    return _local(ms // _SECOND).date()
+
+
 def parse_day(text: str) -> date | None:
     """The day of 'YYYY-MM-DD', or None for another spelling or no date."""
     if not _DAY.fullmatch(text):
@@ -64,11 +69,6 @@ def parse_day(text: str) -> date | None:
         return date(int(text[:4]), int(text[5:7]), int(text[8:]))
     except ValueError:
         return None
-
-
-def day_of(ms: int) -> date:
-    """The day in Istanbul that a moment belongs to. Raises OverflowError past the year 9999."""
-    return _local(ms // _SECOND).date()
 
 
 def day_start(day: date) -> int:

@@ -23,6 +23,7 @@ from ulak.core.errors import UlakError
 from ulak.core.ports import MessageLink
 from ulak.dialects import hooks
 from ulak.dialects.door import Dialect, Reply
+from ulak.dialects.iletimerkezi import manifest
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
 from ulak.service import carriers as carrier_service
@@ -170,7 +171,8 @@ async def run_server(
             ("/", number_doors),
         ]
         readiness = partial(_readiness, books, dispatcher, parcels, numbers)
-        web = Web(doors, readiness, trusted_proxies=config.trusted_proxy)
+        pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))}
+        web = Web(doors, readiness, trusted_proxies=config.trusted_proxy, pages=pages)
         server = _server(web, number_doors.unreadable)
         server.on_start = lambda: ready(Running(port, url))
         await dispatcher.look()

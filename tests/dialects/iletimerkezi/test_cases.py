@@ -10,9 +10,9 @@ list, which stands in its requests as $EACH, to two accounts of their own. Of a 
   for that member; `raw` is a body in hexadecimal;
 - `as` is `owner`, `other` or `stranger`, who has the owner's key and a wrong hash;
 - before it, in this order: time goes by (`wait`), the owner's API access is `api_access` "off" or "on", the
-  owner's contacts get the `field` of that name, a carrier reports the messages at the places `delivered` and `undelivered` of the owner's first order, SMS
-  (`texts`: sender and text) come in to the owner's short code 4930, and the operator blocks the numbers
-  `operator_blocks` for the owner;
+  owner's contacts get the `field` of that name, a carrier reports the messages at the places `delivered` and
+  `undelivered` of the owner's first order, SMS (`texts`: sender and text) come in to the owner's short code
+  4930, and the operator blocks the numbers `operator_blocks` for the owner;
 - `answer` is the body, compared as text once white space between its tokens is gone; `error` is the text of
   an answer that has nothing but a status.
 """
