@@ -25,6 +25,7 @@ OPERATIONS = [
     "get-report-summary",
     "get-balance",
     "get-sender",
+    "add-plugin-user",
 ]
 
 
