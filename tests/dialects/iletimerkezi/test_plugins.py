@@ -73,8 +73,8 @@ def fine(page: Page) -> bool:
 def refused(page: Page, code: int, message: str) -> bool:
     """An error: its status is its code, and there is nothing beside the status."""
     assert page.every("message") == [message]
-    elements = [line for line in page.text.splitlines() if line.startswith("  <")]
-    assert elements == ["  <status>"]
+    members = [line for line in page.text.splitlines() if line.startswith("  <")]
+    assert members == ["  <status>", "  </status>"]
     return (page.status, page.code, page.went_well) == (code, str(code), False)
 
 
