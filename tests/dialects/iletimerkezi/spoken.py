@@ -55,5 +55,5 @@ def parameters(request: Mapping[str, Any]) -> dict[str, str]:
     if "text" in message:
         found["text"] = message["text"]
     if "receipents" in message:
-        found["receipents"] = ",".join(message["receipents"]["number"])
+        found["receipents"] = ",".join(map(str, message["receipents"]["number"]))
     return found
