@@ -190,8 +190,7 @@ def _astray(chance: random.Random, spoken: Spoken) -> Spoken:
 
 def _damaged(chance: random.Random, spoken: Spoken) -> Spoken:
     """Bytes changed, whatever they mean."""
-    name = "query" if spoken.query else "body"
-    data: bytes = getattr(spoken, name)
+    data = spoken.query or spoken.body
     at, other = sorted(chance.randrange(len(data) + 1) for _ in range(2))
     piece = data[at:other]
     changed = chance.choice(
@@ -206,7 +205,7 @@ def _damaged(chance: random.Random, spoken: Spoken) -> Spoken:
             chance.randbytes(len(piece)),
         )
     )
-    return spoken._replace(**{name: changed})
+    return spoken._replace(query=changed) if spoken.query else spoken._replace(body=changed)
 
 
 # The object, whatever its format
