@@ -54,11 +54,15 @@ _LINE = re.compile(r" *</?[A-Za-z0-9_.-]+>(?:[^<>\n]*</[A-Za-z0-9_.-]+>)?")
 
 
 class Unsynced(Database):
-    """Whether a disk keeps its word is tested elsewhere."""
+    """Whether a disk keeps its word is tested elsewhere, and what SQLite keeps in memory is a setting of it.
+
+    Each connection's cache of pages fills with the database, up to 16 MB; a small one is full at once.
+    """
 
     def connect(self) -> SqliteConnection:
         connection = SqliteConnection(self.path, self.clock)
         connection._db.execute("PRAGMA synchronous = OFF")
+        connection._db.execute("PRAGMA cache_size = -1000")
         return connection
 
 

@@ -11,8 +11,8 @@ too many elements, text beside elements, and encodings that no client of this AP
 from __future__ import annotations
 
 import re
+from binascii import a2b_qp
 from typing import Any
-from urllib.parse import unquote_to_bytes
 from xml.sax import SAXException
 from xml.sax.handler import ContentHandler
 
@@ -53,6 +53,8 @@ _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _BLANKS = b" \t\r\n"
 _DECLARATION = re.compile(rb"""<\?xml\s[^>]{0,200}\?>""")
 _ENCODING = re.compile(rb"""\sencoding\s*=\s*["']([A-Za-z0-9._-]{1,30})["']""")
+_NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_NO_ESCAPES_MAX = 1000
 _DATA = re.compile(rb"(?:^|&)data=([^&]*)")
 
 _PORTION = 64 * 1024
@@ -94,21 +96,18 @@ def _document(body: bytes) -> bytes:
 
 
 def _unescaped(field: bytes) -> bytes:
-    """A form field without its percent signs, a portion at a time: each piece between two is an object."""
-    portions, start = [], 0
-    while start < len(field):
-        end = start + _PORTION
-        # An escape is three bytes and stays in one portion.
-        end += max(0, 3 + field.rfind(b"%", end - 2, end) - end) if b"%" in field[end - 2 : end] else 0
-        portions.append(unquote_to_bytes(field[start:end]))
-        start = end
-    return b"".join(portions)
+    """A form field without its percent signs. One that is no escape stands for itself.
+
+    Quoted-printable (RFC 2045) has the same escapes behind another sign, and a decoder that is as quick for
+    sixteen megabytes of escapes as for none. The one for URLs makes objects of what is between two of them.
+    """
+    field = _NO_ESCAPE.sub(b"%25", field, count=_NO_ESCAPES_MAX)
+    return a2b_qp(field.replace(b"=", b"=3D").replace(b"%", b"="))
 
 
 def _utf8(document: bytes) -> bytes:
     """The document in UTF-8 and without its XML declaration, whichever of the known encodings it names."""
     document = document.lstrip(_BLANKS)
-    encoding = "utf-8"
     if document.startswith(_WIDE_BOMS):
         return _DECLARATION.sub(b"", _recoded(document, "utf-16"), count=1)
     document = document.removeprefix(_BOM).lstrip(_BLANKS)
@@ -116,9 +115,8 @@ def _utf8(document: bytes) -> bytes:
     if declaration is None:
         return document
     named = _ENCODING.search(declaration[0])
-    if named is not None:
-        encoding = _ENCODINGS.get(named[1].decode().lower(), "")
-    if not encoding:
+    encoding = _ENCODINGS.get(named[1].decode().lower()) if named else "utf-8"
+    if encoding is None:
         raise BadRequest("an encoding that is not read")
     document = document[declaration.end() :]
     return document if encoding == "utf-8" else _recoded(document, encoding)
