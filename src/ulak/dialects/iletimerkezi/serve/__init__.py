@@ -27,7 +27,9 @@ _TROUBLES = {
 }
 
 
-JSON_ONLY = frozenset(("get-reports", "get-report-summary"))
+JSON_ONLY = frozenset(
+    ("get-reports", "get-report-summary", "consent/create", "consent/show", "get-inbox", "get-group")
+)
 """Operations that the vendor documents in no other format."""
 
 
