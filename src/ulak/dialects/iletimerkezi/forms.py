@@ -62,8 +62,10 @@ def authentication(request: Fields) -> wire.Authentication:
     if not isinstance(given, dict):
         return wire.Authentication("", "")
     new = wire.Authentication(_string(given.get("key")), _string(given.get("hash")))
+    if new.key and new.hash:
+        return new
     old = wire.Login(_plain(given.get("username")), _string(given.get("password")))
-    return old if old.key and old.hash and not (new.key and new.hash) else new
+    return old if old.key and old.hash else new
 
 
 def _messages(value: Any) -> list[wire.Message]:
