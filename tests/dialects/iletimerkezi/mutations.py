@@ -328,7 +328,7 @@ def _rename(chance: random.Random, parent: Any, key: Any) -> None:
 
 def _retype(_chance: random.Random, parent: Any, key: Any) -> None:
     value = parent[key]
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and len(value) < 4000 and value.isascii() and value.isdigit():
         parent[key] = int(value)
     else:
         parent[key] = json.dumps(value)
