@@ -7,7 +7,7 @@ import re
 import pytest
 from tests.cli.conftest import Command
 
-from ulak.service.accounts import authenticate
+from ulak.service.accounts import LOGIN, authenticate, login_name
 from ulak.store.engine import Database
 from ulak.store.writer import sync_read
 
@@ -151,3 +151,36 @@ def test_senders_are_approved_byte_for_byte(ulak: Command) -> None:
 def test_an_account_that_is_not_there(ulak: Command, words: list[str]) -> None:
     ended = ulak(*words)
     assert (ended.code, ended.out, ended.err) == (1, "", "ulak: no account 'nobody'\n")
+
+
+def test_a_login_shows_its_password_once(ulak: Command, database: Database) -> None:
+    made = ulak("account", "create", "alice").value
+    given = ulak("account", "login", "alice", "0532 123 45 67")
+    assert list(given.value) == ["account", "username", "password"]
+    assert (given.value["account"], given.value["username"]) == ("alice", "0532 123 45 67")
+    assert "legacy_login=on" in given.err
+    password = given.value["password"]
+    assert re.fullmatch("[0-9a-f]{32}", password)
+
+    def let_in(password: str) -> int | None:
+        who = (LOGIN, login_name("5321234567"), password, "192.0.2.1")
+        found = sync_read(database, lambda tx: authenticate(tx, *who))
+        return found.id if found else None
+
+    assert let_in(password) is None
+    ulak("account", "set", "alice", "legacy_login=on")
+    assert let_in(password) == made["id"]
+    again = ulak("account", "login", str(made["id"]), "+905321234567")
+    assert "legacy_login" not in again.err
+    assert let_in(password) is None
+    assert let_in(again.value["password"]) == made["id"]
+
+
+def test_a_username_that_cannot_be(ulak: Command) -> None:
+    ulak("account", "create", "alice")
+    ulak("account", "create", "bob")
+    ulak("account", "login", "alice", "05321234567")
+    taken = ulak("account", "login", "bob", "5321234567")
+    assert (taken.code, taken.err) == (1, "ulak: this username is another account's\n")
+    assert ulak("account", "login", "bob", " ").code == 1
+    assert ulak("account", "login", "nobody", "bob").err == "ulak: no account 'nobody'\n"

@@ -75,6 +75,20 @@ def api_access(state: Literal["on", "off"], account: str, /, *, common: Common =
 
 
 @app.command
+def login(account: str, username: str, /, *, common: Common = DEFAULTS) -> None:
+    """Give an account a username, which may be a mobile number, and a new password; the old ones end.
+
+    Shows {"account", "username", "password"}, the only time the password is shown. They count while the
+    account's setting `legacy_login` is on.
+    """
+    found, password = common.write(lambda tx: accounts.set_login(tx, account, username))
+    common.show({"account": found.name, "username": username, "password": password})
+    note("Keep the password: only its digest is stored, and it is not shown again.")
+    if not found.switch("legacy_login"):
+        note(f"It counts after `ulak account set {account} legacy_login=on`.")
+
+
+@app.command
 def callback(account: str, url: str, /, *, dialect: str = "iletimerkezi", common: Common = DEFAULTS) -> None:
     """Tell an account of events at this address, in the words of a dialect; or no more, with `off`.
 

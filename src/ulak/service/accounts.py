@@ -9,11 +9,18 @@ from dataclasses import dataclass
 
 from ulak.core.accounts import SETTINGS, Account, check_setting
 from ulak.core.errors import UlakError
+from ulak.core.phone import normalise
 from ulak.store import accounts as store
 from ulak.store.engine import Tx
 
 FIRST_NUMBER = 300_000_001
 """The first order number of an account; the ids of iletiMerkezi have nine digits and lie below 2^31."""
+
+LOGIN = "iletimerkezi login"
+"""The dialect of credentials that are a username and a password, the way in of that vendor's old clients."""
+
+_SWITCHES = {LOGIN: "legacy_login"}
+"""Kinds of credentials that count only while a setting of the account is on."""
 
 _NOBODY = hashlib.sha256(b"").hexdigest()
 
@@ -33,7 +40,10 @@ def admit(known: store.Credential | None, secret: str, address: str) -> Account 
     if known is None or not fits:
         return None
     account = known.account
-    return account if account.api_access and account.admits(address) else None
+    switch = _SWITCHES.get(known.dialect)
+    if not account.api_access or (switch is not None and not account.switch(switch)):
+        return None
+    return account if account.admits(address) else None
 
 
 def authenticate(tx: Tx, dialect: str, key: str, secret: str, address: str) -> Account | None:
@@ -98,6 +108,29 @@ def issue_apikey(tx: Tx, account_id: int, dialect: str = "comtohome") -> str:
     key = secrets.token_hex(32)
     store.add_credential(tx, account_id, dialect, digest(key), digest(""))
     return key
+
+
+def set_login(tx: Tx, account: str, username: str) -> tuple[Account, str]:
+    """A username for an account, and a new password for it, in the clear. What it had before counts no more.
+
+    Raises:
+        UlakError: no such account, no such name, or it is another account's.
+    """
+    found = named(tx, account)
+    if not 1 <= len(username) <= 100 or not username.isprintable() or not login_name(username):
+        raise UlakError("a username is a mobile number, or 1 to 100 printable characters")
+    store.remove_credentials(tx, found.id, LOGIN)
+    password = secrets.token_hex(16)
+    if not store.add_credential(tx, found.id, LOGIN, digest(login_name(username)), digest(password)):
+        raise UlakError("this username is another account's")
+    return found, password
+
+
+def login_name(username: str) -> str:
+    """The one spelling of a username: a mobile number has several, and blanks around a name say nothing."""
+    written_as_number = not username.strip(" +-.()0123456789")
+    number = normalise(username) if written_as_number else 0
+    return str(number) if number else username.strip()
 
 
 def named(tx: Tx, account: str) -> Account:

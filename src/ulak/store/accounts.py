@@ -24,7 +24,9 @@ _SET_SETTINGS = Sql("UPDATE account SET settings = :settings WHERE id = :id")
 _ADD_CREDENTIAL = Sql(
     "INSERT INTO credential (account_id, dialect, key_digest, secret_digest, created)"
     " VALUES (:account, :dialect, :key, :secret, :now)"
+    " ON CONFLICT (dialect, key_digest) DO NOTHING RETURNING id"
 )
+_REMOVE_CREDENTIALS = Sql("DELETE FROM credential WHERE account_id = :account AND dialect = :dialect")
 _KNOWN = (
     "SELECT credential.dialect, credential.key_digest, credential.secret_digest, account.next_number,"
     f" account.next_message, {_COLUMNS} FROM {{keys}} AS wanted"
@@ -93,17 +95,24 @@ def set_settings(tx: Tx, account_id: int, settings: Mapping[str, str]) -> None:
     tx.run(_SET_SETTINGS, id=account_id, settings=msgspec.json.encode(settings).decode())
 
 
-def add_credential(tx: Tx, account_id: int, dialect: str, key_digest: str, secret_digest: str) -> None:
-    """Let the account in with this key and secret, of which only digests are kept."""
-    tx.run(
+def add_credential(tx: Tx, account_id: int, dialect: str, key_digest: str, secret_digest: str) -> bool:
+    """Let the account in with this key and secret, of which digests are kept; False if it is taken."""
+    row = tx.one(
         _ADD_CREDENTIAL, account=account_id, dialect=dialect, key=key_digest, secret=secret_digest, now=tx.now
     )
+    return row is not None
+
+
+def remove_credentials(tx: Tx, account_id: int, dialect: str) -> None:
+    """Let the account in no more with what it has in this dialect."""
+    tx.run(_REMOVE_CREDENTIALS, account=account_id, dialect=dialect)
 
 
 class Credential(msgspec.Struct, frozen=True):
     """A key's row: what its secret must digest to, whose it is, the number of the account's next order and
     the name of its next message."""
 
+    dialect: str
     secret_digest: str
     account: Account
     next_number: int
@@ -115,7 +124,7 @@ def credentials(
 ) -> dict[tuple[str, str], Credential]:
     """What is known of these (dialect, key digest) pairs. With `lock`, the accounts stay locked, by id."""
     rows = tx.all(_CREDENTIALS_LOCKED if lock else _CREDENTIALS, keys=list(keys))
-    return {(row[0], row[1]): Credential(row[2], _account(row[5:]), row[3], row[4]) for row in rows}
+    return {(row[0], row[1]): Credential(row[0], row[2], _account(row[5:]), row[3], row[4]) for row in rows}
 
 
 def next_number(tx: Tx, account_id: int) -> int:

@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from itertools import count
 from typing import Any
+from urllib.parse import urlencode
 
 from ulak.core.ports import Inbound, ReportState
 from ulak.dialects.door import Call, Reply
@@ -37,11 +39,28 @@ class Customer:
     id: int
     key: str
     hash: str
+    names: tuple[str, str] = ("key", "hash")
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What it says of itself."""
+        return dict(zip(self.names, (self.key, self.hash), strict=True))
 
     @property
     def authentication(self) -> str:
         """The member `authentication` of a request."""
-        return f'"authentication": {json.dumps({"key": self.key, "hash": self.hash})}'
+        return f'"authentication": {json.dumps(self.credentials)}'
+
+    @property
+    def element(self) -> str:
+        """The element `authentication` of an XML request."""
+        inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in self.credentials.items())
+        return f"<authentication>{inner}</authentication>"
+
+    @property
+    def query(self) -> str:
+        """The parameters of a GET request."""
+        return urlencode(self.credentials)
 
 
 class Office:
@@ -73,11 +92,22 @@ class Office:
         customer: Customer = await self.books.write(create)
         return customer
 
+    async def login(self, account: str, username: str) -> Customer:
+        """An account in the old way, whose clients know a username and a password."""
+        found, password = await self.books.write(lambda tx: accounts.set_login(tx, account, username))
+        return Customer(found.id, username, password, ("username", "password"))
+
     async def call(
-        self, path: str, body: bytes = b"", *, method: str = "POST", address: str = ADDRESS
+        self,
+        path: str,
+        body: bytes = b"",
+        *,
+        method: str = "POST",
+        query: bytes = b"",
+        address: str = ADDRESS,
     ) -> Reply:
         """One HTTP request."""
-        return await self.doors.answer(Call(method, path, b"", (), body, address))
+        return await self.doors.answer(Call(method, path, query, (), body, address))
 
     async def ask(self, customer: Customer, operation: str, **request: Any) -> Any:
         """What an operation answers, read, below `response`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.dialects.iletimerkezi.office import ADDRESS, Customer, Office
+from tests.dialects.iletimerkezi.spoken import speak
 from tests.dialects.iletimerkezi.test_jsonbody import UNREADABLE
 
 from ulak.core.errors import StoreUnavailable
@@ -25,6 +26,7 @@ OPERATIONS = [
     "get-report-summary",
     "get-balance",
     "get-sender",
+    "add-plugin-user",
 ]
 
 
@@ -55,7 +57,7 @@ async def test_an_unreadable_body_is_400_and_no_matter_of_the_store(operation: s
         assert reply.content_type == b"application/json"
 
 
-FULL = {
+FULL: dict[str, Any] = {
     "authentication": {"key": "k", "hash": "h"},
     "order": {
         "id": "300000001",
@@ -72,6 +74,16 @@ async def test_a_store_that_does_not_answer_is_503(operation: str) -> None:
         call(f"/v1/{operation}/json", json.dumps({"request": FULL}).encode())
     )
     assert (reply.status, reply.body) == (503, envelope(503, "Sunucu geçici olarak servis dışı"))
+    assert dict(reply.headers) == {b"retry-after": b"1"}
+
+
+@pytest.mark.parametrize("form", ["xml", "query"])
+async def test_a_store_that_does_not_answer_is_503_in_xml(form: str) -> None:
+    order = FULL["order"] | {"message": {"text": "a", "receipents": {"number": ["5301234567"]}}}
+    method, path, query, body = speak(form, "send-sms", FULL | {"order": order})
+    reply = await Doors(ClosedBooks()).answer(Call(method, path, query, (), body, ADDRESS))
+    assert reply.status == 503
+    assert b"<code>503</code>\n    <message>Sunucu ge\xc3\xa7ici olarak servis d" in reply.body
     assert dict(reply.headers) == {b"retry-after": b"1"}
 
 
@@ -153,8 +165,23 @@ async def test_a_large_body_is_read_on_another_thread(monkeypatch: pytest.Monkey
     doors = Doors(ClosedBooks())
     customer = Customer(1, "k", "h")
     for count in (1, 10_000):
-        await doors.answer(call("/v1/send-sms/json", sending(customer, numbers(count))))
-    assert seen == [True, False]
+        request = json.loads(sending(customer, numbers(count)))["request"]
+        for form in ("json", "xml"):
+            spoken = speak(form, "send-sms", request)
+            await doors.answer(call(spoken.path, spoken.body))
+    assert seen == [True, True, False, False]
+
+
+async def test_the_largest_order_in_xml(books: Any) -> None:
+    office = Office(books)
+    customer = await office.customer("owner", credit=50_000, senders=["ORNEKAS"])
+    for count, status in ((50_001, 453), (50_000, 200)):
+        request = json.loads(sending(customer, numbers(count)))["request"]
+        assert (await office.call("/v1/send-sms", speak("xml", "send-sms", request).body)).status == status
+    page = f"<request>{customer.element}<order><id>300000001</id><page>50</page></order></request>"
+    reply = await office.call("/v1/get-report", page.encode())
+    assert reply.body.count(b"<number>") == 1000
+    assert b"<number>+905300049999</number>" in reply.body
 
 
 async def test_a_list_has_thirty_orders_a_page(books: Any) -> None:

@@ -1,6 +1,6 @@
 """What travels about contacts and groups, keys in the order the vendor's pages show them.
 
-A member of a sent contact that is None was not said. In XML the items of a list have a name: `XML_ITEMS`.
+A member of a sent contact that is None was not said.
 
 Source: the contact pages of the apidocs (2024-11), wire specification 2.10.
 """
@@ -203,13 +203,3 @@ class ContactsAnswer(Answer):
     """The answer of get-group-contacts and search-contacts."""
 
     contacts: list[Contact]
-
-
-XML_ITEMS: dict[tuple[type, str], str] = {
-    (GroupsAnswer, "groups"): "group",
-    (Parent, "children"): "child",
-    (ContactsAnswer, "contacts"): "contact",
-    (Contact, "custom_fields"): "custom_field",
-    (Contact, "groups"): "id",
-}
-"""What each item of a list is called in the XML form, by the class and the member that has the list."""

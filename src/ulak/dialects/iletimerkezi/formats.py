@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ulak.dialects.iletimerkezi import wire
-from ulak.dialects.iletimerkezi.jsonbody import Fields, request_in
+from ulak.dialects.iletimerkezi import jsonbody, querybody, wire, xmlanswer, xmlbody
+from ulak.dialects.iletimerkezi.jsonbody import Fields
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How the object under `request` is read from a body, and an answer written.
+    """How the object under `request` is read from a body (of a GET: from the query), and an answer written.
 
     `read` raises BadRequest where there is none.
     """
@@ -21,4 +21,6 @@ class Format:
     content_type: bytes
 
 
-JSON = Format(request_in, wire.dump_response, b"application/json")
+JSON = Format(jsonbody.request_in, wire.dump_response, b"application/json")
+XML = Format(xmlbody.request_in, xmlanswer.dump_response, xmlanswer.CONTENT_TYPE)
+QUERY = Format(querybody.request_in, xmlanswer.dump_response, xmlanswer.CONTENT_TYPE)

@@ -96,11 +96,15 @@ def get_account(request: Fields) -> wire.GetAccount:
 
 
 def authentication(request: Fields) -> wire.Authentication:
-    """Who asks; empty texts where nobody says."""
+    """Who asks; empty texts where nobody says. A key with its hash wins over an old log-in."""
     given = request.get("authentication")
     if not isinstance(given, dict):
         return wire.Authentication("", "")
-    return wire.Authentication(_string(given.get("key")), _string(given.get("hash")))
+    new = wire.Authentication(_string(given.get("key")), _string(given.get("hash")))
+    if new.key and new.hash:
+        return new
+    old = wire.Login(_plain(given.get("username")), _string(given.get("password")))
+    return old if old.key and old.hash else new
 
 
 def _messages(value: Any) -> list[wire.Message]:

@@ -10,7 +10,6 @@ get-balance and get-sender as in the current documentation (2026-05).
 from __future__ import annotations
 
 from decimal import Decimal
-from html import escape
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -23,6 +22,10 @@ class Authentication(msgspec.Struct):
 
     key: str
     hash: str
+
+
+class Login(Authentication):
+    """Who asks, in the old way: a username, often a mobile number, as the key, and a password as the hash."""
 
 
 class Receipents(msgspec.Struct):
@@ -222,9 +225,12 @@ class ReportRow(msgspec.Struct, gc=False):
 
 
 class Report(msgspec.Struct):
-    """An order in full, with one page of its recipients. Times are 'YYYY-MM-DD HH:MM:SS' in Istanbul."""
+    """An order in full, with one page of its recipients. Times are 'YYYY-MM-DD HH:MM:SS' in Istanbul.
 
-    id: str
+    The id is a text, or an integer for accounts whose client (the C# SDK) cannot read that.
+    """
+
+    id: str | int
     status: int
     total: int
     delivered: int
@@ -354,19 +360,6 @@ def dump_request(request: msgspec.Struct) -> bytes:
 def dump_response(response: msgspec.Struct) -> bytes:
     """The body of an answer."""
     return _encode({"response": response})
-
-
-def dump_xml_status(status: Status) -> bytes:
-    """The body of an answer without a payload in the XML form: two blanks deep, an element a line."""
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        "<response>\n"
-        "  <status>\n"
-        f"    <code>{status.code}</code>\n"
-        f"    <message>{escape(status.message, quote=False)}</message>\n"
-        "  </status>\n"
-        "</response>\n"
-    ).encode()
 
 
 def load_response(body: bytes, shape: type[Shape]) -> Shape:

@@ -10,7 +10,7 @@ from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.dialects.door import Books, Call, Reply, Trouble
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
-from ulak.dialects.iletimerkezi.formats import JSON, Format
+from ulak.dialects.iletimerkezi.formats import JSON, QUERY, XML, Format
 from ulak.dialects.iletimerkezi.jsonbody import BadRequest
 from ulak.dialects.iletimerkezi.serve import account, blacklist, consents, contacts, inbox, orders
 from ulak.dialects.iletimerkezi.serve.visit import Operation, Visit
@@ -25,6 +25,12 @@ _TROUBLES = {
     Trouble.OVERLOADED: Code.UNAVAILABLE,
     Trouble.CRASHED: Code.CRASHED,
 }
+
+
+JSON_ONLY = frozenset(
+    ("get-reports", "get-report-summary", "consent/create", "consent/show", "get-inbox", "get-group")
+)
+"""Operations that the vendor documents in no other format."""
 
 
 class _Door(NamedTuple):
@@ -51,17 +57,18 @@ class Doors:
             "get-blacklist": blacklist.get_blacklist,
             "add-blacklist": blacklist.add_blacklist,
             "delete-blacklist": blacklist.delete_blacklist,
-            **contacts.OPERATIONS,
-        }
-        in_json_only: dict[str, Operation] = {
             "consent/create": consents.create,
             "consent/show": consents.show,
             "get-inbox": inbox.get_inbox,
+            "add-plugin-user": account.add_plugin_user,
+            **contacts.OPERATIONS,
         }
         self._doors = {
-            f"/v1/{name}/json": _Door("POST", JSON, operation)
-            for name, operation in (operations | in_json_only).items()
+            f"/v1/{name}/json": _Door("POST", JSON, operation) for name, operation in operations.items()
         }
+        for name in operations.keys() - JSON_ONLY:
+            self._doors[f"/v1/{name}"] = _Door("POST", XML, operations[name])
+        self._doors["/v1/send-sms/get"] = _Door("GET", QUERY, orders.send_sms)
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
@@ -69,7 +76,8 @@ class Doors:
         if door is None or call.method != door.method:
             return _error(call, Code.NO_SUCH_METHOD)
         try:
-            answer = await door.operation(Visit(self._books, call, door.format.read))
+            given = call.query if door.format is QUERY else call.body
+            answer = await door.operation(Visit(self._books, call, given, door.format.read))
         except BadRequest:
             answer = Code.UNREADABLE
         except StoreUnavailable:
@@ -92,6 +100,5 @@ def _error(call: Call, why: Refusal | Code) -> Reply:
 def _envelope(code: Code, as_json: bool) -> Reply:
     status = wire.Status(code, TEXTS[code])
     headers = _RETRY_AFTER if code is Code.UNAVAILABLE else ()
-    if as_json:
-        return Reply(code.value, wire.dump_response(wire.Plain(status)), headers=headers)
-    return Reply(code.value, wire.dump_xml_status(status), b"text/xml; charset=utf-8", headers)
+    written = JSON if as_json else XML
+    return Reply(code.value, written.write(wire.Plain(status)), written.content_type, headers)

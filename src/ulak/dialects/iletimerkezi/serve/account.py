@@ -1,4 +1,4 @@
-"""What an account has: get-balance, get-sender."""
+"""What an account has: get-balance, get-sender; and add-plugin-user, which tells us of an installation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ulak.core.accounts import Account
 from ulak.dialects.iletimerkezi import forms, wire
-from ulak.dialects.iletimerkezi.serve.visit import OK, Answer, Operation, Visit
+from ulak.dialects.iletimerkezi.serve.visit import DONE, OK, Answer, Operation, Visit
 from ulak.service import credits
 from ulak.store.accounts import senders
 
@@ -34,6 +34,12 @@ async def get_sender(visit: Visit) -> Answer:
     request = await visit.parsed(forms.get_account)
     found = await visit.asked(request.authentication, lambda tx, account: senders(tx, account.id))
     return wire.SendersAnswer(OK, wire.Senders(found)) if isinstance(found, list) else found
+
+
+async def add_plugin_user(visit: Visit) -> Answer:
+    """A plugin was installed somewhere. Its setup screen wants to hear that this is fine; we keep nothing."""
+    request = await visit.parsed(forms.get_account)
+    return await visit.asked(request.authentication, lambda _tx, _account: DONE)
 
 
 def _money(amount: Decimal) -> int | Decimal:

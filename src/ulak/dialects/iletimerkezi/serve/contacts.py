@@ -192,9 +192,6 @@ OPERATIONS: dict[str, Operation] = {
 }
 """By the name in their path."""
 
-JSON_ONLY = frozenset(("get-group",))
-"""Those that have no XML form."""
-
 
 def _allowed(work: Work[Result]) -> Callable[[Any, Account], Result | Refusal | Code]:
     """Do it for an account that may have contacts; what is objected to becomes its code."""

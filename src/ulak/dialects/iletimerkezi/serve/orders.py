@@ -12,7 +12,7 @@ from ulak.dialects.iletimerkezi import fields, forms, wire
 from ulak.dialects.iletimerkezi.codes import MESSAGE_CODES, ORDER_CODES, Code
 from ulak.dialects.iletimerkezi.drafts import DIALECT, draft_of
 from ulak.dialects.iletimerkezi.jsonbody import Fields
-from ulak.dialects.iletimerkezi.serve.visit import DONE, OK, Answer, Visit, credible
+from ulak.dialects.iletimerkezi.serve.visit import DONE, OK, Answer, Visit, credential, credible
 from ulak.service import orders
 
 LIST_ROWS = 30
@@ -24,7 +24,7 @@ async def send_sms(visit: Visit) -> Answer:
     who, draft = await visit.parsed(_order_in)
     if not credible(who):
         return Code.UNAUTHENTICATED
-    submission = orders.Submission(DIALECT, who.key, who.hash, visit.call.address, draft)
+    submission = orders.Submission(*credential(who), visit.call.address, draft)
     placed: Placed | Refusal = await visit.books.gather(orders.PLACE, submission)
     if isinstance(placed, Refusal):
         return placed
@@ -53,15 +53,15 @@ async def get_report(visit: Visit) -> Answer:
     page = fields.page_number(request.order.page)
     rows = fields.rows_wanted(request.order.rowCount)
 
-    def question(tx: Any, account: Account) -> OrderReport | Refusal | Code:
+    def question(tx: Any, account: Account) -> wire.ReportAnswer | Refusal | Code:
         if page is None:
             return Code.BAD_PAGE
         if number is None:
             return Code.NO_SUCH_ORDER
-        return orders.report(tx, account.id, number, (page - 1) * rows, rows)
+        found = orders.report(tx, account.id, number, (page - 1) * rows, rows)
+        return _report(found, account) if isinstance(found, OrderReport) else found
 
-    found = await visit.asked(request.authentication, question)
-    return _report(found) if isinstance(found, OrderReport) else found
+    return await visit.asked(request.authentication, question)
 
 
 async def get_reports(visit: Visit) -> Answer:
@@ -86,11 +86,11 @@ def _order_in(request: Fields) -> tuple[wire.Authentication, OrderDraft]:
     return asked.authentication, draft_of(asked.order)
 
 
-def _report(found: OrderReport) -> wire.ReportAnswer:
+def _report(found: OrderReport, account: Account) -> wire.ReportAnswer:
     order = found.order
     rows = [wire.ReportRow(row.shown, MESSAGE_CODES[row.state]) for row in found.messages]
     report = wire.Report(
-        id=str(order.number),
+        id=order.number if account.setting("report_order_id") == "int" else str(order.number),
         status=ORDER_CODES[order.state],
         total=order.total,
         delivered=order.delivered,

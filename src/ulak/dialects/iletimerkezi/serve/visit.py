@@ -13,7 +13,7 @@ from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import TEXTS, Code
 from ulak.dialects.iletimerkezi.drafts import DIALECT
 from ulak.dialects.iletimerkezi.jsonbody import Fields
-from ulak.service.accounts import authenticate
+from ulak.service.accounts import LOGIN, authenticate, login_name
 
 Result = TypeVar("Result")
 
@@ -26,10 +26,11 @@ DONE = wire.Plain(OK)
 class Visit:
     """One call of an operation."""
 
-    def __init__(self, books: Books, call: Call, read: Callable[[bytes], Fields]) -> None:
-        """`read` finds the object under `request` in the body."""
+    def __init__(self, books: Books, call: Call, given: bytes, read: Callable[[bytes], Fields]) -> None:
+        """`read` finds the object under `request` in what the call gives us: its body, or its query."""
         self.books = books
         self.call = call
+        self._given = given
         self._read = read
 
     async def parsed(self, understand: Callable[[Fields], Result]) -> Result:
@@ -38,9 +39,9 @@ class Visit:
         Raises:
             BadRequest: it cannot be read.
         """
-        if len(self.call.body) > _BIG_BODY:
-            return await asyncio.to_thread(lambda: understand(self._read(self.call.body)))
-        return understand(self._read(self.call.body))
+        if len(self._given) > _BIG_BODY:
+            return await asyncio.to_thread(lambda: understand(self._read(self._given)))
+        return understand(self._read(self._given))
 
     async def asked(
         self, who: wire.Authentication, question: Callable[[Any, Account], Result | Refusal | Code]
@@ -67,7 +68,7 @@ class Visit:
         who: wire.Authentication,
         do: Callable[[Any, Account], Result | Refusal | Code],
     ) -> Result | Refusal | Code:
-        account = authenticate(tx, DIALECT, who.key, who.hash, self.call.address)
+        account = authenticate(tx, *credential(who), self.call.address)
         return Code.UNAUTHENTICATED if account is None else do(tx, account)
 
 
@@ -75,6 +76,13 @@ Answer: TypeAlias = wire.Answer | Refusal | Code
 """What an operation answers: a payload with its status, or why not."""
 
 Operation: TypeAlias = Callable[[Visit], Awaitable[Answer]]
+
+
+def credential(who: wire.Authentication) -> tuple[str, str, str]:
+    """The dialect, key and secret that the store knows a caller by."""
+    if isinstance(who, wire.Login):
+        return LOGIN, login_name(who.key), who.hash
+    return DIALECT, who.key, who.hash
 
 
 def credible(who: wire.Authentication) -> bool:
