@@ -125,6 +125,10 @@ class Desk:
     def link_state(self, up: bool, why: str) -> None:
         self.states.append((up, why))
 
+    async def awaited(self, among: Sequence[str] | None = None) -> dict[str, bool]:
+        del among
+        return {}
+
 
 class Linked:
     """A link, its desk, and the time that passes for both."""
