@@ -60,9 +60,9 @@ class Hours:
                 await self._settle()
                 if done():
                     return
-                self._wake()
+                self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """Let the time come until which somebody sleeps."""
         while self._sleepers:
             at, _, future = heapq.heappop(self._sleepers)

@@ -115,11 +115,14 @@ class Line:
         while (wait := max(self._next, self._next_sending) - self._clock()) > 0:
             await self._sleep(wait / 1000)
 
-    async def send(self, request: Request) -> Made:
-        """Order something, once; the time that its recipients take passes before the next."""
+    def spend(self, recipients: int) -> None:
+        """So many are being sent to: the time that they take passes before the next."""
         if self._to.rate:
-            cost = round(1000 * len(request.messages) / self._to.rate)
+            cost = round(1000 * recipients / self._to.rate)
             self._next_sending = max(self._next_sending, self._clock()) + cost
+
+    async def send(self, request: Request) -> Made:
+        """Order something, once."""
         said = await self._exchange("send-sms", written(request, self._to, self._who))
         return _made(said)
 

@@ -221,20 +221,21 @@ class IletimerkeziLink:
         """Make requests of what waits, as fast as is allowed."""
         while True:
             await self._work.wait()
-            await self._sleep(LINGER)
-            await self._line.wait_for_sending()
             self._work.clear()
-            if not self._up or self._stopping or len(self._flights) >= FLIGHTS:
-                continue  # Whatever ends that sets the event again.
-            request = self._next()
-            if request is not None:
+            await self._sleep(LINGER)
+            while (request := await self._next()) is not None:
+                self._line.spend(len(request.messages))
                 self._pending |= request.numbers
                 self._owed.update((message.id, message) for message in request.messages)
                 self._begin(self._fly(request), self._flights)
-                self._work.set()
 
-    def _next(self) -> Request | None:
-        """What goes next: as it was, if it was begun before."""
+    async def _next(self) -> Request | None:
+        """What goes next, as soon as it may: as it was, if it was begun before. Whatever ends the reasons for
+        which there is nothing sets the event again."""
+        if self._waiting or self._again:
+            await self._line.wait_for_sending()
+        if not self._up or self._stopping or len(self._flights) >= FLIGHTS:
+            return None
         for begun in self._again:
             if self._pending.isdisjoint(begun.numbers):
                 self._again.remove(begun)
