@@ -1,4 +1,4 @@
-"""Answers that never came: the order is found, or the messages are in doubt, and nothing goes twice blindly."""
+"""Answers that never came: the order is found, or its messages are in doubt; nothing goes twice blindly."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ async def test_a_server_that_is_away_for_a_while_is_asked_when_it_is_back(
 ) -> None:
     def lose(asked: Any) -> What:
         upstream.take(asked)
-        upstream.on(LIST, no(503), HTML, Cut(), no(500), upstream.list)
+        upstream.on(LIST, no(503), HTML, Cut(), no(500), upstream.listing)
         return Cut()
 
     upstream.on(SEND, lose)
@@ -232,7 +232,7 @@ async def test_nobody_else_of_the_same_number_goes_while_it_is_looked_for(
 async def late(upstream: Server, linked: Link) -> Linked:
     """A link with three messages in doubt: their order is listed only later."""
     upstream.on(SEND, upstream.lose, upstream.take)
-    upstream.on(LIST, *[good(count=0, orders=[])] * 3, upstream.list)
+    upstream.on(LIST, *[good(count=0, orders=[])] * 3, upstream.listing)
     link = await linked().start()
     link.send(1, 2, 3)
     await link.told(3)

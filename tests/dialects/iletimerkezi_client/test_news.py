@@ -247,5 +247,5 @@ def test_other_calls_are_no_news(told: bytes) -> None:
 
 @pytest.mark.parametrize("told", [b"", b"<xml/>", b"[]", b"7", b'{"report":', b"\xff", b"[" * 50_000])
 def test_what_cannot_be_read_is_said_to_be_so(told: bytes) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no JSON"):
         read_news({}, told)

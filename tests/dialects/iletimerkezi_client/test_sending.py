@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import pytest
@@ -100,7 +101,7 @@ async def test_the_rate_is_counted_by_recipients(upstream: Server, linked: Link)
     at = [order.at - NOW for order in upstream.orders]
     assert at == sorted(at)
     assert at[-1] >= 3_000
-    assert all(later - before >= 1_000 for before, later in zip(at, at[1:], strict=False))
+    assert all(later - before >= 1_000 for before, later in pairwise(at))
 
 
 async def test_without_a_rate_an_order_has_up_to_fifty_thousand(upstream: Server, linked: Link) -> None:

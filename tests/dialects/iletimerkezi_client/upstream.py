@@ -1,4 +1,4 @@
-"""An iletiMerkezi server in memory: it takes orders, repeats no text, reports, and misbehaves when told to."""
+"""An iletiMerkezi server in memory: it takes orders, none twice, reports, and misbehaves when told to."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Server(Upstream):
         self.skew = 0
         self.on(SEND, self.take)
         self.on(REPORT, self.report)
-        self.on(LIST, self.list)
+        self.on(LIST, self.listing)
         self.on(BALANCE, good(balance={"amount": 128.5, "sms": 2570}))
 
     def take(self, asked: Asked) -> What:
@@ -93,7 +93,7 @@ class Server(Upstream):
         shown = self.summary(found[0]) | {"id": str(found[0].id), "price": len(rows)}
         return good(order=shown | {"message": rows[first : first + int(wanted["rowCount"])]})
 
-    def list(self, asked: Asked) -> What:
+    def listing(self, asked: Asked) -> What:
         """get-reports."""
         wanted = asked.json["request"]["filter"]
         assert isinstance(wanted["page"], int)

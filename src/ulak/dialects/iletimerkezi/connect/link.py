@@ -53,7 +53,7 @@ EMPTY_TRIED = 600.0
 LAST_ANSWERS = 2.0
 """Seconds that `stop` waits for answers that are due."""
 
-LOST_PAUSES = (2.0, 5.0, 15.0)
+LOST_PAUSES = (1.0, 3.0, 8.0)
 """Seconds before each look for an order whose answer was lost. Looks that are not answered do not count."""
 
 LOST_SOUGHT = 180_000
