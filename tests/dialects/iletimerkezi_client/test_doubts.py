@@ -223,7 +223,12 @@ async def test_nobody_else_of_the_same_number_goes_while_it_is_looked_for(
     link.send(11, text="Kod 2", to=FIRST + 1)
     link.send(2)
     await link.told(3)
-    assert link.desk.outcome == {1: ref(1, 1), 2: ref(2, 2), 11: ref(3, 1)}
+    outcomes = link.desk.outcome
+    one, two = (order.id - 300_000_000 for order in upstream.orders if FIRST + 1 in order.numbers)
+    assert (outcomes[1], outcomes[11]) == (ref(one, 1), ref(two, 1))
+    assert list(upstream.orders[one - 1].texts) == ["Kod 1"]
+    # The other one was not sent before the first one was found.
+    assert upstream.times(SEND) == 3
 
 
 # 451

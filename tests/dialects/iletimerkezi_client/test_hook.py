@@ -12,7 +12,7 @@ from tests.conftest import ClockedBooks
 
 from ulak.core.callbacks import read_secret, signed, write_secret
 from ulak.core.errors import StoreUnavailable
-from ulak.core.ports import Accepted
+from ulak.core.ports import Accepted, Report
 from ulak.core.shipping import News
 from ulak.core.states import MessageState
 from ulak.dialects.door import Call, Reply
@@ -135,7 +135,7 @@ async def test_a_reader_may_tell_of_parcels_and_messages(house: House) -> None:
         told.append(tracking)
 
     one, _ = house.sent(await house.carrier())
-    found = [News("RR1TR"), *read_news({}, json.dumps(report(one, "delivered")).encode())]
+    found: list[News | Report] = [News("RR1TR"), *read_news({}, json.dumps(report(one, "delivered")).encode())]
     doors = HookDoors(house.books, {"iletimerkezi": lambda *_: found}, take, house._vault, house.books.clock)
     reply = await doors.answer(Call("POST", f"/hooks/up/{SECRET}", b"", (), b"{}", "192.0.2.9"))
     assert (reply.status, told) == (204, ["RR1TR"])
