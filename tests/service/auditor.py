@@ -39,6 +39,7 @@ class Message:
     changed: int
     open: set[int] = field(default_factory=set)
     reached: bool = False
+    barred: bool = False
 
 
 @dataclass
@@ -63,8 +64,8 @@ class Order:
 
     @property
     def prefix(self) -> str:
-        """What all readable numbers begin with."""
-        written = [str(message.number) for message in self.messages if message.number]
+        """What all numbers begin with that anything is sent to."""
+        written = [str(message.number) for message in self.messages if message.number and not message.barred]
         common = written[0] if written else ""
         for one in written:
             while not one.startswith(common):
@@ -123,6 +124,7 @@ class Auditor:
         self.contradictions: list[int] = []
         self.doubts: dict[int, str] = {}
         self.doubted_by: dict[int, int] = {}
+        self.blocks: dict[tuple[str, int], int] = {}
 
     # Questions.
 
@@ -249,6 +251,50 @@ class Auditor:
         before = self.doubts.get(message_id)
         self.doubts[message_id] = "asked" if before == "resent" else "unsent"
 
+    def withhold(self, order: Order, after: int, upto: int, now: int) -> set[int]:
+        """Queued messages of a stretch end, if their numbers were blocked since the order came."""
+        held = self.held(order, after, upto)
+        for message_id in held:
+            self.refuse(message_id, now)
+        return held
+
+    def block(self, owner: str, number: int, added: int | None) -> None:
+        """Somebody wants no more messages; or none any more (None)."""
+        if added is None:
+            del self.blocks[owner, number]
+        else:
+            self.blocks[owner, number] = added
+
+    def told(self, owner: str) -> list[tuple[str, int]]:
+        """What a listener has heard of, and of which message."""
+        heard = []
+        for order in self.orders.values():
+            for message in order.messages if order.owner == owner else ():
+                if not message.barred:
+                    heard.append(("accepted", message.id))
+                if message.barred or (message.state in FINAL and order.stage is not OrderState.CANCELLED):
+                    heard.append((message.state, message.id))
+        return heard
+
+    def held(self, order: Order, after: int, upto: int) -> set[int]:
+        """Queued messages of a stretch whose numbers were blocked since the order came."""
+        return {
+            message.id
+            for message in order.messages
+            if after < message.id <= upto
+            and message.state == "queued"
+            and self.blocks.get((order.owner, message.number), -1) >= order.submitted
+        }
+
+    def take_over(self, order: Order, policy: str, now: int) -> list[int]:
+        """A process that worked on an order is gone; returns what is to be sent again."""
+        uncertain = self.uncertain(order)
+        for message_id in uncertain:
+            self.doubt(message_id, policy, now)
+        if policy != "resend":
+            return []
+        return sorted(set(uncertain) - self.withhold(order, order.settled, order.opened, now))
+
     def ask_again(self, message_id: int, now: int) -> None:
         """An operator wants a held message to be sent again."""
         self._become(self.messages[message_id][1], "queued", now)
@@ -258,8 +304,7 @@ class Auditor:
         """A carrier is gone for good: what was open is in doubt, orders with something to send are free."""
         returned = 0
         for order in self.sending(carrier):
-            for message_id in self.uncertain(order):
-                self.doubt(message_id, policy, now)
+            self.take_over(order, policy, now)
             if order.count("queued"):
                 order.stage, order.carrier = OrderState.READY, 0
                 order.opened = order.settled = order.id - 1

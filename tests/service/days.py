@@ -7,16 +7,17 @@ have in its memory (orders in turn, messages in flight) is kept here, and thrown
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from random import Random
 
 from tests import cast
 from tests.conftest import FakeClock
+from tests.service import day_book, links
 from tests.service.auditor import HOUR, MINUTE, RECEIPT_WAIT, Auditor, Message, Order
 from tests.service.links import Flight, Link, Run, respelled, spelled
 
-from ulak.core.doubts import Doubt, OnUncertain
+from ulak.core.doubts import OnUncertain
 from ulak.core.errors import Refusal
 from ulak.core.messages import QueuedMessage
 from ulak.core.orders import OrderDraft, Placed, TextDraft
@@ -24,29 +25,19 @@ from ulak.core.ports import Accepted, Outcome, Refused, Report, ReportState, Unk
 from ulak.core.references import IdForm
 from ulak.core.routing import Route
 from ulak.core.states import OrderState
-from ulak.service import audit, carriers, credits, dispatch, doubts, orders
+from ulak.service import carriers, credits, dispatch, doubts, orders
 from ulak.service.dispatch import Claim, ClaimedOrder, Sent, Step
 from ulak.service.orders import Submission
 from ulak.service.reports import ReportBatch, report_group
 from ulak.service.sweep import Hand, sweep_slice
 from ulak.store import carriers as carrier_store
-from ulak.store import ledger
-from ulak.store.engine import Connection, Database, Sql, Tx
+from ulak.store import endpoints
+from ulak.store.engine import Connection, Database, Tx
 from ulak.store.ids import Ids, lease
 
 NUMBERS = [*cast.numbers(8, 905301000001), *cast.numbers(6, 905331000001)]
 SECOND = 1000
-
-_DOUBTS = Sql("SELECT message_id, doubt FROM unsure")
-_STRAYS = Sql("SELECT why, count(*) FROM stray_report GROUP BY why")
-_REFERENCES = Sql("SELECT count(*) FROM reference")
-_DOUBT_NAMES = {
-    "held": Doubt.HELD,
-    "resent": Doubt.RESENT,
-    "failed": Doubt.FAILED,
-    "asked": Doubt.ASKED,
-    "unsent": Doubt.UNSENT,
-}
+LISTENER = "alice"
 
 
 class Days:
@@ -74,6 +65,7 @@ class Days:
             self._add_link(tx, prefix, policy)
         self.ids.refill(lease(tx, 100_000))
         self.next_id = 1
+        endpoints.put(tx, self.tenants[LISTENER].id, "iletimerkezi", ["message"], "https://a.example/", "")
 
     def _add_link(self, tx: Tx, prefix: str, policy: OnUncertain) -> None:
         document = f'{{"plain":{{"on_uncertain":"{policy.value}"}},"sealed":{{}}}}'
@@ -95,6 +87,7 @@ class Days:
             self.grant,
             self.take_asked,
             self.decide_doubts,
+            self.block,
         ]
         for number in range(steps):
             roll = self.rng.random()
@@ -119,6 +112,13 @@ class Days:
         amount = self.rng.randint(1, 40)
         self.connection.writing(lambda tx: credits.grant(tx, name, amount))
         self.auditor.granted[name] += amount
+
+    def block(self) -> None:
+        """Somebody wants no more messages, or none any more since long."""
+        name, number = self.rng.choice(list(self.tenants)), self.rng.choice(NUMBERS)
+        known = (name, number) in self.auditor.blocks
+        links.block(self.connection, self.tenants[name].id, number, off=known)
+        self.auditor.block(name, number, None if known else self.clock.now)
 
     def place(self) -> None:
         group = [self._wish() for _ in range(self.rng.choice([1, 1, 2, 4]))]
@@ -153,12 +153,14 @@ class Days:
         now, auditor = self.clock.now, self.auditor
         due, faulty = wish
         content = None if draft.fingerprint is None else _content(draft.texts)
-        messages = self._messages(draft.texts)
+        blocked = {number for owner, number in auditor.blocks if owner == who.name}
+        messages = self._messages(draft.texts, blocked)
         if secret != who.secret:
             return Refusal.UNAUTHENTICATED
         if draft.sender != who.sender:
             return Refusal.SENDER_NOT_APPROVED
-        if faulty:
+        hit = any(blocked & set(text.numbers) - text.barred for text in draft.texts)
+        if faulty or (hit and not any(message.state == "queued" for message in messages)):
             return Refusal.NO_RECIPIENT
         if content is not None and auditor.repeats(who.name, content, now):
             return Refusal.REPEATED
@@ -172,12 +174,12 @@ class Days:
         self.next_id += len(messages)
         return Placed(number)
 
-    def _messages(self, texts: Sequence[TextDraft]) -> list[Message]:
+    def _messages(self, texts: Sequence[TextDraft], blocked: Container[int]) -> list[Message]:
         messages: list[Message] = []
         for text in texts:
             for index, number in enumerate(text.numbers):
                 shown = text.odd.get(index, f"+{number}")
-                bad = not number or number in text.barred
+                bad = not number or number in text.barred or number in blocked
                 messages.append(
                     Message(
                         self.next_id + len(messages),
@@ -187,6 +189,7 @@ class Days:
                         "undelivered" if bad else "queued",
                         self.clock.now // 1000,
                         set(range(max(1, text.parts))),
+                        barred=bad,
                     )
                 )
         return messages
@@ -215,7 +218,11 @@ class Days:
         (claimed,) = self.connection.writing(lambda tx: dispatch.claim_group(tx, [item], self.ids))
         small = [order for order in due if len(self.auditor.orders[order].messages) <= dispatch.SMALL]
         large = [order for order in due if order not in small]
-        assert [order.id for order in claimed] == small[:few] + large[:many]
+        taken = small[:few] + large[:many]
+        emptied = {order_id for order_id in taken if self._emptied(self.auditor.orders[order_id])}
+        for order_id in emptied:
+            self.auditor.claim(self.auditor.orders[order_id], 0, self.auditor.orders[order_id].last_id)
+        assert [order.id for order in claimed] == [order_id for order_id in taken if order_id not in emptied]
         for order in claimed:
             link = next(link for link in self.links if link.carrier == order.carrier_id)
             assert link.up
@@ -226,6 +233,12 @@ class Days:
                 slots[order.carrier_id] -= max(1, row.price)
                 self._launch(link, run, row)
         assert min(slots.values()) >= 0
+
+    def _emptied(self, order: Order) -> bool:
+        """Let messages end that must not leave any more; whether nothing is left to send."""
+        upto = min(order.last_id, order.id + dispatch.SMALL - 1)
+        held = self.auditor.withhold(order, order.opened, upto, self.clock.now)
+        return bool(held) and upto == order.last_id and not order.count("queued")
 
     def _run_of(self, link: Link, order: ClaimedOrder) -> Run:
         run = link.runs.get(order.id)
@@ -278,13 +291,14 @@ class Days:
         outcomes = [(f, Unknown("lost") if self.rng.random() < lost else f.answer) for f in answered]
         resent = [self._land(link, flight, outcome) for flight, outcome in outcomes]
         picked = self._pick(link) if link.up else []
-        self._commit(link, [(f.sent, outcome) for f, outcome in outcomes if outcome], picked)
+        held = self._commit(link, [(f.sent, outcome) for f, outcome in outcomes if outcome], picked)
         for flight in filter(None, resent):
             flight.answer, flight.doubted = None, True
             if link.up:
                 self._receive(link, flight)
         for run, row in picked:
-            self._launch(link, run, row)
+            if row.id not in held:
+                self._launch(link, run, row)
 
     @staticmethod
     def _land(link: Link, flight: Flight, outcome: Outcome | None) -> Flight | None:
@@ -325,7 +339,9 @@ class Days:
 
     def _commit(
         self, link: Link, outcomes: list[tuple[Sent, Outcome]], picked: list[tuple[Run, QueuedMessage]]
-    ) -> None:
+    ) -> set[int]:
+        """Returns what must not leave any more."""
+        withheld = set[int]()
         runs = {run.order: run for run, _ in picked}
         advances = [(run.order, run.opened, run.settled()) for run in runs.values()]
         written = [(sent, spelled(outcome, self.rng)) for sent, outcome in outcomes]
@@ -336,14 +352,24 @@ class Days:
                 continue
             if again:
                 self.report()
-            self.connection.writing(lambda tx: dispatch.step_group(tx, [item], self.ids))
+            (stepped,) = self.connection.writing(lambda tx: dispatch.step_group(tx, [item], self.ids))
+            held = set[int]()
             for order_id, opened, settled in advances:
                 order = self.auditor.orders[order_id]
+                held |= self.auditor.held(order, order.opened, opened)
                 order.opened, order.settled = max(order.opened, opened), settled
             self._tell(link, outcomes)
+            for message_id in held:
+                self.auditor.refuse(message_id, self.clock.now)
+            assert stepped.withheld == held
+            withheld |= held
+        for run, row in picked:
+            if row.id in withheld:
+                run.out.discard(row.id)
         for run in list(link.runs.values()):
             if not run.out and not run.rows and not run.again and run.covered >= run.last_id:
                 del link.runs[run.order]
+        return withheld
 
     def _tell(self, link: Link, outcomes: list[tuple[Sent, Outcome]]) -> None:
         now, auditor = self.clock.now, self.auditor
@@ -420,7 +446,6 @@ class Days:
         auditor, now = self.auditor, self.clock.now
         limit, after, claimed = self.rng.choice([1, 2, 100]), 0, list[ClaimedOrder]()
         sending = auditor.sending(link.carrier)
-        uncertain = {order.id: auditor.uncertain(order) for order in sending}
         while True:
             after, portion = self.connection.writing(
                 partial(
@@ -434,10 +459,7 @@ class Days:
             claimed += portion
             if not after:
                 break
-        for message_ids in uncertain.values():
-            for message_id in message_ids:
-                auditor.doubt(message_id, link.policy.value, now)
-        again = uncertain if link.policy is OnUncertain.RESEND else {}
+        again = {order.id: auditor.take_over(order, link.policy.value, now) for order in sending}
         expected = {
             order.id: again.get(order.id, [])
             for order in sending
@@ -462,11 +484,17 @@ class Days:
         link = self.rng.choice(self.links)
         wanted = self.auditor.to_send_again(link.carrier)
         claimed = self.connection.writing(lambda tx: dispatch.take_asked(tx, link.carrier, 100))
-        assert [row.id for order in claimed for row in order.again] == wanted
-        for order in claimed:
-            known = self.auditor.orders[order.id]
-            known.settled = min(known.settled, order.again[0].id - 1)
-            self._run_of(link, order)
+        held = set[int]()
+        for message_id in wanted:
+            order = self.auditor.messages[message_id][0]
+            held |= self.auditor.withhold(order, message_id - 1, message_id, self.clock.now)
+        assert [row.id for each in claimed for row in each.again] == [
+            one for one in wanted if one not in held
+        ]
+        for claim in claimed:
+            known = self.auditor.orders[claim.id]
+            known.settled = min(known.settled, claim.again[0].id - 1)
+            self._run_of(link, claim)
         for message_id in wanted:
             if self.auditor.doubts[message_id] == "unsent":
                 del self.auditor.doubts[message_id]
@@ -522,33 +550,13 @@ class Days:
 
     def inspect(self) -> None:
         """Compare everything."""
-        self.connection.reading(self._inspect)
-
-    def _inspect(self, tx: Tx) -> None:
-        auditor = self.auditor
-        findings = audit.check(tx)
-        assert not findings, "\n".join(findings)
-        for who in self.tenants.values():
-            mine = [order for order in auditor.orders.values() if order.owner == who.name]
-            mine.sort(key=lambda order: (order.submitted, order.id))
-            listed = orders.listing(tx, who.id, cast.DIALECT, 0, 2**60, 0, 10_000)
-            assert listed == (len(mine), [order.summary() for order in mine])
-            if auditor.granted[who.name]:
-                assert ledger.of_account(tx, who.id)["SMS"] == auditor.balance(who.name)
-        known = {message_id: _DOUBT_NAMES[name] for message_id, name in auditor.doubts.items()}
-        assert dict(tx.all(_DOUBTS)) == known
-        twice = {message_id for message_id, times in self.received.items() if times > 1}
-        assert twice <= set(known), "what may have gone twice is on the list"
-        assert dict(tx.all(_STRAYS)) == _counted({1: len(auditor.parked), 2: len(auditor.contradictions)})
-        assert tx.all(_REFERENCES) == [(len(auditor.references),)]
+        self.connection.reading(
+            lambda tx: day_book.compare(tx, self.auditor, self.tenants, self.received, LISTENER)
+        )
 
 
 def _content(texts: Sequence[TextDraft]) -> object:
     return tuple(sorted((text.text, tuple(sorted(text.numbers))) for text in texts))
-
-
-def _counted(counts: dict[int, int]) -> dict[int, int]:
-    return {key: count for key, count in counts.items() if count}
 
 
 def run_days(database: Database, clock: FakeClock, seed: int, steps: int) -> None:

@@ -10,6 +10,7 @@ from ulak.core.doubts import OnUncertain
 from ulak.core.messages import QueuedMessage
 from ulak.core.ports import Accepted, Outcome, Report
 from ulak.service.dispatch import Sent
+from ulak.store.engine import Connection, Sql, Tx
 
 
 @dataclass
@@ -50,6 +51,22 @@ class Link:
     flights: dict[int, Flight] = field(default_factory=dict)
     pending: list[Report] = field(default_factory=list)
     told: list[Report] = field(default_factory=list)
+
+
+_BLOCK = Sql("INSERT INTO block (account_id, number, origin, added) VALUES (:account, :number, 2, :now)")
+_UNBLOCK = Sql("DELETE FROM block WHERE account_id = :account AND number = :number")
+
+
+def block(connection: Connection, account_id: int, number: int, *, off: bool) -> None:
+    """Block a number, or lift its block."""
+
+    def change(tx: Tx) -> None:
+        if off:
+            tx.run(_UNBLOCK, account=account_id, number=number)
+        else:
+            tx.run(_BLOCK, account=account_id, number=number, now=tx.now)
+
+    connection.writing(change)
 
 
 def spelled(outcome: Outcome, rng: Random) -> Outcome:

@@ -14,6 +14,7 @@ import pytest
 
 from ulak.store import (
     accounts,
+    barring,
     bookings,
     callbacks,
     carriers,
@@ -41,6 +42,7 @@ from ulak.store.engine import Database, Sql
 
 MODULES = (accounts, carriers, ids, ledger, messages, orders, reports, settings, sweep)
 PARCEL_MODULES = (
+    barring,
     bookings,
     callbacks,
     consignments,

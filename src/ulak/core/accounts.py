@@ -89,6 +89,7 @@ SETTINGS: dict[str, Setting] = {
     "test_number": Setting("the only number that trial messages go to", "", _digits),
     "iys_brand": Setting("brand code in the consent registry", "", _digits),
     "iys_subscription": Setting("the account subscribes to the consent registry", "off", _switch),
+    "iys_presumed": Setting("whoever the consent registry does not know counts as agreed", "off", _switch),
     "strict_schedule": Setting("refuse a send time that has seconds (off: send at once)", "on", _switch),
     "strict_iys": Setting("refuse an order that does not choose about consent", "off", _switch),
     "legacy_login": Setting("a mobile number and password may stand for key and hash", "off", _switch),

@@ -23,6 +23,9 @@ class EventKind(StrEnum):
     CONSIGNMENT_CANCELLED = "consignment.cancelled"
     DOCUMENT_CREATED = "document.created"
     PURCHASE_CHANGED = "purchase.changed"
+    MESSAGE_ACCEPTED = "message.accepted"
+    MESSAGE_DELIVERED = "message.delivered"
+    MESSAGE_UNDELIVERED = "message.undelivered"
     CREDIT_GRANTED = "credit.granted"
     ENDPOINT_DISABLED = "endpoint.disabled"
 
@@ -62,3 +65,18 @@ class ConsignmentNews(Struct, frozen=True, omit_defaults=True):
     carrier_name: str | None = None
     paper_id: int | None = None
     """The document that was created, in an event about one."""
+
+
+class MessageNews(Struct, frozen=True, omit_defaults=True):
+    """The data of an event about a message: the order it belongs to, by its id here and by the number its
+    customer knows, and what the customer is told that the message is called.
+
+    Whom it goes to, as reports show it, and its text are looked up when it is told: a large order would
+    repeat them thousands of times.
+    """
+
+    order_id: int
+    order: int
+    name: int
+    to: str = ""
+    text: str = ""

@@ -10,8 +10,10 @@ import hashlib
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ulak.core.accounts import Account
+from ulak.core.consents import Audience
 from ulak.core.errors import Refusal
 from ulak.core.states import MessageState, OrderState
 
@@ -42,19 +44,29 @@ class TextDraft:
         return len(self.numbers) - bad
 
 
+class ConsentNeeded(NamedTuple):
+    """Only who agreed to get messages of this brand is written to, as somebody of that audience. `presumed`:
+    who said nothing counts as agreed."""
+
+    brand: int
+    audience: Audience
+    presumed: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """What a dialect says of a draft once it knows the account and the time.
 
     `due` is when it is to be sent (ms UTC), None for at once. `faults` are the refusals found; which one the
     customer sees is decided by `OrderDraft.checks`. `sender_free`: the sender needs no approval.
-    `texts` replaces the draft's own when not None (trial messages).
+    `texts` replaces the draft's own when not None (trial messages). `consent`: others get nothing.
     """
 
     due: int | None = None
     faults: frozenset[Refusal] = frozenset()
     sender_free: bool = False
     texts: list[TextDraft] | None = None
+    consent: ConsentNeeded | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +100,15 @@ def fingerprint(texts: Iterable[tuple[str, Iterable[int]]]) -> int:
     )
     whole = hashlib.blake2b(b"".join(digests), digest_size=8).digest()
     return int.from_bytes(whole, "big") >> 1
+
+
+_NAMES = 2**31 - 1
+
+
+def message_name(first: int, place: int) -> int:
+    """What callbacks call the message at a place of an order whose first one they call `first`: counted per
+    account from 1, and from 1 again after 2³¹ - 1, because clients keep it in 32 bits."""
+    return (first - 1 + place) % _NAMES + 1
 
 
 @dataclass(frozen=True, slots=True)

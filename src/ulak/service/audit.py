@@ -111,7 +111,8 @@ _COUNTERS = Sql(
 )
 _PROGRESS = Sql(
     "SELECT id, settled, opened, id + total - 1 FROM sms_order"
-    " WHERE NOT (id - 1 <= settled AND settled <= opened AND opened <= id + total - 1) ORDER BY id"
+    " WHERE NOT (id - 1 <= settled AND settled <= opened AND opened <= id + total - 1"
+    " AND id - 1 <= announced AND announced <= id + total - 1) ORDER BY id"
 )
 _OVERLAPS = Sql(
     "SELECT id, before FROM ("

@@ -21,7 +21,7 @@ from ulak.core.callbacks import (
 )
 from ulak.core.errors import UlakError
 from ulak.core.events import Event, EventKind
-from ulak.service import events
+from ulak.service import announcing, events
 from ulak.store import callbacks as store
 from ulak.store import endpoints
 from ulak.store.callbacks import CallbackRow
@@ -93,8 +93,9 @@ def claim(tx: Tx, room: Room, lease: int, luck: Luck) -> list[Callback]:
     rooms = _shares(store.queues(tx), room, luck())
     taken = store.take(tx, rooms, tx.now + lease) if rooms else []
     known = endpoints.in_use(tx, {endpoint_id for _, endpoint_id, _ in taken}) if taken else {}
+    whole = announcing.filled(tx, [event for _, _, event in taken]) if taken else {}
     return [
-        Callback(callback_id, known[endpoint_id], event)
+        Callback(callback_id, known[endpoint_id], event._replace(data=whole.get(event.id, event.data)))
         for callback_id, endpoint_id, event in taken
         if endpoint_id in known
     ]

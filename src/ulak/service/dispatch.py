@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ulak.core.doubts import Doubt, OnUncertain
@@ -11,7 +11,7 @@ from ulak.core.ports import Accepted, Outcome, Refused, Unknown
 from ulak.core.references import IdForm, key_of
 from ulak.core.routing import Route, choose
 from ulak.core.states import MessageEvent
-from ulak.service import carriers
+from ulak.service import barring, carriers
 from ulak.service.reports import FreshReference, unpark
 from ulak.service.settlement import Settlement
 from ulak.store import messages, orders
@@ -104,7 +104,9 @@ def _claim(tx: Tx, item: Claim) -> list[ClaimedOrder]:
     if not taken:
         return []
     covers = {order.id: min(order.last_id, order.id + SMALL - 1) for order, _ in taken}
-    rows = _by_order(messages.queued(tx, [(order.id - 1, covers[order.id]) for order, _ in taken]), covers)
+    held = barring.withheld(tx, [(order.id, order.id - 1, covers[order.id]) for order, _ in taken])
+    queued = messages.queued(tx, [(order.id - 1, covers[order.id]) for order, _ in taken])
+    rows = _by_order([row for row in queued if row.id not in held] if held else queued, covers)
     texts = _texts(tx, [order.id for order, _ in taken])
     slots = dict(item.slots)
     claimed = []
@@ -125,7 +127,9 @@ def _claim(tx: Tx, item: Claim) -> list[ClaimedOrder]:
             )
         )
     orders.claim(tx, [(order.id, order.carrier_id, order.opened) for order in claimed])
-    return claimed
+    barring.withhold(tx, held)
+    # Of some nothing may be left to send.
+    return [order for order in claimed if order.rows or order.covered < order.last_id] if held else claimed
 
 
 def _take(
@@ -182,8 +186,17 @@ def more_rows(tx: Tx, covered: int, last_id: int, limit: int) -> tuple[int, list
     return upto, messages.queued(tx, [(covered, upto)])
 
 
-def step_group(tx: Tx, items: Sequence[Step], _ids: Ids) -> list[int]:
-    """Commit outcomes and open what comes next. Returns the time from which on the opened may be reported.
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A step is committed. The opened may be reported from `now` on; of them those `withheld` must not leave,
+    and are undelivered already."""
+
+    now: int
+    withheld: frozenset[int] = frozenset()
+
+
+def step_group(tx: Tx, items: Sequence[Step], _ids: Ids) -> list[Stepped]:
+    """Commit outcomes and open what comes next.
 
     Steps of one link that came together are one: the last advance of an order counts.
     """
@@ -193,11 +206,14 @@ def step_group(tx: Tx, items: Sequence[Step], _ids: Ids) -> list[int]:
         advances.update((advance[0], advance) for advance in item.advances)
         if item.outcomes:
             answers.setdefault(item.carrier_id, []).append(item)
+    held: dict[int, int] = {}
     if advances:
+        held = barring.withheld_next(tx, {order: opened for order, opened, _ in advances.values()})
         orders.advance(tx, list(advances.values()))
     for steps in answers.values():
         _answer(tx, steps[0], [outcome for step in steps for outcome in step.outcomes])
-    return [tx.now] * len(items)
+    barring.withhold(tx, held)
+    return [Stepped(tx.now, frozenset(held))] * len(items)
 
 
 def _answer(tx: Tx, item: Step, outcomes: Sequence[tuple[Sent, Outcome]]) -> None:
@@ -288,6 +304,10 @@ def take_over(
             copy.step(event)
         settlement.save()
         again = {}
+    if policy is OnUncertain.RESEND:
+        held = barring.withheld(tx, [(order.id, order.settled, order.opened) for order in found])
+        barring.withhold(tx, held)
+        again = _without(again, held) if held else again
     busy = [order for order in found if order.opened < order.last_id or order.id in again]
     texts = _texts(tx, [order.id for order in busy])
     claimed = [
@@ -308,6 +328,14 @@ def take_over(
     return (found[-1].id if len(found) == limit else 0), claimed
 
 
+def _without(
+    shared: Mapping[int, tuple[QueuedMessage, ...]], held: Container[int]
+) -> dict[int, tuple[QueuedMessage, ...]]:
+    """Orders' rows without those that are held back, and without orders of which nothing is left."""
+    left = {order_id: tuple(row for row in rows if row.id not in held) for order_id, rows in shared.items()}
+    return {order_id: rows for order_id, rows in left.items() if rows}
+
+
 def _is_asked(doubt: int) -> bool:
     return doubt in (Doubt.ASKED, Doubt.UNSENT)
 
@@ -320,15 +348,18 @@ def take_asked(tx: Tx, carrier_id: int, limit: int) -> list[ClaimedOrder]:
         return []
     report_store.settle(tx, [row[0] for row in rows if row[2] == Doubt.ASKED], Doubt.RESENT)
     report_store.forget_unsent(tx, [row[0] for row in rows if row[2] == Doubt.UNSENT])
+    held = barring.withheld(tx, [(order_id, message_id - 1, message_id) for message_id, order_id, *_ in rows])
     again: dict[int, list[QueuedMessage]] = {}
     for message_id, order_id, _, number, price in rows:
-        again.setdefault(order_id, []).append(QueuedMessage(message_id, number, price))
+        if message_id not in held:
+            again.setdefault(order_id, []).append(QueuedMessage(message_id, number, price))
     texts = _texts(tx, sorted(again))
     sending = orders.sending_by_id(tx, sorted(again))
     # Until they are with the link they must be found again after a crash.
     orders.advance(
         tx, [(order.id, order.opened, min(order.settled, again[order.id][0].id - 1)) for order in sending]
     )
+    barring.withhold(tx, held)
     return [
         ClaimedOrder(
             order.id,

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ulak.core.accounts import Account
 from ulak.core.errors import Refusal
+from ulak.core.events import Event
 from ulak.core.ledger import SMS, Balance, Move, Posting
-from ulak.core.orders import OrderDraft, OrderReport, OrderSummary, Placed, Ruling, TextDraft
+from ulak.core.orders import (
+    OrderDraft,
+    OrderReport,
+    OrderSummary,
+    Placed,
+    Ruling,
+    TextDraft,
+    message_name,
+)
 from ulak.core.phone import common_prefix
 from ulak.core.states import MessageState, OrderState
+from ulak.service import announcing, barring, events
 from ulak.service.accounts import admit, digest
 from ulak.store import accounts as account_store
 from ulak.store import ledger, messages
@@ -52,24 +62,32 @@ class _Desk:
     repeated: set[tuple[int, int]]
     balances: dict[tuple[int, str], Balance]
     next_numbers: dict[int, int]
+    next_messages: dict[int, int]
+    listening: set[int]
+    blocked: set[tuple[int, int]] = field(default_factory=set)
     orders: list[store.NewOrder] = field(default_factory=list)
     texts: list[tuple[int, int, str]] = field(default_factory=list)
     messages: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     odd: list[tuple[int, str]] = field(default_factory=list)
     fingerprints: list[tuple[int, int, int]] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     def save(self) -> None:
         """Write everything that was accepted, a statement a table."""
         if not self.orders:
             return
-        numbers = {order.account_id: self.next_numbers[order.account_id] for order in self.orders}
-        account_store.set_next_numbers(self.tx, numbers)
+        owners = {order.account_id for order in self.orders}
+        account_store.set_next_numbers(
+            self.tx, [(owner, self.next_numbers[owner], self.next_messages[owner]) for owner in owners]
+        )
         ledger.save(self.tx, self.balances, self.postings)
         store.insert(self.tx, self.orders, self.texts)
         messages.insert(self.tx, self.messages, self.odd)
         if self.fingerprints:
             store.add_fingerprints(self.tx, self.fingerprints)
+        if self.events:
+            events.record(self.tx, self.events)
 
 
 def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | Refusal]:
@@ -78,14 +96,32 @@ def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | 
     names = [(item.dialect, digests[item.key]) for item in items]
     desk = _load(tx, items, names, ids)
     admitted: dict[tuple[str, str, str, str], Account | None] = {}
-    results = []
+    cases: list[_Case | None] = []
     for item, name in zip(items, names, strict=True):
         who = (*name, item.secret, item.address)
         if who not in admitted:
             admitted[who] = admit(desk.known.get(name), item.secret, item.address)
-        results.append(_place(desk, item, admitted[who]))
+        account = admitted[who]
+        cases.append(None if account is None else _judged(account, item.draft, tx.now))
+    desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in cases if case is not None])
+    results = [Refusal.UNAUTHENTICATED if case is None else _place(desk, case) for case in cases]
     desk.save()
     return results
+
+
+@dataclass(slots=True)
+class _Case:
+    """A draft whose account is known, and what its dialect says of it."""
+
+    account: Account
+    draft: OrderDraft
+    ruling: Ruling
+    texts: list[TextDraft]
+
+
+def _judged(account: Account, draft: OrderDraft, now: int) -> _Case:
+    ruling = draft.judge(account, now)
+    return _Case(account, draft, ruling, draft.texts if ruling.texts is None else ruling.texts)
 
 
 def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids: Ids) -> _Desk:
@@ -107,24 +143,31 @@ def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids
         repeated=store.repeated(tx, prints, tx.now - REPEAT_WINDOW) if prints else set(),
         balances=ledger.locked(tx, [(account_id, SMS) for account_id in account_ids]),
         next_numbers={c.account.id: c.next_number for c in known.values()},
+        next_messages={c.account.id: c.next_message for c in known.values()},
+        listening=announcing.listening(tx, account_ids),
     )
 
 
-def _place(desk: _Desk, item: Submission, account: Account | None) -> Placed | Refusal:
-    if account is None:
-        return Refusal.UNAUTHENTICATED
-    draft = item.draft
-    ruling = draft.judge(account, desk.tx.now)
-    texts = draft.texts if ruling.texts is None else ruling.texts
+def _place(desk: _Desk, case: _Case) -> Placed | Refusal:
+    account, draft = case.account, case.draft
+    bar = {number for owner, number in desk.blocked if owner == account.id}
+    texts = barring.without(case.texts, bar) if bar else case.texts
+    faults = set(case.ruling.faults)
+    if texts != case.texts and not any(text.usable() for text in texts):
+        faults.add(Refusal.NO_RECIPIENT)
+    if case.ruling.consent is not None and not faults:
+        # Whoever has not agreed gets nothing; an order in which nobody has is taken all the same.
+        texts = barring.without(texts, barring.unwilling(desk.tx, account.id, case.ruling.consent, texts))
     price = sum(text.usable() * text.parts for text in texts)
-    refusal = draft.first_of(ruling.faults | _faults(desk, account, draft, ruling, price))
+    refusal = draft.first_of(faults | _faults(desk, case, price))
     if refusal is not None:
         return refusal
-    return _accept(desk, account, draft, ruling, texts, price)
+    return _accept(desk, case, texts, price)
 
 
-def _faults(desk: _Desk, account: Account, draft: OrderDraft, ruling: Ruling, price: int) -> set[Refusal]:
+def _faults(desk: _Desk, case: _Case, price: int) -> set[Refusal]:
     """What only the books can tell."""
+    account, draft, ruling = case.account, case.draft, case.ruling
     faults = set()
     if not ruling.sender_free and (account.id, draft.sender) not in desk.approved:
         faults.add(Refusal.SENDER_NOT_APPROVED)
@@ -135,18 +178,24 @@ def _faults(desk: _Desk, account: Account, draft: OrderDraft, ruling: Ruling, pr
     return faults
 
 
-def _accept(
-    desk: _Desk, account: Account, draft: OrderDraft, ruling: Ruling, texts: list[TextDraft], price: int
-) -> Placed:
+def _accept(desk: _Desk, case: _Case, texts: list[TextDraft], price: int) -> Placed:
+    account, draft, ruling = case.account, case.draft, case.ruling
     total = sum(len(text.numbers) for text in texts)
     order_id = desk.ids.take(total)
     number = desk.next_numbers[account.id]
     desk.next_numbers[account.id] = number + 1
-    first_id, usable = order_id, 0
+    first_message = desk.next_messages[account.id]
+    desk.next_messages[account.id] = message_name(first_message, total)
+    first_id, usable, first_row = order_id, 0, len(desk.messages)
     for text in texts:
         desk.texts.append((order_id, first_id, text.text))
         usable += _add_messages(desk, first_id, text)
         first_id += len(text.numbers)
+    announced = order_id + total - 1
+    if account.id in desk.listening:
+        told, announced = announcing.placed(account.id, number, first_message, desk.messages[first_row:])
+        desk.events += told
+    consent = ruling.consent
     desk.orders.append(
         store.NewOrder(
             order_id,
@@ -159,9 +208,19 @@ def _accept(
             total,
             total - usable,
             price,
-            common_prefix(n for text in texts for n in text.numbers),
+            common_prefix(number for text in texts for number in _reached(text)),
+            first_message,
+            announced,
+            consent.audience if consent else 0,
+            consent.brand if consent else 0,
         )
     )
+    _remember(desk, account, draft, order_id, price)
+    return Placed(number)
+
+
+def _remember(desk: _Desk, account: Account, draft: OrderDraft, order_id: int, price: int) -> None:
+    """That it was placed, for the repeat check, and that its price is held."""
     if draft.fingerprint is not None:
         desk.repeated.add((account.id, draft.fingerprint))
         desk.fingerprints.append((order_id, account.id, draft.fingerprint))
@@ -169,7 +228,11 @@ def _accept(
         posting = Posting(account.id, SMS, Move.HOLD, price, order_id)
         desk.balances[account.id, SMS].apply(posting)
         desk.postings.append(posting)
-    return Placed(number)
+
+
+def _reached(text: TextDraft) -> Iterable[int]:
+    """Who really gets it."""
+    return (number for number in text.numbers if number not in text.barred) if text.barred else text.numbers
 
 
 def _first_state(ruling: Ruling, usable: int) -> OrderState:

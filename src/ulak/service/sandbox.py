@@ -23,8 +23,14 @@ CARRIER, PARCELS, NUMBERS = "sandbox", "sandbox parcels", "sandbox numbers"
 KEYS = ("key", "hash", "apikey", "api_key")
 """Under which names the credentials are kept."""
 
-# A brand code, because the SDKs ask for a look into the consent registry unless they are told not to.
-_SETTINGS = {"iys_brand": "123456", "test_number": "905301234567"}
+# A brand code, because the SDKs ask for a look into the consent registry unless they are told not to. What
+# they send then arrives, unless somebody has refused.
+_SETTINGS = {
+    "iys_brand": "123456",
+    "iys_subscription": "on",
+    "iys_presumed": "on",
+    "test_number": "905301234567",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from ulak.core.ledger import SMS, Balance, Move, Posting
 from ulak.core.messages import MessageCopy
 from ulak.core.states import MessageState, OrderState
+from ulak.service import announcing
 from ulak.store import ledger, messages, orders
 from ulak.store.engine import Tx
 
@@ -18,7 +19,8 @@ class Settlement:
     operator who settles doubts beside them; the database ends one of the two, and it is done again.
 
     Messages are changed by stepping their copies; `save` counts what became final, posts or voids their
-    price (one posting an order and move), finishes orders in which nothing waits, and writes it all.
+    price (one posting an order and move), finishes orders in which nothing waits, writes it all, and tells
+    whoever wants to hear of it. Save last in a transaction: events lock endpoints.
     """
 
     def __init__(self, tx: Tx, wanted: Iterable[tuple[int, int]]) -> None:
@@ -40,6 +42,7 @@ class Settlement:
         messages.save(self._tx, changed)
         postings = self._count(changed)
         ledger.save(self._tx, self._balances, postings)
+        announcing.ended(self._tx, self._orders, changed)
 
     def _count(self, changed: Sequence[MessageCopy]) -> list[Posting]:
         posted: dict[int, int] = {}

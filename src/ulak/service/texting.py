@@ -46,6 +46,8 @@ def place(tx: Tx, purchase: Purchase, sender: str) -> int:
         undelivered=0,
         held=0,
         prefix=common_prefix([purchase.number]),
+        first_message=orders.UNTOLD,
+        announced=message_id,
     )
     orders.insert(tx, [order], [(message_id, message_id, purchase.text or "")])
     messages.insert(tx, [(message_id, purchase.number, int(MessageState.QUEUED), 0, 1)], [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -27,7 +27,7 @@ _ADD_CREDENTIAL = Sql(
 )
 _KNOWN = (
     "SELECT credential.dialect, credential.key_digest, credential.secret_digest, account.next_number,"
-    f" {_COLUMNS} FROM {{keys}} AS wanted"
+    f" account.next_message, {_COLUMNS} FROM {{keys}} AS wanted"
     " JOIN credential ON credential.dialect = wanted.dialect AND credential.key_digest = wanted.key_digest"
     " JOIN account ON account.id = credential.account_id ORDER BY account.id"
 )
@@ -36,8 +36,9 @@ _CREDENTIALS_LOCKED = Sql(_KNOWN, lock="FOR UPDATE OF account", keys=("dialect t
 _LOCK = Sql("SELECT 1 FROM account WHERE id = :id", lock="FOR UPDATE")
 _NEXT_NUMBER = Sql("SELECT next_number FROM account WHERE id = :id")
 _SET_NEXT_NUMBER = Sql(
-    "UPDATE account SET next_number = fresh.number FROM {fresh} AS fresh WHERE account.id = fresh.id",
-    fresh=("id int8", "number int8"),
+    "UPDATE account SET next_number = fresh.number, next_message = fresh.message FROM {fresh} AS fresh"
+    " WHERE account.id = fresh.id",
+    fresh=("id int8", "number int8", "message int8"),
 )
 
 _APPROVE = Sql(
@@ -100,11 +101,13 @@ def add_credential(tx: Tx, account_id: int, dialect: str, key_digest: str, secre
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """A key's row: what its secret must digest to, whose it is, and the account's next order number."""
+    """A key's row: what its secret must digest to, whose it is, the number of the account's next order and
+    the name of its next message."""
 
     secret_digest: str
     account: Account
     next_number: int
+    next_message: int
 
 
 def credentials(
@@ -112,7 +115,7 @@ def credentials(
 ) -> dict[tuple[str, str], Credential]:
     """What is known of these (dialect, key digest) pairs. With `lock`, the accounts stay locked, by id."""
     rows = tx.all(_CREDENTIALS_LOCKED if lock else _CREDENTIALS, keys=list(keys))
-    return {(row[0], row[1]): Credential(row[2], _account(row[4:]), row[3]) for row in rows}
+    return {(row[0], row[1]): Credential(row[2], _account(row[5:]), row[3], row[4]) for row in rows}
 
 
 def next_number(tx: Tx, account_id: int) -> int:
@@ -123,9 +126,9 @@ def next_number(tx: Tx, account_id: int) -> int:
     return number
 
 
-def set_next_numbers(tx: Tx, numbers: Mapping[int, int]) -> None:
-    """The number each account's next order gets."""
-    tx.run(_SET_NEXT_NUMBER, fresh=list(numbers.items()))
+def set_next_numbers(tx: Tx, rows: Sequence[tuple[int, int, int]]) -> None:
+    """(account, the number its next order gets, the name its next message gets)."""
+    tx.run(_SET_NEXT_NUMBER, fresh=rows)
 
 
 def approve_sender(tx: Tx, account_id: int, name: str) -> None:

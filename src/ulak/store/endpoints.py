@@ -55,6 +55,13 @@ _TOLD = Sql(
     lock="FOR NO KEY UPDATE OF endpoint",
     accounts=("account_id int8", "family text"),
 )
+_LISTENING = Sql(
+    "SELECT DISTINCT endpoint.account_id FROM {accounts} AS wanted"
+    " JOIN endpoint ON endpoint.account_id = wanted.id"
+    " WHERE removed IS NULL AND named = 0 AND disabled IS NULL"
+    " AND ',' || families || ',' LIKE '%,' || :family || ',%'",
+    accounts=("id int8",),
+)
 _LOCKED = Sql(
     f"SELECT {_COLUMNS} FROM {{ids}} AS wanted JOIN endpoint ON endpoint.id = wanted.id ORDER BY endpoint.id",
     lock="FOR NO KEY UPDATE OF endpoint",
@@ -126,6 +133,11 @@ def told(tx: Tx, families: Iterable[tuple[int, str]]) -> dict[int, Endpoint]:
     """The endpoints that want to be told of these (account, family), by id; locked, so that one transaction
     at a time adds to their queues."""
     return {row[0]: _read(row) for row in tx.all(_TOLD, accounts=sorted(set(families)))}
+
+
+def listening(tx: Tx, accounts: Collection[int], family: str) -> set[int]:
+    """Those of the accounts that have an endpoint which wants to be told of a family; not locked."""
+    return {row[0] for row in tx.all(_LISTENING, accounts=sorted(accounts), family=family)}
 
 
 def locked(tx: Tx, ids: Collection[int]) -> dict[int, Endpoint]:

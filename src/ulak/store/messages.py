@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ulak.core.messages import MessageCopy, QueuedMessage
 from ulak.core.orders import MessageRow
@@ -23,6 +23,15 @@ _PAGE = Sql(
     "SELECT id, number, state FROM message WHERE id > :after AND id <= :last ORDER BY id LIMIT :limit"
 )
 _ODD = Sql("SELECT message_id, submitted FROM odd_number WHERE message_id > :after AND message_id <= :last")
+_UNDECIDED = Sql(
+    "SELECT id FROM message WHERE id > :after AND id <= :upto AND state NOT IN (23, 24) ORDER BY id"
+)
+_FACTS = Sql(
+    "SELECT message.id, message.number, CASE message.number WHEN 0 THEN (SELECT submitted FROM odd_number"
+    " WHERE odd_number.message_id = message.id) END FROM {wanted} AS wanted"
+    " JOIN message ON message.id = wanted.id",
+    wanted=("id int8",),
+)
 _CANCEL_RANGE = Sql(
     "UPDATE message SET state = :undelivered, changed = :seconds"
     " WHERE id > :after AND id <= :last AND state = :queued"
@@ -77,6 +86,17 @@ def page(tx: Tx, after: int, last: int, limit: int) -> list[MessageRow]:
     if any(row[1] == 0 for row in rows):
         odd = dict(tx.all(_ODD, after=rows[0][0] - 1, last=rows[-1][0]))
     return [MessageRow(f"+{row[1]}" if row[1] else odd[row[0]], MESSAGE_STATES[row[2]]) for row in rows]
+
+
+def undecided(tx: Tx, after: int, upto: int) -> list[int]:
+    """The messages in (after, upto] without a final state."""
+    return [row[0] for row in tx.all(_UNDECIDED, after=after, upto=upto)]
+
+
+def shown(tx: Tx, ids: Collection[int]) -> dict[int, str]:
+    """Whom messages go to, as a report shows it."""
+    rows = tx.all(_FACTS, wanted=sorted(ids))
+    return {row[0]: f"+{row[1]}" if row[1] else row[2] or "" for row in rows}
 
 
 def cancel_range(tx: Tx, after: int, last: int) -> None:

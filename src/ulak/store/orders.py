@@ -11,9 +11,10 @@ from ulak.store.engine import Row, Sql, Tx
 
 _INSERT = Sql(
     "INSERT INTO sms_order (id, account_id, number, dialect, sender, state, submitted, due, total, delivered,"
-    " undelivered, held, posted, prefix, carrier_id, opened, settled)"
-    " SELECT id, account_id, number, dialect, sender, state, :now, due, total, 0,"
-    " undelivered, held, 0, prefix, 0, id - 1, id - 1 FROM {orders} AS fresh",
+    " undelivered, held, posted, prefix, carrier_id, opened, settled, first_message, announced, audience,"
+    " brand) SELECT id, account_id, number, dialect, sender, state, :now, due, total, 0,"
+    " undelivered, held, 0, prefix, 0, id - 1, id - 1, first_message, announced, audience, brand"
+    " FROM {orders} AS fresh",
     orders=(
         "id int8",
         "account_id int8",
@@ -26,6 +27,10 @@ _INSERT = Sql(
         "undelivered int4",
         "held int4",
         "prefix text",
+        "first_message int8",
+        "announced int8",
+        "audience int2",
+        "brand int8",
     ),
 )
 _INSERT_TEXTS = Sql(
@@ -94,7 +99,8 @@ _ADVANCE = Sql(
     steps=("id int8", "opened int8", "settled int8"),
 )
 _COUNTERS = Sql(
-    "SELECT sms_order.id, account_id, state, total, delivered, undelivered, held, posted"
+    "SELECT sms_order.id, account_id, state, total, delivered, undelivered, held, posted, number,"
+    " first_message, announced"
     " FROM {orders} AS wanted JOIN sms_order ON sms_order.id = wanted.id ORDER BY sms_order.id",
     lock="FOR UPDATE OF sms_order",
     orders=("id int8",),
@@ -109,6 +115,11 @@ _SAVE_COUNTERS = Sql(
     " FROM {fresh} AS fresh WHERE sms_order.id = fresh.id",
     fresh=("id int8", "state int2", "delivered int4", "undelivered int4", "held int4", "posted int4"),
 )
+_TO_ANNOUNCE = Sql(
+    "SELECT id FROM sms_order WHERE announced < id + total - 1 ORDER BY id LIMIT 1", lock="FOR UPDATE"
+)
+_ANY_TO_ANNOUNCE = Sql("SELECT 1 FROM sms_order WHERE announced < id + total - 1 LIMIT 1")
+_ANNOUNCED = Sql("UPDATE sms_order SET announced = :upto WHERE id = :order")
 _WAITING = Sql("SELECT count(*) FROM sms_order WHERE state IN (10, 11) AND due <= :now")
 _SENDING = Sql(
     "SELECT id, account_id, sender, total, prefix, opened, settled FROM sms_order"
@@ -133,8 +144,16 @@ _GIVE_BACK = Sql(
 )
 
 
+UNTOLD = 0
+"""The name of the first message of an order about which no callbacks are sent."""
+
+
 class NewOrder(NamedTuple):
-    """A row to insert; `id` is that of its first message."""
+    """A row to insert; `id` is that of its first message.
+
+    `first_message` is what callbacks call that one; up to `announced` callbacks say that messages were
+    accepted. `audience` and `brand` are 0 where no consent is needed.
+    """
 
     id: int
     account_id: int
@@ -147,6 +166,10 @@ class NewOrder(NamedTuple):
     undelivered: int
     held: int
     prefix: str
+    first_message: int
+    announced: int
+    audience: int = 0
+    brand: int = 0
 
 
 class DueOrder(NamedTuple):
@@ -192,7 +215,19 @@ class OrderText(NamedTuple):
 class Counters:
     """An order's counters; a working copy while a group is decided."""
 
-    __slots__ = ("account_id", "delivered", "held", "id", "posted", "state", "total", "undelivered")
+    __slots__ = (
+        "account_id",
+        "announced",
+        "delivered",
+        "first_message",
+        "held",
+        "id",
+        "number",
+        "posted",
+        "state",
+        "total",
+        "undelivered",
+    )
 
     def __init__(self, row: Row) -> None:
         (
@@ -204,6 +239,9 @@ class Counters:
             self.undelivered,
             self.held,
             self.posted,
+            self.number,
+            self.first_message,
+            self.announced,
         ) = row
         self.state = OrderState(state)
 
@@ -316,6 +354,22 @@ def save_counters(tx: Tx, fresh: Iterable[Counters]) -> None:
     rows = [(c.id, int(c.state), c.delivered, c.undelivered, c.held, c.posted) for c in fresh]
     if rows:
         tx.run(_SAVE_COUNTERS, fresh=rows)
+
+
+def any_to_announce(tx: Tx) -> bool:
+    """Whether there is an order of which not all messages were announced."""
+    return tx.one(_ANY_TO_ANNOUNCE) is not None
+
+
+def to_announce(tx: Tx) -> Counters | None:
+    """The oldest order of which not all messages were announced, locked."""
+    row = tx.one(_TO_ANNOUNCE)
+    return None if row is None else counters(tx, [row[0]])[row[0]]
+
+
+def set_announced(tx: Tx, order_id: int, upto: int) -> None:
+    """Callbacks were queued that the messages up to this one were accepted."""
+    tx.run(_ANNOUNCED, order=order_id, upto=upto)
 
 
 def waiting(tx: Tx) -> int:

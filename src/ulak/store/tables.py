@@ -159,8 +159,9 @@ sms_order = Table(
     Column("first_message", BigInteger, nullable=False, server_default="0"),
     # Of messages up to this one callbacks were queued that they were accepted, where anybody is told.
     Column("announced", BigInteger, nullable=False, server_default="0"),
-    # core.consents.Audience whose consent it needs; 0: it needs none.
+    # core.consents.Audience whose consent it needs, and for which brand; 0: it needs none.
     Column("audience", SmallInteger, nullable=False, server_default="0"),
+    Column("brand", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("account_id", "number"),
     Index("ix_sms_order_account_submitted", "account_id", "submitted"),
     Index(
@@ -168,6 +169,12 @@ sms_order = Table(
         "due",
         sqlite_where=text("state IN (10, 11)"),
         postgresql_where=text("state IN (10, 11)"),
+    ),
+    Index(
+        "ix_sms_order_unannounced",
+        "id",
+        sqlite_where=text("announced < id + total - 1"),
+        postgresql_where=text("announced < id + total - 1"),
     ),
     Index("ix_sms_order_sending", "id", sqlite_where=text("state = 12"), postgresql_where=text("state = 12")),
     postgresql_with={"fillfactor": "80"},

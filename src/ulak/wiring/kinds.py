@@ -32,6 +32,7 @@ from ulak.dialects.comtohome import connect as comtohome
 from ulak.dialects.comtohome.callbacks import RENDERER as COMTOHOME_CALLBACKS
 from ulak.dialects.comtohome.callbacks import read_news as read_comtohome_news
 from ulak.dialects.iletimerkezi import connect as iletimerkezi
+from ulak.dialects.iletimerkezi.callbacks import RENDERER as ILETIMERKEZI_CALLBACKS
 from ulak.dialects.smpp.connect import LinkSettings, SmppLink, parse_settings, probe
 from ulak.dialects.smpp.serve import MAGIC, start_simulator
 from ulak.dialects.sms4sats import connect as sms4sats
@@ -203,5 +204,9 @@ def carries_messages(carrier: Carrier) -> bool:
     return kind is not None and kind.messages(carrier.shown)
 
 
-RENDERERS: dict[str, Renderer] = {"comtohome": COMTOHOME_CALLBACKS, "sms4sats": SMS4SATS_CALLBACKS}
+RENDERERS: dict[str, Renderer] = {
+    "iletimerkezi": ILETIMERKEZI_CALLBACKS,
+    "comtohome": COMTOHOME_CALLBACKS,
+    "sms4sats": SMS4SATS_CALLBACKS,
+}
 """The dialects that tell of events, and how."""

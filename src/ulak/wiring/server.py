@@ -41,6 +41,7 @@ from ulak.wiring.clock import now_ms
 from ulak.wiring.kinds import CARRIER_KINDS, RENDERERS, Outside, carries_messages
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
+from ulak.workers.announce import Announcer
 from ulak.workers.callback import CallbackSender
 from ulak.workers.main import Dispatcher, Outlook, every
 from ulak.workers.send import Channel
@@ -48,6 +49,9 @@ from ulak.workers.sweep import Sweeper
 
 SWEEP = 30.0
 """Seconds between passes of what time does by itself."""
+
+ANNOUNCE = 0.25
+"""Seconds between looks for large orders whose messages are to be announced."""
 
 GROUP_KINDS: dict[str, GroupKind] = {
     dispatch.STEP: GroupKind(dispatch.step_group),
@@ -175,6 +179,7 @@ async def run_server(
         workers = [
             asyncio.create_task(dispatcher.run(stop)),
             asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
+            asyncio.create_task(every(ANNOUNCE, Announcer(books, sender.wake).announce, stop)),
             *(asyncio.create_task(work(stop)) for work in (*parcels.work, *numbers.work, sender.run)),
         ]
         await _first(stop, serving)

@@ -24,7 +24,7 @@ from ulak.core.ports import Inbound, MessageLink, Outcome, Outgoing, Report, Unk
 from ulak.core.references import IdForm
 from ulak.core.routing import Route
 from ulak.service import dispatch, inbound
-from ulak.service.dispatch import STEP, ClaimedOrder, Sent, Step
+from ulak.service.dispatch import STEP, ClaimedOrder, Sent, Step, Stepped
 from ulak.service.reports import REPORTS, ReportBatch, awaited, kept
 
 LANES = 8
@@ -391,10 +391,8 @@ class LinkRunner:
         run = flight.run
         del self._flights[flight.sent.id]
         self._used -= flight.slots
-        run.out.discard(flight.sent.id)
         self._doubted.discard(flight.sent.id)
-        if not run.out and run.exhausted:
-            self._runs.pop(run.order_id, None)
+        self._leave(run, flight.sent.id)
 
     def _pick(self) -> list[tuple[Run, QueuedMessage]]:
         """What the window has room for, from the orders in turn; their ids count as open from here on.
@@ -507,7 +505,7 @@ class LinkRunner:
 
     def _stepped(
         self,
-        done: asyncio.Future[int],
+        done: asyncio.Future[Stepped],
         step: Step,
         picked: list[tuple[Run, QueuedMessage]],
         resend: list[Flight],
@@ -516,15 +514,29 @@ class LinkRunner:
         if error is not None:
             self._again(step, picked, resend, error)
             return
-        now = done.result()
+        stepped = done.result()
         batch = [self._outgoing(flight.run, flight.sent.id, flight.sent.number) for flight in resend]
-        batch += [self._launch(run, row, now, counted=True) for run, row in picked]
+        for run, row in picked:
+            if row.id in stepped.withheld:
+                self._drop(run, row)
+            else:
+                batch.append(self._launch(run, row, stepped.now, counted=True))
         if batch:
             self._link.submit(batch)
         self._stepping = False
         self._kick()
         if not self._stepping:
             self._idle.set()
+
+    def _drop(self, run: Run, row: QueuedMessage) -> None:
+        """A message that was picked has ended without leaving."""
+        self._used -= max(1, row.price)
+        self._leave(run, row.id)
+
+    def _leave(self, run: Run, message_id: int) -> None:
+        run.out.discard(message_id)
+        if not run.out and run.exhausted:
+            self._runs.pop(run.order_id, None)
 
     def _again(
         self,

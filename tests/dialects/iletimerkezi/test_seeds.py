@@ -46,7 +46,7 @@ async def send(office: Office, customer: Customer, order: dict[str, Any]) -> Non
     """Send an order of an example, and let it have the end that the example shows."""
     office.books.clock.now = moment(order["submitAt"])
     number = int(order["id"])
-    await office.books.write(lambda tx: accounts.set_next_numbers(tx, {customer.id: number}))
+    await office.books.write(lambda tx: accounts.set_next_numbers(tx, [(customer.id, number, 1)]))
     rows = order.get("message", ANY_NUMBER)
     message = {"text": f"Metin {number}", "receipents": {"number": [row["number"] for row in rows]}}
     placed = await office.ask(customer, "send-sms", order={"sender": order["sender"], "message": message})

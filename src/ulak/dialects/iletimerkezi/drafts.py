@@ -13,8 +13,9 @@ from typing import Any
 
 from ulak.core import phone, times
 from ulak.core.accounts import Account
+from ulak.core.consents import Audience
 from ulak.core.errors import Refusal
-from ulak.core.orders import RECIPIENTS_MAX, OrderDraft, Ruling, TextDraft, fingerprint
+from ulak.core.orders import RECIPIENTS_MAX, ConsentNeeded, OrderDraft, Ruling, TextDraft, fingerprint
 from ulak.core.text import priced_parts
 from ulak.dialects.iletimerkezi import wire
 
@@ -45,7 +46,7 @@ _MINUTE = 60 * 1_000
 _PAST_MAX = 24 * 60 * _MINUTE
 _AHEAD_MAX = 365 * 24 * 60 * _MINUTE
 
-_CONSENT_LISTS = ("BIREYSEL", "TACIR")
+_CONSENT_LISTS = tuple(audience.name for audience in Audience)
 
 
 def draft_of(order: wire.Order) -> OrderDraft:
@@ -90,9 +91,14 @@ def _ruling(
     due, found = _due(order.sendDateTime, account, now)
     if not order.iys and account.switch("strict_iys"):
         found |= {Refusal.CONSENT_CHOICE_MISSING}
-    if order.iys == "1" and not account.setting("iys_brand"):
+    brand = account.setting("iys_brand")
+    if order.iys == "1" and not brand:
         found |= {Refusal.CONSENT_BRAND_MISSING}
-    return Ruling(due, faults | found)
+    found |= faults
+    if order.iys != "1" or found:
+        return Ruling(due, found)
+    needed = ConsentNeeded(int(brand), Audience[order.iysList], account.switch("iys_presumed"))
+    return Ruling(due, found, consent=needed)
 
 
 def _trial_ruling(

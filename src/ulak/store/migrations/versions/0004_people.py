@@ -150,5 +150,14 @@ def upgrade() -> None:
     )
     op.add_column("sms_order", sa.Column("announced", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("sms_order", sa.Column("audience", sa.SmallInteger(), server_default="0", nullable=False))
+    op.add_column("sms_order", sa.Column("brand", sa.BigInteger(), server_default="0", nullable=False))
     # Nobody is told of orders from before; but should somebody be, then by numbers of their own.
     op.execute("UPDATE sms_order SET announced = id + total - 1, first_message = id % 2000000000 + 1")
+    op.create_index(
+        "ix_sms_order_unannounced",
+        "sms_order",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("announced < id + total - 1"),
+        postgresql_where=sa.text("announced < id + total - 1"),
+    )

@@ -1,0 +1,71 @@
+"""Nobody is written to who does not want it: looked at when an order is accepted and before it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ulak.core.consents import Decision
+from ulak.core.orders import ConsentNeeded, TextDraft
+from ulak.core.states import MessageEvent
+from ulak.service.settlement import Settlement
+from ulak.store import barring as store
+from ulak.store import orders
+from ulak.store.engine import Tx
+
+
+def blocked(tx: Tx, wanted: Iterable[tuple[int, Sequence[TextDraft]]]) -> set[tuple[int, int]]:
+    """Which (account, number) are blocked, of the recipients of several accounts' texts."""
+    orders = list(wanted)
+    blocking = store.with_blocks(tx, {account_id for account_id, _ in orders}) if orders else set()
+    if not blocking:
+        return set()
+    pairs = {
+        (account_id, number)
+        for account_id, texts in orders
+        if account_id in blocking
+        for text in texts
+        for number in text.numbers
+    }
+    return store.blocked(tx, pairs)
+
+
+def without(texts: Sequence[TextDraft], barred: Collection[int]) -> list[TextDraft]:
+    """The texts with these numbers barred as well."""
+    more = [frozenset(number for number in text.numbers if number in barred) for text in texts]
+    return [
+        replace(text, barred=text.barred | found) if found else text
+        for text, found in zip(texts, more, strict=True)
+    ]
+
+
+def unwilling(tx: Tx, account_id: int, needed: ConsentNeeded, texts: Sequence[TextDraft]) -> Collection[int]:
+    """The recipients who must not get messages of the brand."""
+    numbers = {number for text in texts for number in text.numbers} - {0}
+    if needed.presumed:
+        return store.decided(tx, account_id, needed, Decision.RET, numbers)
+    return numbers - store.decided(tx, account_id, needed, Decision.ONAY, numbers)
+
+
+def withheld(tx: Tx, ranges: Sequence[tuple[int, int, int]]) -> dict[int, int]:
+    """Queued messages in (order, after, up to and with) that must not leave any more: message -> order."""
+    if not ranges or not store.any_news(tx, {order_id for order_id, _, _ in ranges}):
+        return {}
+    return store.barred_since(tx, ranges)
+
+
+def withheld_next(tx: Tx, upto: Mapping[int, int]) -> dict[int, int]:
+    """The same of messages that are about to be opened: of orders (order -> message) up to that one."""
+    if not upto or not store.any_news(tx, upto):
+        return {}
+    opened = [(order.id, order.opened, upto[order.id]) for order in orders.sending_by_id(tx, sorted(upto))]
+    return store.barred_since(tx, opened)
+
+
+def withhold(tx: Tx, messages: dict[int, int]) -> None:
+    """Make messages (message -> order) undelivered before they leave."""
+    if messages:
+        settlement = Settlement(tx, messages.items())
+        for copy in settlement.messages.values():
+            copy.step(MessageEvent.REFUSED)
+        settlement.save()
