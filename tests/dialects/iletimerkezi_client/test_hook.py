@@ -135,7 +135,8 @@ async def test_a_reader_may_tell_of_parcels_and_messages(house: House) -> None:
         told.append(tracking)
 
     one, _ = house.sent(await house.carrier())
-    found: list[News | Report] = [News("RR1TR"), *read_news({}, json.dumps(report(one, "delivered")).encode())]
+    reports = read_news({}, json.dumps(report(one, "delivered")).encode())
+    found: list[News | Report] = [News("RR1TR"), *reports]
     doors = HookDoors(house.books, {"iletimerkezi": lambda *_: found}, take, house._vault, house.books.clock)
     reply = await doors.answer(Call("POST", f"/hooks/up/{SECRET}", b"", (), b"{}", "192.0.2.9"))
     assert (reply.status, told) == (204, ["RR1TR"])
