@@ -20,7 +20,7 @@ from tests.dialects.iletimerkezi_client.upstream import (
 from tests.dialects.sms4sats_client.conftest import NOW
 from tests.dialects.sms4sats_client.upstream import GARBAGE, HTML, Cut, Mute, Raw, What, told
 
-from ulak.core.ports import Accepted, Unknown
+from ulak.core.ports import Accepted, Refused, Unknown
 from ulak.dialects.iletimerkezi.connect.finding import SKEW
 
 Link: TypeAlias = Callable[..., Linked]
@@ -227,8 +227,31 @@ async def test_nobody_else_of_the_same_number_goes_while_it_is_looked_for(
     one, two = (order.id - 300_000_000 for order in upstream.orders if FIRST + 1 in order.numbers)
     assert (outcomes[1], outcomes[11]) == (ref(one, 1), ref(two, 1))
     assert list(upstream.orders[one - 1].texts) == ["Kod 1"]
-    # The other one was not sent before the first one was found.
-    assert upstream.times(SEND) == 3
+    paths = [asked.path for asked in upstream.asked]
+    found, second = (
+        paths.index("/v1/get-report/json"),
+        len(paths) - 1 - paths[::-1].index("/v1/send-sms/json"),
+    )
+    assert found < second
+
+
+async def test_a_message_at_which_the_server_fails_holds_up_the_others_for_a_while_only(
+    upstream: Server, linked: Link
+) -> None:
+    upstream.on(
+        SEND, lambda asked: no(500) if str(FIRST + 3).encode() in asked.body else upstream.take(asked)
+    )
+    link = await linked().start()
+    link.send(1, 2, 3, 4)
+    rounds = 0
+    while rounds < 12 and not isinstance(link.desk.outcome.get(3), Refused):
+        await link.told(4)
+        doubtful = [each for each, said in link.desk.told if isinstance(said, Unknown)]
+        link.again(*doubtful)
+        rounds += len(doubtful) > 0
+        await link.told(4)
+    assert link.desk.outcome[3] == Refused("500 Beklenmeyen bir sunucu hatası oluştu")
+    assert sorted(number - FIRST for _, number in upstream.got()) == [1, 2, 4]
 
 
 # 451

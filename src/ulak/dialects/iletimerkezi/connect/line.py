@@ -32,7 +32,7 @@ ANSWER_MAX = 4 * 1024 * 1024
 ROWS = 1000
 """Messages on a page of a report, which is the most there may be."""
 
-GAP = 100
+GAP = 50
 """Milliseconds between two questions. How many are allowed is not documented."""
 
 PAUSE, PAUSE_MAX = 5.0, 300.0
@@ -69,9 +69,10 @@ class Later(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """The server may have made an order of it."""
+    """The server may have made an order of it. `fault`: it says itself that it failed."""
 
     why: str
+    fault: bool = False
 
 
 Made = Taken | Repeated | Refusal | Later | Lost
@@ -189,7 +190,7 @@ def _made(said: Answered | Silence) -> Made:
         return Refusal(why, said.code in _OF_A_PART)
     if 300 <= said.code < 500:
         return Later(said.code, why)  # Something answers, and it is not the API.
-    return Lost(why)
+    return Lost(why, said.stated)
 
 
 def good_balance(said: Answered | Silence) -> Balance | None:

@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ulak.core.ports import Accepted, LinkDesk, Outcome, Outgoing, Refused, Unknown
@@ -55,6 +56,10 @@ LAST_ANSWERS = 2.0
 
 LOST_PAUSES = (1.0, 3.0, 8.0)
 """Seconds before each look for an order whose answer was lost. Looks that are not answered do not count."""
+
+FAULTS_MAX = 3
+"""How often the server may fail by itself at the same messages. Then they go in halves, so that one at which
+it always fails holds up no others, and that one counts as refused."""
 
 LOST_SOUGHT = 180_000
 """For how long it is looked for at a server that does not answer, ms."""
@@ -251,7 +256,7 @@ class IletimerkeziLink:
             self._delay = RETRY_FIRST
         if isinstance(made, Lost):
             self._close(made.why)
-            self._begin(self._seek_lost(request, began, made.why), self._tasks)
+            self._begin(self._seek_lost(request, began, made), self._tasks)
         elif isinstance(made, Repeated):
             self._begin(self._seek_repeated(request, made.why), self._tasks)
         else:
@@ -307,7 +312,7 @@ class IletimerkeziLink:
 
     # Requests in doubt
 
-    async def _seek_lost(self, request: Request, began: int, why: str) -> None:
+    async def _seek_lost(self, request: Request, began: int, lost: Lost) -> None:
         """Look for the order of a request that had no answer."""
         pauses = list(LOST_PAUSES)
         while pauses and self._clock() - began < LOST_SOUGHT + round(self._to.timeout * 1000):
@@ -318,7 +323,14 @@ class IletimerkeziLink:
                 return
             if found is not NotFound.UNANSWERED:
                 pauses.pop(0)
-        self._give_up(request, why)
+        if lost.fault:
+            request = replace(request, faults=request.faults + 1)
+        halves = request.halves() if request.faults >= FAULTS_MAX else None
+        if request.faults >= FAULTS_MAX and halves is None:
+            self._pending -= request.numbers
+            self._tell(request.messages, Refused(lost.why))
+            return
+        self._give_up(halves or (request,), lost.why)
 
     async def _seek_repeated(self, request: Request, why: str) -> None:
         """Look for the order that the server says was there before.
@@ -338,19 +350,20 @@ class IletimerkeziLink:
                 self._landed(request, Taken(found))
                 return
         if found is not NotFound.OURS:
-            self._give_up(request, why)
+            self._give_up((request,), why)
             return
         await self._sleep((until - self._clock()) / 1000)
         self._pending -= request.numbers
         self._put_back(request)
 
-    def _give_up(self, request: Request, why: str) -> None:
-        """The desk decides. If it has all of it sent again, it goes as it was."""
-        self._pending -= request.numbers
+    def _give_up(self, requests: Sequence[Request], why: str) -> None:
+        """The desk decides. What it has sent again as a whole goes in these compositions."""
         if len(self._doubtful) > KEPT:
             self._doubtful.clear()
-        self._doubtful.update((message.id, request) for message in request.messages)
-        self._tell(request.messages, Unknown(why))
+        for request in requests:
+            self._pending -= request.numbers
+            self._doubtful.update((message.id, request) for message in request.messages)
+        self._tell([message for request in requests for message in request.messages], Unknown(why))
         self._work.set()
 
     def _claim(self, order: str, request: Request) -> bool:

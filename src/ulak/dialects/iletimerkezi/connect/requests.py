@@ -25,10 +25,11 @@ TEXTS_MAX = 100
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """Messages that go together, and in this composition again: the server knows an order that is repeated by
-    its texts and all of their recipients."""
+    its texts and all of their recipients. `faults`: how often the server failed at it by itself."""
 
     sender: str
     messages: tuple[Outgoing, ...]
+    faults: int = 0
 
     @property
     def numbers(self) -> frozenset[int]:
