@@ -173,7 +173,7 @@ class IletimerkeziLink:
         self._work.set()
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._say(False, f"a fault of ours: {error!r}")
+            self._say(False, f"a fault of ours: {type(error).__name__}")
             context = {"message": "an iletimerkezi link has stopped", "exception": error, "task": task}
             task.get_loop().call_exception_handler(context)
 
