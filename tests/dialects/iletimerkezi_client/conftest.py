@@ -59,10 +59,10 @@ class Linked:
         """Submit messages, each to a number of its own if no other is told."""
         self.link.submit([Outgoing(each, FIRST + each if to is None else to, sender, text) for each in ids])
 
-    def again(self, *ids: int, text: str = "Merhaba") -> None:
+    def again(self, *ids: int, text: str = "Merhaba", to: int | None = None) -> None:
         """Submit messages in doubt as the engine does; each may be told of once more."""
         self.desk.told = [(each, outcome) for each, outcome in self.desk.told if each not in ids]
-        self.send(*ids, text=text)
+        self.send(*ids, text=text, to=to)
 
     async def told(self, count: int = 1) -> None:
         """Wait until so many outcomes are known."""

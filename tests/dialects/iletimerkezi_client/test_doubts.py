@@ -18,7 +18,7 @@ from tests.dialects.iletimerkezi_client.upstream import (
     no,
 )
 from tests.dialects.sms4sats_client.conftest import NOW
-from tests.dialects.sms4sats_client.upstream import GARBAGE, HTML, Cut, Mute, Raw, What, told
+from tests.dialects.sms4sats_client.upstream import GARBAGE, HTML, Asked, Cut, Mute, Raw, What, told
 
 from ulak.core.ports import Accepted, Refused, Unknown
 from ulak.dialects.iletimerkezi.connect.finding import SKEW
@@ -298,6 +298,45 @@ async def test_a_repetition_that_is_meant_goes_when_it_may(upstream: Server, lin
     assert WINDOW <= second.at - first.at <= WINDOW + 30_000
     assert upstream.times(SEND) == 3
     assert link.desk.up
+
+
+@pytest.mark.usefixtures("upstream")
+async def test_nobody_waits_with_a_repetition_that_is_meant(linked: Link) -> None:
+    link = await linked().start()
+    link.send(1)
+    await link.told()
+    link.send(2, to=FIRST + 1)
+    await link.hours.pass_by(MINUTE)
+    link.send(3, text="Kod 3", to=FIRST + 1)
+    await link.told(2)
+    assert link.desk.outcome == {1: ref(1, 1), 3: ref(2, 1)}
+    # It has not gone, so it is in no doubt when the link is stopped.
+    await link.link.stop()
+    assert len(link.desk.told) == 2
+
+
+async def test_another_text_to_the_same_number_is_no_repetition(upstream: Server, linked: Link) -> None:
+    """The list is late, and shows only what was sent to the number before."""
+    link = await linked().start()
+    link.send(1, text="Kod 1")
+    await link.told()
+    late = 5
+
+    def listing(asked: Asked) -> What:
+        nonlocal late
+        late -= asked.json["request"]["filter"]["page"] == 1
+        shown = [upstream.summary(order) for order in upstream.orders[: 1 if late >= 0 else None]]
+        return good(count=len(shown), orders=shown if asked.json["request"]["filter"]["page"] == 1 else [])
+
+    upstream.on(SEND, upstream.lose, upstream.take)
+    upstream.on(LIST, listing)
+    link.send(2, text="Kod 2", to=FIRST + 1)
+    await link.told(2)
+    assert isinstance(link.desk.outcome[2], Unknown)
+    link.again(2, text="Kod 2", to=FIRST + 1)
+    await link.told(2)
+    assert link.desk.outcome == {1: ref(1, 1), 2: ref(2, 1)}
+    assert len(upstream.orders) == 2
 
 
 async def test_a_repeated_order_that_nobody_finds_is_in_doubt(upstream: Server, linked: Link) -> None:

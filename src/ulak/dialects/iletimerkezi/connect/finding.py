@@ -24,8 +24,8 @@ PAGES_MAX = 60
 are read from both ends until they are too old."""
 
 IsOurs: TypeAlias = Callable[[str, Request], Awaitable[bool | None]]
-"""Whether an order is known as that of other messages of ours to the same numbers as the request; None if it
-is not known at all."""
+"""Whether an order is known as that of other messages of ours with the same texts and numbers as the request;
+None if it is not known as one of ours."""
 
 
 class NotFound(Enum):
@@ -34,7 +34,7 @@ class NotFound(Enum):
     ABSENT = 1
     """There is none."""
     OURS = 2
-    """There is one, and it is that of other messages of ours."""
+    """There is one just like it, and it is that of other messages of ours."""
     UNANSWERED = 3
     """The server did not say."""
 

@@ -113,7 +113,7 @@ class IletimerkeziLink:
         self._doubtful: dict[int, Request] = {}
         self._pending: set[int] = set()
         self._owed: dict[int, Outgoing] = {}
-        self._orders: dict[str, frozenset[int]] = {}
+        self._orders: dict[str, int] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._work = asyncio.Event()
@@ -262,9 +262,16 @@ class IletimerkeziLink:
         else:
             self._landed(request, made)
 
-    def _landed(self, request: Request, made: Made) -> None:
+    def _let_go(self, request: Request) -> None:
         """It is known what became of a request."""
         self._pending -= request.numbers
+        for message in request.messages:
+            self._owed.pop(message.id, None)
+        self._work.set()
+
+    def _landed(self, request: Request, made: Made) -> None:
+        """Do what follows from what became of a request."""
+        self._let_go(request)
         if isinstance(made, Taken):
             self._take(request, made.order)
         elif isinstance(made, Refusal):
@@ -284,29 +291,22 @@ class IletimerkeziLink:
             self._close(made.why, empty=made.code == Code.NO_CREDIT)
 
     def _put_back(self, *requests: Request) -> None:
-        """Nothing came of these yet, and nothing is owed for them: they are sent first."""
-        for request in reversed(requests):
-            for message in request.messages:
-                self._owed.pop(message.id, None)
-            if not self._stopping:
-                self._again.appendleft(request)
-        self._work.set()
+        """Nothing came of these yet: they are sent first."""
+        if not self._stopping:
+            self._again.extendleft(reversed(requests))
+            self._work.set()
 
     def _take(self, request: Request, order: str) -> None:
         """The server has made an order of it."""
         self._claim(order, request)
         assert self._desk is not None, "a link is started before it is used"
-        told: list[tuple[int, Outcome]] = []
-        for message in request.messages:
-            self._owed.pop(message.id, None)
-            told.append((message.id, Accepted((reference(order, message.number),))))
-        self._desk.outcomes(told)
+        self._desk.outcomes(
+            [(message.id, Accepted((reference(order, message.number),))) for message in request.messages]
+        )
         self._follower.follow(order, request.numbers)
 
     def _tell(self, messages: Sequence[Outgoing], outcome: Outcome) -> None:
         """One outcome for all of these."""
-        for message in list(messages):
-            self._owed.pop(message.id, None)
         if messages and self._desk is not None:
             self._desk.outcomes([(message.id, outcome) for message in messages])
 
@@ -327,8 +327,7 @@ class IletimerkeziLink:
             request = replace(request, faults=request.faults + 1)
         halves = request.halves() if request.faults >= FAULTS_MAX else None
         if request.faults >= FAULTS_MAX and halves is None:
-            self._pending -= request.numbers
-            self._tell(request.messages, Refused(lost.why))
+            self._landed(request, Refusal(lost.why, some=False))
             return
         self._give_up(halves or (request,), lost.why)
 
@@ -352,8 +351,9 @@ class IletimerkeziLink:
         if found is not NotFound.OURS:
             self._give_up((request,), why)
             return
+        # Nothing came of it, so others to the same numbers need not wait with it.
+        self._let_go(request)
         await self._sleep((until - self._clock()) / 1000)
-        self._pending -= request.numbers
         self._put_back(request)
 
     def _give_up(self, requests: Sequence[Request], why: str) -> None:
@@ -361,27 +361,29 @@ class IletimerkeziLink:
         if len(self._doubtful) > KEPT:
             self._doubtful.clear()
         for request in requests:
-            self._pending -= request.numbers
+            self._let_go(request)
             self._doubtful.update((message.id, request) for message in request.messages)
         self._tell([message for request in requests for message in request.messages], Unknown(why))
-        self._work.set()
 
     def _claim(self, order: str, request: Request) -> bool:
         """Remember whose an order is; whether it was nobody's."""
         if order in self._orders:
             return False
-        self._orders[order] = request.numbers
+        self._orders[order] = request.shape
         if len(self._orders) > KEPT:
             del self._orders[next(iter(self._orders))]
         return True
 
     async def _is_ours(self, order: str, request: Request) -> bool | None:
-        """Whether an order is known as one of ours that goes to the same numbers; None if it is not known."""
+        """Whether an order of ours is the same as this one; None if it is not known as ours.
+
+        Of one from before a restart the store does not tell the texts, so it is taken for another.
+        """
         assert self._desk is not None, "a link is started before it is used"
-        if order not in self._orders:
-            names = [reference(order, number) for number in request.numbers]
-            return True if len(await self._desk.awaited(names)) == len(names) else None
-        return self._orders[order] == request.numbers
+        if order in self._orders:
+            return self._orders[order] == request.shape
+        names = [reference(order, number) for number in request.numbers]
+        return False if await self._desk.awaited(names) else None
 
     # What became of them
 

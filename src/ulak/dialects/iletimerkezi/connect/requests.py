@@ -36,6 +36,11 @@ class Request:
         """Who gets something."""
         return frozenset(message.number for message in self.messages)
 
+    @property
+    def shape(self) -> int:
+        """The same for requests of the same texts to the same numbers, while this process lives."""
+        return hash(frozenset((message.text, message.number) for message in self.messages))
+
     def by_text(self) -> dict[str, list[Outgoing]]:
         """The messages of each text."""
         found: dict[str, list[Outgoing]] = {}
