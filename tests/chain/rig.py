@@ -298,6 +298,11 @@ class Server:
         finally:
             await http.close()
 
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing more, and its connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         """kill -9."""
         assert self._process is not None

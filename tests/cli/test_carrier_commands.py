@@ -60,7 +60,7 @@ def test_set_takes_several_values_and_comes_several_times(ulak: Command) -> None
         (["--kind", "simulator", "--set", "carries=numbers", "delay=x"], 1, "delay must be"),
         (["--kind", "simulator", "--set", "carries=pigeons"], 1, "carries must be"),
         (["--kind", "simulator", "--set", "host=h"], 1, "a simulator has no setting 'host'"),
-        (["--kind", "iletimerkezi"], 2, "not there yet; there are smpp, simulator"),
+        (["--kind", "pigeon"], 2, "not there yet; there are smpp, simulator"),
         (["--kind", "comtohome"], 1, "url"),
         (["--kind", "manual", "--set", "base=-1"], 1, "base"),
         ([], 2, "--kind requires an argument"),

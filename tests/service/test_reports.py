@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from tests import cast
 from tests.conftest import FakeClock
@@ -10,6 +12,7 @@ from ulak.core.ledger import Balance
 from ulak.core.ports import Accepted, Report, ReportState
 from ulak.core.references import IdForm, Stray
 from ulak.core.states import MessageState, OrderState
+from ulak.service import reports
 from ulak.service.dispatch import ClaimedOrder
 from ulak.store.engine import Database, Row, Sql
 from ulak.store.writer import sync_read
@@ -292,3 +295,33 @@ def test_reports_of_many_orders_and_accounts_in_one_group(database: Database) ->
     said += [cast.undelivered(f"{turn}-b") for turn in range(20)]
     cast.report(database, *said[::-1])
     assert cast.balance(database, who[0]) == cast.balance(database, who[1]) == Balance(-1000, 990, 0, 10)
+
+
+def test_which_references_are_awaited_is_told_in_stretches(database: Database) -> None:
+    alice = cast.alice(database)
+    sent_order(database, alice, [("Seven:1",), ("7:2",), ("7:3",)])
+    cast.report(database, cast.delivered("7:2"))
+
+    def walk(carrier: int, limit: int) -> list[str]:
+        found: list[str] = []
+        after: int | None = -1
+        while after is not None:
+            after, names = sync_read(
+                database, partial(reports.awaited, carrier_id=carrier, after=after, limit=limit)
+            )
+            found += names
+        return sorted(found)
+
+    for limit in (1, 2, 3, 1000):
+        assert walk(cast.CARRIER, limit) == ["7:3", "Seven:1"]
+    assert walk(cast.CARRIER + 1, 2) == []
+
+
+def test_of_some_references_it_is_told_which_are_kept(database: Database) -> None:
+    alice = cast.alice(database)
+    sent_order(database, alice, [("A:1",), ("a:2",)])
+    cast.report(database, cast.undelivered("a:2"))
+    asked = ["a:1", "A:2", "a:3"]
+    kept = sync_read(database, lambda tx: reports.kept(tx, cast.CARRIER, IdForm.TEXT, asked))
+    assert kept == {"a:1": True, "A:2": False}
+    assert sync_read(database, lambda tx: reports.kept(tx, cast.CARRIER + 1, IdForm.TEXT, asked)) == {}

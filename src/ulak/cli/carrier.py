@@ -34,9 +34,9 @@ def add(
 ) -> None:
     """Add a carrier; a running server begins to use it within two seconds. Shows the carrier.
 
-    KIND is smpp, simulator, manual, comtohome or karrio. Every kind has the settings id_form, on_uncertain,
-    prefix and priority; smpp has host, port, system_id, password, bind, window, rate, tls and others. What a
-    kind has is listed when one is wrong.
+    KIND is smpp, iletimerkezi, simulator, manual, comtohome, karrio or another. Every kind has the settings
+    id_form, on_uncertain, prefix and priority; smpp has host, port, system_id, password, bind, window, rate,
+    tls and others. What a kind has is listed when one is wrong.
     """
     from ulak.wiring import CARRIER_KINDS
 

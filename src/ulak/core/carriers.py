@@ -16,7 +16,7 @@ from ulak.core.tariffs import TARIFF, Tariff, tariff_of
 
 Choice = TypeVar("Choice", bound=Enum)
 
-_SECRET = re.compile(r"apikey|(.*[_.])?(secret|password|passphrase|key|token|pin)([_.].*)?")
+_SECRET = re.compile(r"apikey|(.*[_.])?(secret|password|passphrase|key|hash|token|pin)([_.].*)?")
 
 MASK = "***"
 """Shown in place of a secret."""

@@ -10,7 +10,7 @@ message; nobody changes one that was given away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -100,6 +100,12 @@ class LinkDesk(Protocol):
 
     def link_state(self, up: bool, why: str) -> None:
         """The link can take messages, or cannot, and why."""
+
+    async def awaited(self, among: Sequence[str] | None = None) -> Mapping[str, bool]:
+        """References of this carrier as it spelled them, and whether final news of each are still awaited.
+
+        Those `among` these that are kept, which they are for a day after they were closed; or else all that
+        are awaited. For carriers that have to be asked: a link that begins anew so learns about what."""
 
 
 class MessageLink(Protocol):

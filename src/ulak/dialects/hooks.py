@@ -2,7 +2,8 @@
 
 Who may call is known by the secret in the address, `hook_secret` of the carrier. A carrier that has a
 `hook_key` as well signs what it sends, in the way of Standard Webhooks (standardwebhooks.com). A wrong
-address is answered in one way, whatever is wrong with it, and no answer tells what we know of a parcel.
+address is answered in one way, whatever is wrong with it, and no answer tells what we know of a parcel or a
+message.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import structlog
 
 from ulak.core.callbacks import read_secret
 from ulak.core.errors import StoreUnavailable
+from ulak.core.ports import Report
 from ulak.core.shipping import News, Sighting
 from ulak.core.times import Clock
 from ulak.dialects.door import Books, Call, Reply, Trouble
 from ulak.service import carriers
 from ulak.service.carriers import Carrier
+from ulak.service.reports import REPORTS, ReportBatch
 from ulak.store.vault import Vault
 
 PREFIX = "/hooks/"
@@ -35,8 +38,8 @@ AGE_MAX = 300
 Headers: TypeAlias = Mapping[str, str]
 """Names are lower case."""
 
-Reader: TypeAlias = Callable[[Headers, bytes], Sequence[News]]
-"""Reads what a kind of carrier tells. Raises ValueError when it cannot be read."""
+Reader: TypeAlias = Callable[[Headers, bytes], Sequence[News | Report]]
+"""Reads what a kind of carrier tells of parcels and messages. Raises ValueError when it cannot be read."""
 
 Told: TypeAlias = Callable[[int, str, Sequence[Sighting]], Awaitable[object]]
 """Takes a carrier's news: its id, the parcel's code, what was seen."""
@@ -105,8 +108,12 @@ class HookDoors:
         except ValueError:
             log.warning("hook.unreadable", carrier=carrier.name, size=len(call.body))
             return _UNREADABLE
+        reports = [news for news in found if isinstance(news, Report)]
+        if reports:
+            await self._books.gather(REPORTS, ReportBatch(carrier.id, carrier.terms.id_form, reports))
         for news in found:
-            await self._told(carrier.id, news.tracking, news.sightings)
+            if isinstance(news, News):
+                await self._told(carrier.id, news.tracking, news.sightings)
         return _TAKEN
 
     async def _caller(self, name: str, secret: str) -> tuple[Carrier | None, dict[str, str]]:

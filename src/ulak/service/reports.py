@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ulak.core.ports import Report, ReportState
 from ulak.core.references import IdForm, Stray, key_of, other_keys
+from ulak.core.states import FINAL_MESSAGES
 from ulak.service.settlement import Settlement
 from ulak.store import reports as store
 from ulak.store.engine import Tx
@@ -33,6 +34,23 @@ def report_group(tx: Tx, items: Sequence[ReportBatch], _ids: Ids) -> list[None]:
     for (carrier_id, form), reports in by_carrier.items():
         _apply(tx, carrier_id, form, reports)
     return [None] * len(items)
+
+
+def awaited(tx: Tx, carrier_id: int, after: int, limit: int) -> tuple[int | None, list[str]]:
+    """References of which final news are awaited, among the next `limit` after a key.
+
+    Returns the key to go on after, None at the end, and the references as they were spelled.
+    """
+    rows = store.stretch(tx, carrier_id, after, limit)
+    found = [spelled for _, spelled, state in rows if state not in FINAL_MESSAGES]
+    return (rows[-1][0] if len(rows) == limit else None), found
+
+
+def kept(tx: Tx, carrier_id: int, form: IdForm, spelled: Sequence[str]) -> dict[str, bool]:
+    """Those of these references that are kept, and whether final news of each are awaited."""
+    names = {key_of(name, form): name for name in spelled}
+    rows = store.states(tx, carrier_id, names)
+    return {names[key]: state not in FINAL_MESSAGES for key, _, state in rows}
 
 
 def _apply(tx: Tx, carrier_id: int, form: IdForm, reports: list[Report]) -> None:

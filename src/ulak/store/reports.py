@@ -23,6 +23,16 @@ _LOOK_UP = Sql(
     " JOIN reference ON reference.carrier_id = :carrier AND reference.key = wanted.key",
     keys=("key int8",),
 )
+_STRETCH = Sql(
+    "SELECT reference.key, spelled, state FROM reference JOIN message ON message.id = reference.message_id"
+    " WHERE reference.carrier_id = :carrier AND reference.key > :after ORDER BY reference.key LIMIT :limit"
+)
+_STATES = Sql(
+    "SELECT reference.key, spelled, state FROM {keys} AS wanted"
+    " JOIN reference ON reference.carrier_id = :carrier AND reference.key = wanted.key"
+    " JOIN message ON message.id = reference.message_id",
+    keys=("key int8",),
+)
 _KEEP = Sql(
     "INSERT INTO stray_report (carrier_id, key, spelled, number, state, raw, why, at)"
     " SELECT :carrier, key, spelled, number, state, raw, why, :now FROM {strays} AS fresh",
@@ -104,6 +114,16 @@ def look_up(tx: Tx, carrier_id: int, keys: Iterable[int]) -> dict[int, Referred]
     """What these keys name."""
     rows = tx.all(_LOOK_UP, carrier=carrier_id, keys=list(keys))
     return {row[0]: Referred(row[1], row[2], row[3]) for row in rows}
+
+
+def stretch(tx: Tx, carrier_id: int, after: int, limit: int) -> list[Row]:
+    """The next references after a key: (key, spelled, state of the message)."""
+    return tx.all(_STRETCH, carrier=carrier_id, after=after, limit=limit)
+
+
+def states(tx: Tx, carrier_id: int, keys: Iterable[int]) -> list[Row]:
+    """The references under these keys, as `stretch`."""
+    return tx.all(_STATES, carrier=carrier_id, keys=list(keys))
 
 
 def keep(tx: Tx, carrier_id: int, strays: Sequence[tuple[int, str, int, ReportState, str, Stray]]) -> None:

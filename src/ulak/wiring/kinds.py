@@ -31,6 +31,7 @@ from ulak.dialects import hooks
 from ulak.dialects.comtohome import connect as comtohome
 from ulak.dialects.comtohome.callbacks import RENDERER as COMTOHOME_CALLBACKS
 from ulak.dialects.comtohome.callbacks import read_news as read_comtohome_news
+from ulak.dialects.iletimerkezi import connect as iletimerkezi
 from ulak.dialects.iletimerkezi.callbacks import RENDERER as ILETIMERKEZI_CALLBACKS
 from ulak.dialects.smpp.connect import LinkSettings, SmppLink, parse_settings, probe
 from ulak.dialects.smpp.serve import MAGIC, start_simulator
@@ -158,6 +159,15 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
             settings, outside.outbound, outside.clock
         ),
         news=read_comtohome_news,
+    ),
+    "iletimerkezi": CarrierKind(
+        check=iletimerkezi.check_settings,
+        probe=iletimerkezi.probe,
+        messages=lambda _settings: True,
+        link=lambda settings, outside: iletimerkezi.IletimerkeziLink(
+            settings, outside.outbound, outside.clock
+        ),
+        news=iletimerkezi.read_news,
     ),
     "karrio": CarrierKind(
         check=check_karrio,

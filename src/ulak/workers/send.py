@@ -25,7 +25,7 @@ from ulak.core.references import IdForm
 from ulak.core.routing import Route
 from ulak.service import dispatch, inbound
 from ulak.service.dispatch import STEP, ClaimedOrder, Sent, Step, Stepped
-from ulak.service.reports import REPORTS, ReportBatch
+from ulak.service.reports import REPORTS, ReportBatch, awaited, kept
 
 LANES = 8
 """Orders that share what is free of the window at one time. Every order in a commit costs a row of counters
@@ -42,6 +42,9 @@ LAST_STEPS = 5.0
 
 RETRY = 0.2
 """Seconds until a step that the store could not take is tried again."""
+
+AWAITED = 2_000
+"""References that are read at once for a link that asks what is awaited."""
 
 log = structlog.get_logger("ulak.send")
 
@@ -312,6 +315,31 @@ class LinkRunner:
         stored(True)
         if changed:
             self.on_text()
+
+    async def awaited(self, among: Sequence[str] | None = None) -> dict[str, bool]:
+        """See `LinkDesk`. It waits for a store that is away."""
+        channel = self.channel
+        if among is not None:
+            found: dict[str, bool] = await self._asked(
+                partial(kept, carrier_id=channel.carrier_id, form=channel.id_form, spelled=among)
+            )
+            return found
+        spelled: list[str] = []
+        after: int | None = -1
+        while after is not None:
+            after, names = await self._asked(
+                partial(awaited, carrier_id=channel.carrier_id, after=after, limit=AWAITED)
+            )
+            spelled += names
+        return dict.fromkeys(spelled, True)
+
+    async def _asked(self, question: Callable[[Any], Any]) -> Any:
+        while True:
+            try:
+                return await self._books.read(question)
+            except StoreUnavailable as error:
+                log.warning("awaited.not_read", carrier=self.channel.name, error=str(error))
+                await asyncio.sleep(RETRY)
 
     def link_state(self, up: bool, why: str) -> None:
         """See `LinkDesk`."""

@@ -60,9 +60,9 @@ class Hours:
                 await self._settle()
                 if done():
                     return
-                self._wake()
+                self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """Let the time come until which somebody sleeps."""
         while self._sleepers:
             at, _, future = heapq.heappop(self._sleepers)
@@ -124,6 +124,10 @@ class Desk:
 
     def link_state(self, up: bool, why: str) -> None:
         self.states.append((up, why))
+
+    async def awaited(self, among: Sequence[str] | None = None) -> dict[str, bool]:
+        del among
+        return {}
 
 
 class Linked:
