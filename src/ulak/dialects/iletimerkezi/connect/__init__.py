@@ -1,4 +1,4 @@
-"""An iletiMerkezi account, or an account at another Ulak: a carrier of messages, and a past to be imported."""
+"""An account at iletiMerkezi, or at another Ulak: a carrier of messages, and a past to be imported."""
 
 from ulak.dialects.iletimerkezi.connect.line import probe
 from ulak.dialects.iletimerkezi.connect.link import IletimerkeziLink
