@@ -20,14 +20,26 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tests.conftest import FakeClock
-from tests.dialects.iletimerkezi.mutations import EVERYWHERE, FIRST, PLACED, WANTED, Turn, call_of
+from tests.dialects.iletimerkezi.examples import (
+    BRAND,
+    CONTACTS,
+    EVERYWHERE,
+    FIELDS,
+    FIRST,
+    GROUPS,
+    KNOWN,
+    PLACED,
+    WANTED,
+    Turn,
+)
+from tests.dialects.iletimerkezi.mutations import call_of
 from tests.dialects.iletimerkezi.office import Customer, Office
-from tests.dialects.iletimerkezi.spoken import speak
 
 from ulak.core.errors import StoreUnavailable
 from ulak.dialects.door import Call, Reply
 from ulak.dialects.iletimerkezi.codes import TEXTS, Code
 from ulak.dialects.iletimerkezi.serve import Doors
+from ulak.service import blacklist, contacts
 from ulak.store import schema
 from ulak.store.books import Books
 from ulak.store.engine import Database, SqliteConnection
@@ -42,10 +54,19 @@ DEADLINE = 30.0
 NOT_LET_IN = {400, 401, 404, 503}
 """Codes that are answered before anybody is let in."""
 
+FULL = {
+    "legacy_login": "on",
+    "iys_brand": BRAND,
+    "iys_subscription": "on",
+    "test_number": "5301234567",
+    "contacts": "on",
+    "inbox": "on",
+}
+
 ACCOUNTS: list[tuple[int, dict[str, str]]] = [
-    (10**12, {"legacy_login": "on", "iys_brand": "100200", "test_number": "5301234567"}),
-    (0, {"legacy_login": "on", "iys_brand": "100200"}),
-    (10**12, {"legacy_login": "on", "strict_iys": "on", "strict_schedule": "off"}),
+    (10**12, FULL),
+    (0, FULL | {"iys_subscription": "off"}),
+    (10**12, FULL | {"iys_brand": "", "strict_iys": "on", "strict_schedule": "off"}),
     (10**12, {"report_order_id": "int"}),
 ]
 """Credit and settings of each account. The first has no fault."""
@@ -76,7 +97,7 @@ class ClosedBooks:
 
 
 async def callers(office: Office) -> list[tuple[Customer, ...]]:
-    """The accounts in their log-ins, each with orders placed."""
+    """The accounts in their log-ins, each with orders and blocks; the first with all else there can be."""
     found: list[tuple[Customer, ...]] = []
     for place, (credit, settings) in enumerate(ACCOUNTS):
         name = f"account {place}"
@@ -84,6 +105,16 @@ async def callers(office: Office) -> list[tuple[Customer, ...]]:
         owner = await office.customer(name, credit=credit or PLACED, senders=senders, settings=settings)
         found.append((owner, await office.login(name, f"user {place}")))
         await _place(office, owner)
+        await office.books.write(lambda tx, name=name: blacklist.block_all(tx, name, [int(f"90{KNOWN[0]}")]))
+        await _fine(office, owner, "add-blacklist", blacklist={"number": KNOWN[1]})
+    owner = found[0][0]
+    await _list(office, owner, "account 0")
+    for sender, text in ((f"90{KNOWN[2]}", "RET"), (f"90{KNOWN[3]}", "Merhaba <1> & 2"), ("BANKA", "Kod 1")):
+        await office.texted(owner, sender, text)
+    person = {"recipientType": "BIREYSEL", "type": "MESAJ", "status": "ONAY"}
+    said = person | {"source": "HS_2015", "consentDate": "2015-05-01 00:00:00"}
+    words = [said | {"recipient": number} for number in KNOWN[:10]]
+    await _fine(office, owner, "consent/create", consent={"brandCode": BRAND, "list": words})
     return found
 
 
@@ -93,9 +124,25 @@ async def _place(office: Office, owner: Customer) -> None:
         order: dict[str, Any] = {"sender": "ORNEKAS", "iys": "0", "message": message}
         if place % 2:
             order["sendDateTime"] = "15/05/2027 09:30"
-        request = {"authentication": owner.credentials, "order": order}
-        reply = await office.call("/v1/send-sms/json", speak("json", "send-sms", request).body)
-        assert str(FIRST + place) in reply.body.decode()
+        answer = await _fine(office, owner, "send-sms", order=order)
+        assert answer["order"]["id"] == str(FIRST + place)
+
+
+async def _list(office: Office, owner: Customer, name: str) -> None:
+    for field in range(FIELDS):
+        await office.books.write(lambda tx, field=field: contacts.add_field(tx, name, f"Alan {field}"))
+    for place in range(GROUPS):
+        parent = "" if place < GROUPS // 2 else 1 + place - GROUPS // 2
+        await _fine(office, owner, "add-group", group={"name": f"Grup {place}", "parent": parent})
+    for place in range(CONTACTS):
+        said = {"name": "Ali", "gsm": KNOWN[place % len(KNOWN)], "groups": {"id": [1 + place % (GROUPS - 2)]}}
+        await _fine(office, owner, "add-contact", contact=said)
+
+
+async def _fine(office: Office, owner: Customer, operation: str, **request: Any) -> Any:
+    answer = await office.ask(owner, operation, **request)
+    assert answer["status"]["code"] == 200, (operation, answer)
+    return answer
 
 
 def fault(call: Call, reply: Reply) -> str:
@@ -126,6 +173,8 @@ def _read_json(reply: Reply) -> tuple[int, str, set[str]]:
     response = whole["response"]
     assert list(response["status"]) == ["code", "message"]
     assert type(response["status"]["code"]) is int
+    errors = response.get("errors", {"": ""})
+    assert errors and all(type(text) is str for text in errors.values()), "errors that are none"
     return response["status"]["code"], response["status"]["message"], set(response) - {"status"}
 
 

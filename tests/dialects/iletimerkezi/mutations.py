@@ -1,7 +1,7 @@
 """Requests of every operation, and what may go wrong with them: for the fuzzer.
 
 `call_of` makes the request of one turn. It depends on nothing but the seed and the number of the turn, so any
-can be made again. `EXAMPLES` says which requests there are, and to which codes mutations of each must lead.
+can be made again. Which requests there are is in `examples`.
 """
 
 from __future__ import annotations
@@ -10,141 +10,17 @@ import copy
 import json
 import random
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, quote_plus
 
+from tests.dialects.iletimerkezi.examples import EXAMPLES, Turn
 from tests.dialects.iletimerkezi.office import ADDRESS, Customer
 from tests.dialects.iletimerkezi.spoken import Spoken, document, parameters
 
-from ulak.core.times import ISTANBUL
 from ulak.dialects.door import Call
-
-FIRST = 300_000_001
-PLACED = 50
-"""Orders that each account has from the beginning; every second is scheduled for the far future."""
-
-STEP = 5_000
-"""Milliseconds from one turn to the next."""
 
 BIG = 200_000
 """Characters that make a body go to another thread."""
-
-
-class Example(NamedTuple):
-    """An operation: its formats, a good request beside `authentication`, and codes mutations must lead to."""
-
-    operation: str
-    formats: tuple[str, ...]
-    request: Callable[[Turn], dict[str, Any]]
-    codes: frozenset[int]
-    weight: int = 1
-
-
-class Turn:
-    """One turn of the fuzzer: what is random in it."""
-
-    def __init__(self, seed: int, place: int, begun: int) -> None:
-        """`begun` is the time of turn 0, ms UTC."""
-        self.random = random.Random(f"{seed} {place}")
-        self.place = place
-        self.now = begun + place * STEP
-
-    def number(self) -> Any:
-        """A recipient, mostly a good one."""
-        national = f"5{self.random.choice('0345')}{self.random.randrange(10**8):08}"
-        forms = [national, f"0{national}", f"90{national}", f"+90{national}", int(national), f" {national} "]
-        return self.random.choice([*forms, *forms, "x", "", "03121234567"])
-
-    def text(self) -> str:
-        """A text: often one that was used before."""
-        if self.random.random() < 0.15:
-            return self.random.choice(("Merhaba", "Şifre", "A"))
-        return f"{self.random.choice(('Kod', 'Çağrı & <1>', 'Ω', 'a' * 200))} {self.place}"
-
-    def order_id(self) -> Any:
-        """An order's id, probably of one that there is."""
-        highest = self.random.choice((PLACED, PLACED, max(PLACED, self.place // 20)))
-        number = FIRST + self.random.randrange(highest)
-        return self.random.choice((number, str(number), str(number)))
-
-    def minute(self) -> str:
-        """A time to send at, in the next weeks."""
-        return self._local(self.random.randrange(60, 40 * 86_400)).strftime("%d/%m/%Y %H:%M")
-
-    def day(self) -> str:
-        """A day not long ago."""
-        return self._local(-self.random.randrange(5 * 86_400)).strftime("%Y-%m-%d")
-
-    def _local(self, seconds: int) -> datetime:
-        return datetime.fromtimestamp(self.now / 1000, ISTANBUL) + timedelta(seconds=seconds)
-
-
-def send_sms(turn: Turn) -> dict[str, Any]:
-    """An order, of one text or of two, now or later; or one that others sent before."""
-    if turn.random.random() < 0.06:
-        return {
-            "order": {"sender": "ORNEKAS", "message": {"text": "A", "receipents": {"number": ["5301234567"]}}}
-        }
-    order: dict[str, Any] = {"sender": turn.random.choice(("ORNEKAS", "ORNEKAS", "Örnek & A", "APITEST"))}
-    if turn.random.random() < 0.7:
-        order["iys"] = turn.random.choice(("0", 0, "0", False, "1"))
-        order["iysList"] = turn.random.choice(("BIREYSEL", "TACIR"))
-    if turn.random.random() < 0.3:
-        order["sendDateTime"] = turn.random.choice((turn.minute(), [turn.minute()], "", []))
-    order["message"] = _message(turn)
-    if turn.random.random() < 0.1:
-        order["message"] = [order["message"], _message(turn)]
-    return {"order": order}
-
-
-def _message(turn: Turn) -> dict[str, Any]:
-    numbers = [turn.number() for _ in range(turn.random.randrange(1, 4))]
-    return {"text": turn.text(), "receipents": {"number": numbers}}
-
-
-def of_order(turn: Turn) -> dict[str, Any]:
-    """Which order."""
-    return {"order": {"id": turn.order_id()}}
-
-
-def page_of_order(turn: Turn) -> dict[str, Any]:
-    """Which page of an order."""
-    page = turn.random.choice((1, "1", "", 2, 1000))
-    rows = turn.random.choice((1, "1000", "", None))
-    return {"order": {"id": turn.order_id(), "page": page, "rowCount": rows}}
-
-
-def days(turn: Turn) -> dict[str, Any]:
-    """Orders of some days."""
-    start, end = sorted((turn.day(), turn.day()))
-    return {"filter": {"start": start, "end": end, "page": turn.random.choice((1, "2", ""))}}
-
-
-def nothing(turn: Turn) -> dict[str, Any]:
-    """Only who asks, or something that is ignored."""
-    return turn.random.choice(({}, {"order": {}}, {"pluginUser": {"site": "a.b", "name": "c"}}))
-
-
-JSON, XML = ("json",), ("json", "xml")
-OF_SENDING = frozenset((402, 450, 451, 452, 453, 454, 457, 468, 469, 470))
-
-EXAMPLES: list[Example] = [
-    Example("send-sms", ("json", "xml", "query"), send_sms, OF_SENDING, 8),
-    Example("cancel-order", XML, of_order, frozenset((455,)), 2),
-    Example("get-report", XML, page_of_order, frozenset((455, 456, 464)), 3),
-    Example("get-reports", JSON, days, frozenset((458, 464)), 2),
-    Example("get-report-summary", JSON, days, frozenset((458,))),
-    Example("get-balance", XML, nothing, frozenset()),
-    Example("get-sender", XML, nothing, frozenset()),
-    Example("add-plugin-user", XML, nothing, frozenset()),
-]
-
-EVERYWHERE = frozenset((400, 401, 404, 503))
-"""Codes that every operation can answer."""
-
-WANTED: dict[str, frozenset[int]] = {example.operation: example.codes | {200} for example in EXAMPLES}
-"""What each operation must have answered in the end."""
 
 _EXAMPLES = [example for example in EXAMPLES for _ in range(example.weight)]
 
@@ -267,10 +143,41 @@ ODD_FOR: dict[str, list[Any]] = {
     "page": [0, "0", "-1"],
     "id": [1, "0", 2**31 - 1],
     "start": ["2026-05-01", "22/04/2026"],
+    "end": ["2026-05-25 09:30:00", "2026-05-25", "25/05/2026 09:30:00"],
+    "brandCode": [0, "100200", "1002OO", ["100200"]],
+    "recipient": ["5301234500", "a@example.com", "a@b", "A" * 300],
+    "recipientType": ["TACIR", "bireysel"],
+    "type": ["MESAJ", "EPOSTA", "SMS"],
+    "status": ["RET", "ONAY", "onay"],
+    "source": ["HS_2015", "HS_WEB", "WEB"],
+    "consentDate": ["2015-05-01 00:00:00", "2014-01-01 00:00:00", "2999-01-01 00:00:00", "2026-05-20"],
+    "list": [[], [None], "x", {}],
+    "parent": ["0", [], ["1"], ["1", "2"]],
+    "name": ["", " \u0001", "a" * 256],
+    "value": ["", "a" * 1001],
+    "key": ["al", "a" * 5000, "%_%", "ı ı"],
+    "group": [[], [{"id": 1}], {"id": [1, 2]}, ""],
+    "groups": [[], {}, {"id": []}, {"id": list(range(1, 1003))}, {"ids": 1}, [1, "2", {"id": 3}]],
+    "custom_field": [[], {}, {"id": 1}, {"id": "", "value": ""}],
+    "custom_fields": [[], {}, [{"id": 1, "value": "x"}], {"1": "x"}],
 }
 """What rules look for, by the name of a member: left to chance alone, some would hardly ever be met."""
 
-RENAMES = ("{}s", "{}_", "{} ", "X{}", "recipients", "row_count", "page", "id", "key", "number", "text", "")
+RENAMES = (
+    "{}s",
+    "{}_",
+    "{} ",
+    "X{}",
+    "recipients",
+    "row_count",
+    "page",
+    "id",
+    "key",
+    "number",
+    "text",
+    "group",
+    "",
+)
 
 
 def mutated(chance: random.Random, request: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.dialects.iletimerkezi.examples import EXAMPLES, Turn
 from tests.dialects.iletimerkezi.fuzz import ACCOUNTS, fault
-from tests.dialects.iletimerkezi.mutations import EXAMPLES, Turn, call_of
+from tests.dialects.iletimerkezi.mutations import call_of
 from tests.dialects.iletimerkezi.office import ADDRESS, Customer
 
 from ulak.dialects.door import Call, Reply
@@ -78,6 +79,10 @@ def test_what_is_outside_the_envelope_is_noticed() -> None:
     assert seen(json_path, 402, good[:-1])
     assert seen(json_path, 402, good, b"text/plain")
     assert seen(json_path, 402, good.replace(b"yetersiz", b"bitti"))
+    bad = wire.dump_response(wire.Invalid(wire.Status(422, TEXTS[Code.BAD_VALUES]), {"start": "x"}))
+    assert not seen(json_path, 422, bad)
+    assert seen(json_path, 422, bad.replace(b'"x"', b"1"))
+    assert seen(json_path, 422, bad.replace(b'"start":"x"', b""))
     assert seen(json_path, 299, good.replace(b"402", b"299")) == "code 299 with status 299"
 
     xml = xmlanswer.dump_response(plain)
