@@ -174,7 +174,8 @@ def _read_json(reply: Reply) -> tuple[int, str, set[str]]:
     assert list(response["status"]) == ["code", "message"]
     assert type(response["status"]["code"]) is int
     errors = response.get("errors", {"": ""})
-    assert errors and all(type(text) is str for text in errors.values()), "errors that are none"
+    assert errors, "no errors"
+    assert all(type(text) is str for text in errors.values()), "an error that is no text"
     return response["status"]["code"], response["status"]["message"], set(response) - {"status"}
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.dialects.iletimerkezi.examples import EXAMPLES
 from tests.dialects.iletimerkezi.office import ADDRESS, Customer, Office
 from tests.dialects.iletimerkezi.spoken import speak
 from tests.dialects.iletimerkezi.test_jsonbody import UNREADABLE
@@ -27,7 +28,26 @@ OPERATIONS = [
     "get-balance",
     "get-sender",
     "add-plugin-user",
+    "get-blacklist",
+    "add-blacklist",
+    "delete-blacklist",
+    "consent/create",
+    "consent/show",
+    "get-inbox",
+    "get-groups",
+    "get-group",
+    "add-group",
+    "edit-group",
+    "delete-group",
+    "get-group-contacts",
+    "add-contact",
+    "edit-contact",
+    "delete-contact",
+    "get-contact",
+    "search-contacts",
 ]
+JSON_ONLY = {"get-reports", "get-report-summary", "consent/create", "consent/show", "get-inbox", "get-group"}
+"""What the wire specification, 1.1, has in no other format."""
 
 
 class ClosedBooks:
@@ -65,7 +85,20 @@ FULL: dict[str, Any] = {
         "message": {"text": "a", "receipents": {"number": "5301234567"}},
     },
     "filter": {"start": "2026-05-20", "end": "2026-05-20"},
+    "blacklist": {"number": "5301234567"},
+    "consent": {"brandCode": 1, "list": [], "recipient": "5301234567"},
+    "group": {"id": 1, "name": "A"},
+    "contact": {"id": 1, "name": "A"},
+    "search": {"key": "abc"},
 }
+
+
+def test_no_operation_is_left_out() -> None:
+    doors = set(Doors(ClosedBooks())._doors) - {"/v1/send-sms/get"}
+    in_json = {f"/v1/{operation}/json" for operation in OPERATIONS}
+    assert doors == in_json | {f"/v1/{operation}" for operation in OPERATIONS if operation not in JSON_ONLY}
+    assert {example.operation for example in EXAMPLES} == set(OPERATIONS)
+    assert {example.operation for example in EXAMPLES if "xml" not in example.formats} == JSON_ONLY
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -75,6 +108,18 @@ async def test_a_store_that_does_not_answer_is_503(operation: str) -> None:
     )
     assert (reply.status, reply.body) == (503, envelope(503, "Sunucu geçici olarak servis dışı"))
     assert dict(reply.headers) == {b"retry-after": b"1"}
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each not in JSON_ONLY])
+async def test_what_any_operation_answers_in_xml(operation: str) -> None:
+    doors = Doors(ClosedBooks())
+    for request, code in ((FULL, 503), (FULL | {"authentication": {}}, 401)):
+        reply = await doors.answer(call(f"/v1/{operation}", speak("xml", operation, request).body))
+        assert reply.status == code
+        assert f"    <code>{code}</code>\n".encode() in reply.body
+    reply = await doors.answer(call(f"/v1/{operation}", b"<request><order></request>"))
+    assert reply.status == 400
+    assert b"    <code>400</code>\n" in reply.body
 
 
 @pytest.mark.parametrize("form", ["xml", "query"])
