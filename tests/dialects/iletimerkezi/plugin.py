@@ -39,6 +39,11 @@ class Page(NamedTuple):
         (value,) = self.every(name)
         return value
 
+    def parts(self, name: str) -> list[Page]:
+        """What each element <name> with elements in it holds: the lines down to its end, indented alike."""
+        found = re.findall(f"^( *)<{name}>\n(.*?)^\\1</{name}>$", self.text, re.MULTILINE | re.DOTALL)
+        return [self._replace(text=inside) for _, inside in found]
+
     def rows(self) -> list[tuple[str, str]]:
         """Number and status of a report's messages, read line by line."""
         found, number, inside = [], "", False

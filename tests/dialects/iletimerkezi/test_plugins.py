@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
 import structlog
@@ -21,6 +22,7 @@ from tests.dialects.iletimerkezi.plugin import Page, Plugin
 from ulak.cli import logs
 from ulak.core.ports import ReportState
 from ulak.dialects.door import Dialect, Reply
+from ulak.service import contacts
 from ulak.web import Web
 from ulak.wiring import server
 
@@ -133,6 +135,144 @@ async def test_a_plugin_reads_every_answer(books: Any) -> None:
         assert refused(await post("get-reports"), 404, missing)
         wrong = Plugin(host, port, "<key>a</key><hash>b</hash>")
         assert refused(await off_loop(lambda: wrong.post("get-balance")), 401, "Üyelik bilgileri hatalı")
+
+
+async def test_a_plugin_reads_the_blacklist(books: Any) -> None:
+    office = Office(books)
+    owner = await office.customer("owner")
+    await office.texted(owner, "905321234567", "RET")
+    async with listening(office.doors) as (host, port):
+        plugin = Plugin(host, port, by_key(owner))
+
+        async def post(operation: str, inside: str = "") -> Page:
+            return await off_loop(lambda: plugin.post(operation, f"<blacklist>{inside}</blacklist>"))
+
+        assert fine(await post("add-blacklist", "<number>0530 123 45 67</number>"))
+        page = await post("get-blacklist")
+        assert fine(page)
+        assert (page.one("count"), sorted(page.every("number"))) == ("2", ["+905301234567", "+905321234567"])
+        assert fine(await post("delete-blacklist", "<number>5301234567</number>"))
+        page = await post("get-blacklist", "<filter><start>2026-05-20 00:00:00</start></filter>")
+        assert (page.one("count"), page.every("number")) == ("1", ["+905321234567"])
+        page = await post("get-blacklist", "<page>2</page>")
+        assert fine(page)
+        assert (page.one("count"), page.every("number")) == ("1", [])
+
+        permanent = "Bu numara üzerindeki engelleme kaldırılamaz"
+        for number in ("5301234567", "5321234567"):
+            page = await post("delete-blacklist", f"<number>{number}</number>")
+            assert refused(page, 474, permanent)
+        for operation in ("add-blacklist", "delete-blacklist"):
+            assert refused(await post(operation, "<number>x</number>"), 466, "Hatalı numara.")
+        assert refused(await post("get-blacklist", "<page>0</page>"), 464, "Page değeri 1 den başlamalı.")
+        page = await post("get-blacklist", "<filter><start>x</start></filter>")
+        assert (page.status, page.code, page.went_well) == (422, "422", False)
+        (errors,) = page.parts("errors")
+        assert errors.one("start") == "start Y-m-d H:i:s biçimi ile eşleşmiyor."
+
+
+async def test_a_plugin_reads_contacts_and_groups(books: Any) -> None:
+    office = Office(books)
+    owner = await office.customer("owner", settings={"contacts": "on"})
+    field = await books.write(lambda tx: contacts.add_field(tx, "owner", "Not"))
+    async with listening(office.doors) as (host, port):
+        plugin = Plugin(host, port, by_key(owner))
+
+        async def post(operation: str, inside: str = "") -> Page:
+            return await off_loop(lambda: plugin.post(operation, inside))
+
+        names = ("Bayi & <Müşteri>", "Ankara", "İzmir")
+        made = []
+        for name, parent in zip(names, (0, 1, 1), strict=True):
+            above = made[0] if parent else ""
+            inside = f"<name>{escape(name)}</name><parent>{above}</parent>"
+            page = await post("add-group", f"<group>{inside}</group>")
+            assert fine(page)
+            assert page.one("name") == name
+            made.append(page.one("id"))
+        values = f"<custom_field><id>{field}</id><value>A &lt; B</value></custom_field>"
+        groups = f"<group><id>{made[0]}</id></group><group><id>{made[2]}</id></group>"
+        said = f"<gsm>5301234567</gsm><custom_fields>{values}</custom_fields><groups>{groups}</groups>"
+        added = await post("add-contact", f"<contact><name>Ali</name><surname>Öz</surname>{said}</contact>")
+        ali = shown(added)
+        expected = ("Ali", "Öz", "", "+905301234567", [str(field)], ["A < B"], [made[0], made[2]])
+        assert ali[1:] == expected
+        await post("add-contact", f"<contact><name>Can</name><groups><id>{made[0]}</id></groups></contact>")
+
+        page = await post("get-groups")
+        (top,) = page.parts("group")
+        (children,) = top.parts("children")
+        assert (top.every("id")[0], top.every("name")[0], top.every("count")[0]) == (made[0], names[0], "2")
+        below = [
+            (child.one("id"), child.one("name"), child.one("count")) for child in children.parts("child")
+        ]
+        assert below == [(made[1], names[1], "0"), (made[2], names[2], "1")]
+        page = await post("get-group-contacts", f"<group><id>{made[0]}</id></group>")
+        assert [each.every("name") for each in page.parts("contact")] == [["Ali"], ["Can"]]
+        for operation, inside in (
+            ("get-contact", f"<contact><id>{ali[0]}</id></contact>"),
+            ("get-group-contacts", f"<group><id>{made[2]}</id></group>"),
+            ("search-contacts", "<search><key>0530 123</key></search>"),
+        ):
+            page = await post(operation, inside)
+            assert fine(page)
+            assert shown(page) == ali
+        edited = f"<contact><id>{ali[0]}</id><name>Veli</name><groups></groups></contact>"
+        assert shown(await post("edit-contact", edited)) == (ali[0], "Veli", *ali[2:7], [])
+        assert fine(await post("edit-group", f"<group><id>{made[1]}</id><name>Adana</name></group>"))
+        assert len((await post("get-groups")).parts("group")) == 2
+
+        for operation, inside, code, message in REFUSED:
+            assert refused(await post(operation, inside), code, message), operation
+        page = await post("add-group", f"<group><name>{'a' * 256}</name></group>")
+        assert (page.status, page.code) == (422, "422")
+        (errors,) = page.parts("errors")
+        assert errors.one("name") == "name en fazla 255 karakter olabilir."
+        assert fine(await post("delete-contact", f"<contact><id>{ali[0]}</id></contact>"))
+        assert fine(await post("delete-group", f"<group><id>{made[0]}</id></group>"))
+        assert [each.every("name") for each in (await post("get-groups")).parts("group")] == [["Adana"]]
+
+
+NO_GROUP, NO_CONTACT = "Böyle bir grup bulunamadı.", "Kişi bulunamadı."
+
+REFUSED = [
+    ("add-group", "<group><name></name></group>", 461, "Grup adını boş bırakamazsınız."),
+    ("edit-group", "<group><name>A</name></group>", 462, "Grup id alanını boş bırakamazsınız."),
+    ("delete-group", "<group><id>2147483647</id></group>", 463, NO_GROUP),
+    ("get-group-contacts", "<group><id>1</id><page>0</page></group>", 464, "Page değeri 1 den başlamalı."),
+    ("get-contact", "<contact><id>2147483647</id></contact>", 465, NO_CONTACT),
+    ("search-contacts", "<search><key>kimse yok</key></search>", 465, NO_CONTACT),
+    ("add-contact", "<contact><gsm>x</gsm></contact>", 466, "Hatalı numara."),
+    ("search-contacts", "<search><key>al</key></search>", 471, "Arama terimi en az 3 karakter olmalıdır"),
+    (
+        "add-contact",
+        "<contact/>",
+        472,
+        "Ad, soyad, cep telefonu, email alanlarından en az biri dolu olmalıdır.",
+    ),
+    (
+        "add-contact",
+        "<contact><name>A</name><custom_fields><custom_field><id>99</id></custom_field></custom_fields></contact>",
+        473,
+        "Özel alan bulunamadı.",
+    ),
+]
+
+
+def shown(page: Page) -> tuple[str, str, str, str, str, list[str], list[str], list[str]]:
+    """The only contact in an answer."""
+    assert fine(page)
+    (contact,) = page.parts("contact")
+    (values,) = contact.parts("custom_fields")
+    (groups,) = contact.parts("groups")
+    fields = [each.one("id") for each in values.parts("custom_field")]
+    return (
+        contact.every("id")[0],
+        *(contact.one(name) for name in ("name", "surname", "email", "gsm")),  # type: ignore[return-value]
+        fields,
+        values.every("value"),
+        groups.every("id"),
+    )
 
 
 GEM = "<order><id>{id}</id><page>1</page><row_count>1000</row_count></order>"
