@@ -182,7 +182,7 @@ async def test_a_plugin_reads_contacts_and_groups(books: Any) -> None:
             return await off_loop(lambda: plugin.post(operation, inside))
 
         names = ("Bayi & <Müşteri>", "Ankara", "İzmir")
-        made = []
+        made: list[str] = []
         for name, parent in zip(names, (0, 1, 1), strict=True):
             above = made[0] if parent else ""
             inside = f"<name>{escape(name)}</name><parent>{above}</parent>"
