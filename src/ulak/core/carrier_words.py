@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_HOOK_SECRET = re.compile(r"[A-Za-z0-9_.~-]{16,200}")
+_HOOK_KEY = re.compile(r"whsec_[A-Za-z0-9+/]{32,120}={0,2}")
 
 
 def known_only(words: Mapping[str, str], known: Sequence[str], who: str, when: str = "") -> None:
@@ -33,6 +35,19 @@ def apikey_of(words: Mapping[str, str], who: str) -> str:
     if not _VISIBLE.fullmatch(words["apikey"]):
         raise ValueError("apikey must be at most 255 plain characters without blanks")
     return words["apikey"]
+
+
+def check_hook(words: Mapping[str, str]) -> None:
+    """Check how the server calls us: the secret in the address, and the key that it may sign with."""
+    if "hook_secret" in words and not _HOOK_SECRET.fullmatch(words["hook_secret"]):
+        raise ValueError(
+            "hook_secret must be 16 to 200 letters, digits and -._~, as it is part of an address"
+        )
+    if "hook_key" in words:
+        if "hook_secret" not in words:
+            raise ValueError("hook_key signs what comes to the address that hook_secret makes; it is missing")
+        if not _HOOK_KEY.fullmatch(words["hook_key"]):
+            raise ValueError("hook_key must be the endpoint's secret, whsec_ and 24 bytes or more in base64")
 
 
 def address(value: str, like: str) -> str:

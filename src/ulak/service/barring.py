@@ -39,12 +39,32 @@ def without(texts: Sequence[TextDraft], barred: Collection[int]) -> list[TextDra
     ]
 
 
-def unwilling(tx: Tx, account_id: int, needed: ConsentNeeded, texts: Sequence[TextDraft]) -> Collection[int]:
-    """The recipients who must not get messages of the brand."""
-    numbers = {number for text in texts for number in text.numbers} - {0}
-    if needed.presumed:
-        return store.decided(tx, account_id, needed, Decision.RET, numbers)
-    return numbers - store.decided(tx, account_id, needed, Decision.ONAY, numbers)
+def unwilling(
+    tx: Tx, orders: Sequence[tuple[int, ConsentNeeded | None, Sequence[TextDraft]]]
+) -> dict[int, set[int]]:
+    """Whom orders (account, consent that is needed, texts) must not reach, by the order's place."""
+    asked = {
+        place: (needed, {number for text in texts for number in text.numbers} - {0})
+        for place, (_, needed, texts) in enumerate(orders)
+        if needed is not None
+    }
+    wanted = [
+        (place, orders[place][0], needed.brand, int(needed.audience), int(_decisive(needed)), number)
+        for place, (needed, numbers) in asked.items()
+        for number in numbers
+    ]
+    said: dict[int, set[int]] = {}
+    for place, number in store.decided(tx, wanted) if wanted else ():
+        said.setdefault(place, set()).add(number)
+    return {
+        place: said.get(place, set()) if needed.presumed else numbers - said.get(place, set())
+        for place, (needed, numbers) in asked.items()
+    }
+
+
+def _decisive(needed: ConsentNeeded) -> Decision:
+    """What decides about a recipient: a refusal where agreement is presumed, otherwise agreement."""
+    return Decision.RET if needed.presumed else Decision.ONAY
 
 
 def withheld(tx: Tx, ranges: Sequence[tuple[int, int, int]]) -> dict[int, int]:

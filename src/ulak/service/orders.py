@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ulak.core.accounts import Account
@@ -103,7 +103,11 @@ def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | 
             admitted[who] = admit(desk.known.get(name), item.secret, item.address)
         account = admitted[who]
         cases.append(None if account is None else _judged(account, item.draft, tx.now))
-    desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in cases if case is not None])
+    known = [case for case in cases if case is not None]
+    desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in known])
+    wanted = [(case.account.id, case.ruling.consent, case.texts) for case in known]
+    for place, numbers in barring.unwilling(tx, wanted).items():
+        known[place].unwilling = numbers
     results = [Refusal.UNAUTHENTICATED if case is None else _place(desk, case) for case in cases]
     desk.save()
     return results
@@ -111,12 +115,13 @@ def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | 
 
 @dataclass(slots=True)
 class _Case:
-    """A draft whose account is known, and what its dialect says of it."""
+    """A draft whose account is known, what its dialect says of it, and who has not agreed to get it."""
 
     account: Account
     draft: OrderDraft
     ruling: Ruling
     texts: list[TextDraft]
+    unwilling: Collection[int] = ()
 
 
 def _judged(account: Account, draft: OrderDraft, now: int) -> _Case:
@@ -155,9 +160,8 @@ def _place(desk: _Desk, case: _Case) -> Placed | Refusal:
     faults = set(case.ruling.faults)
     if texts != case.texts and not any(text.usable() for text in texts):
         faults.add(Refusal.NO_RECIPIENT)
-    if case.ruling.consent is not None and not faults:
-        # Whoever has not agreed gets nothing; an order in which nobody has is taken all the same.
-        texts = barring.without(texts, barring.unwilling(desk.tx, account.id, case.ruling.consent, texts))
+    # Whoever has not agreed gets nothing; an order that nobody has agreed to is taken all the same.
+    texts = barring.without(texts, case.unwilling) if case.unwilling else texts
     price = sum(text.usable() * text.parts for text in texts)
     refusal = draft.first_of(faults | _faults(desk, case, price))
     if refusal is not None:

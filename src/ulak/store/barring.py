@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from ulak.core.consents import Channel, Decision
-from ulak.core.orders import ConsentNeeded
 from ulak.store.engine import Sql, Tx
 
 _WITH_BLOCKS = Sql(
@@ -19,16 +18,19 @@ _BLOCKED = Sql(
     " JOIN block ON block.account_id = wanted.account_id AND block.number = wanted.number",
     wanted=("account_id int8", "number int8"),
 )
-_CONSENT_OF = (
-    " consent.brand = {brand} AND consent.channel = :channel AND consent.audience = {audience}"
-    " AND consent.recipient = CAST({number} AS text) AND consent.decision = :decision"
-)
 _DECIDED = Sql(
-    "SELECT wanted.number FROM {wanted} AS wanted JOIN consent ON consent.account_id = :account AND"
-    + _CONSENT_OF.replace("{brand}", ":brand")
-    .replace("{audience}", ":audience")
-    .replace("{number}", "wanted.number"),
-    wanted=("number int8",),
+    "SELECT wanted.place, wanted.number FROM {wanted} AS wanted JOIN consent"
+    " ON consent.account_id = wanted.account_id AND consent.brand = wanted.brand"
+    " AND consent.channel = :channel AND consent.audience = wanted.audience"
+    " AND consent.recipient = CAST(wanted.number AS text) AND consent.decision = wanted.decision",
+    wanted=(
+        "place int4",
+        "account_id int8",
+        "brand int8",
+        "audience int2",
+        "decision int2",
+        "number int8",
+    ),
 )
 
 # Whether anybody has said anything since the orders were accepted. Mostly nobody has.
@@ -51,10 +53,9 @@ _BARRED_SINCE = Sql(
     " AND block.added >= sms_order.submitted"
     " UNION SELECT message.id, sms_order.id" + _QUEUED_OF_ORDER + " AND sms_order.audience > 0"
     " JOIN consent ON consent.account_id = sms_order.account_id"
-    " AND consent.changed >= sms_order.submitted AND"
-    + _CONSENT_OF.replace("{brand}", "sms_order.brand")
-    .replace("{audience}", "sms_order.audience")
-    .replace("{number}", "message.number"),
+    " AND consent.changed >= sms_order.submitted AND consent.brand = sms_order.brand"
+    " AND consent.channel = :channel AND consent.audience = sms_order.audience"
+    " AND consent.recipient = CAST(message.number AS text) AND consent.decision = :decision",
     ranges=("order_id int8", "after int8", "upto int8"),
 )
 
@@ -69,20 +70,11 @@ def blocked(tx: Tx, wanted: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
     return {(row[0], row[1]) for row in tx.all(_BLOCKED, wanted=list(wanted))}
 
 
-def decided(
-    tx: Tx, account_id: int, needed: ConsentNeeded, decision: Decision, numbers: Collection[int]
-) -> set[int]:
-    """Those of the numbers whose newest entry about messages of a brand says so."""
-    rows = tx.all(
-        _DECIDED,
-        account=account_id,
-        brand=needed.brand,
-        audience=int(needed.audience),
-        channel=int(Channel.MESAJ),
-        decision=int(decision),
-        wanted=list(numbers),
-    )
-    return {row[0] for row in rows}
+def decided(tx: Tx, wanted: Sequence[tuple[int, int, int, int, int, int]]) -> set[tuple[int, int]]:
+    """(place, number) of those whose newest entry about messages is the decision that is asked for, of
+    (place, account, brand, audience, decision, number)."""
+    rows = tx.all(_DECIDED, wanted=wanted, channel=int(Channel.MESAJ))
+    return {(row[0], row[1]) for row in rows}
 
 
 def any_news(tx: Tx, orders: Collection[int]) -> bool:

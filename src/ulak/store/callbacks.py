@@ -171,8 +171,8 @@ def any_due(tx: Tx) -> bool:
 
 
 def queues(tx: Tx) -> dict[int, bool]:
-    """The endpoints in use with something to be tried now, and whether they are failing."""
-    return {row[0]: row[1] is not None for row in tx.all(_WITH_DUE, now=tx.now)}
+    """The endpoints in use with something to be tried now, by id, and whether they are failing."""
+    return {row[0]: row[1] is not None for row in sorted(tx.all(_WITH_DUE, now=tx.now))}
 
 
 def take(tx: Tx, rooms: Mapping[int, int], until: int) -> list[tuple[int, int, EventRow]]:

@@ -23,10 +23,9 @@ _END = Sql(
     "SELECT max(id), count(*) FROM"
     " (SELECT id FROM event WHERE id > :after ORDER BY id LIMIT :limit) AS stretch"
 )
-# A callback is created in the commit of its event, so it has the same time, and there is an index on that.
 _DELETE = Sql(
     "DELETE FROM event WHERE id > :after AND id <= :last AND at <= :before AND NOT EXISTS"
-    " (SELECT 1 FROM callback WHERE callback.created = event.at AND callback.event_id = event.id)"
+    " (SELECT 1 FROM callback WHERE callback.event_id = event.id)"
 )
 
 

@@ -469,7 +469,6 @@ event = Table(
     Column("subject", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("at", BigInteger, nullable=False),
-    Index("ix_event_at", "at"),
     sqlite_autoincrement=True,
 )
 
@@ -544,7 +543,7 @@ callback = Table(
         sqlite_where=text("state IN (2, 3, 4)"),
         postgresql_where=text("state IN (2, 3, 4)"),
     ),
-    Index("ix_callback_created", "created"),
+    Index("ix_callback_event_id", "event_id"),
     postgresql_with={"fillfactor": "80"},
     sqlite_autoincrement=True,
 )

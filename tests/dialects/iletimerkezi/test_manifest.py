@@ -41,6 +41,8 @@ CONSENT = {
 }
 
 # Requests in the shapes that the vendor's pages show.
+FULL = [CONSENT | {"recipient": f"+9053200{number:05}"} for number in range(5_000)]
+
 DOCUMENTED: list[tuple[str, dict[str, Any]]] = [
     ("send_sms", {"order": ORDER}),
     ("send_sms", {"order": ORDER | {"sendDateTime": "25/05/2026 09:30", "iys": "0"}}),
@@ -63,7 +65,7 @@ DOCUMENTED: list[tuple[str, dict[str, Any]]] = [
     ("add_blacklist", {"blacklist": {"number": "+905301234567"}}),
     ("delete_blacklist", {"blacklist": {"number": "5301234567"}}),
     ("iys_register", {"consent": {"brandCode": 100200, "list": [CONSENT]}}),
-    ("iys_register", {"consent": {"brandCode": "100200", "list": [CONSENT] * 5_000}}),
+    ("iys_register", {"consent": {"brandCode": "100200", "list": FULL}}),
     ("iys_check", {"consent": {"brandCode": 100200, **dict(list(CONSENT.items())[:3])}}),
 ]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ulak.core.carrier_words import SECONDS, address, apikey_of, known_only, needed, number
+from ulak.core.carrier_words import SECONDS, address, apikey_of, check_hook, known_only, needed, number
 from ulak.core.carriers import TERMS
 from ulak.core.tariffs import TARIFF, Tariff, tariff_of
 
@@ -25,8 +24,6 @@ HOOK = ("hook_secret", "hook_key")
 KEYS = ("url", "apikey", "preference", "provider_id", "timeout", *TARIFF, *HOOK)
 
 _WHO = "a ComToHome account"
-_SECRET = re.compile(r"[A-Za-z0-9_.~-]{16,200}")
-_HOOK_KEY = re.compile(r"whsec_[A-Za-z0-9+/]{32,120}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ def check_settings(words: Mapping[str, str]) -> Upstream:
     known_only(words, (*KEYS, *TERMS), _WHO)
     needed(words, ("url",), _WHO)
     key = apikey_of(words, _WHO)
-    _check_hook(words)
+    check_hook(words)
     preference, provider_id = _choice(words.get("preference"), words.get("provider_id"))
     return Upstream(
         _url(words["url"]),
@@ -62,18 +59,6 @@ def check_settings(words: Mapping[str, str]) -> Upstream:
         number("timeout", words.get("timeout", str(TIMEOUT)), 0.1, 600, SECONDS),
         tariff_of(words, Tariff()),
     )
-
-
-def _check_hook(words: Mapping[str, str]) -> None:
-    if "hook_secret" in words and not _SECRET.fullmatch(words["hook_secret"]):
-        raise ValueError(
-            "hook_secret must be 16 to 200 letters, digits and -._~, as it is part of an address"
-        )
-    if "hook_key" in words:
-        if "hook_secret" not in words:
-            raise ValueError("hook_key signs what comes to the address that hook_secret makes; it is missing")
-        if not _HOOK_KEY.fullmatch(words["hook_key"]):
-            raise ValueError("hook_key must be the endpoint's secret, whsec_ and 24 bytes or more in base64")
 
 
 def _url(value: str) -> str:

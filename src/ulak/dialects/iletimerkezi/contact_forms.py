@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ulak.dialects.iletimerkezi import contact_wire as wire
-from ulak.dialects.iletimerkezi.forms import UNREADABLE, authentication
+from ulak.dialects.iletimerkezi.forms import UNREADABLE, authentication, plain
 from ulak.dialects.iletimerkezi.jsonbody import BadRequest, Fields, object_in
 
 
 def ask_group(request: Fields) -> wire.AskGroup:
     """Read the request of get-group and delete-group. Raises BadRequest."""
     group = _object(request, "group")
-    return wire.AskGroup(authentication(request), wire.GroupName(_plain(group.get("id"))))
+    return wire.AskGroup(authentication(request), wire.GroupName(plain(group.get("id"))))
 
 
 def add_group(request: Fields) -> wire.AddGroup:
@@ -31,21 +31,21 @@ def add_group(request: Fields) -> wire.AddGroup:
 def edit_group(request: Fields) -> wire.EditGroup:
     """Read the request of edit-group. Raises BadRequest."""
     group = _object(request, "group")
-    edited = wire.EditedGroup(_plain(group.get("id")), _text(group.get("name")), _parent(group.get("parent")))
+    edited = wire.EditedGroup(plain(group.get("id")), _text(group.get("name")), _parent(group.get("parent")))
     return wire.EditGroup(authentication(request), edited)
 
 
 def get_group_contacts(request: Fields) -> wire.GetGroupContacts:
     """Read the request of get-group-contacts. Raises BadRequest."""
     group = _object(request, "group")
-    page = wire.GroupPage(_plain(group.get("id")), _plain(group.get("page")), _plain(group.get("rowCount")))
+    page = wire.GroupPage(plain(group.get("id")), plain(group.get("page")), plain(group.get("rowCount")))
     return wire.GetGroupContacts(authentication(request), page)
 
 
 def ask_contact(request: Fields) -> wire.AskContact:
     """Read the request of get-contact and delete-contact. Raises BadRequest."""
     contact = _object(request, "contact")
-    return wire.AskContact(authentication(request), wire.ContactName(_plain(contact.get("id"))))
+    return wire.AskContact(authentication(request), wire.ContactName(plain(contact.get("id"))))
 
 
 def put_contact(request: Fields) -> wire.PutContact:
@@ -54,11 +54,11 @@ def put_contact(request: Fields) -> wire.PutContact:
     gsm = contact.get("gsm")
     values, groups = contact.get("custom_fields"), contact.get("groups")
     sent = wire.SentContact(
-        id=_plain(contact.get("id")),
+        id=plain(contact.get("id")),
         name=_said(contact.get("name")),
         surname=_said(contact.get("surname")),
         email=_said(contact.get("email")),
-        gsm=None if gsm is None else _plain(gsm),
+        gsm=None if gsm is None else plain(gsm),
         custom_fields=None if values is None else wire.SentValues(list(_values(values))),
         groups=None if groups is None else wire.SentGroups(list(_ids(groups))),
     )
@@ -68,9 +68,7 @@ def put_contact(request: Fields) -> wire.PutContact:
 def search_contacts(request: Fields) -> wire.SearchContacts:
     """Read the request of search-contacts. Raises BadRequest."""
     search = _object(request, "search")
-    page = wire.SearchPage(
-        _text(search.get("key")), _plain(search.get("page")), _plain(search.get("rowCount"))
-    )
+    page = wire.SearchPage(_text(search.get("key")), plain(search.get("page")), plain(search.get("rowCount")))
     return wire.SearchContacts(authentication(request), page)
 
 
@@ -84,7 +82,7 @@ def _parent(value: Any) -> str:
         if len(value) > 1:
             return UNREADABLE
         value = value[0] if value else ""
-    return _plain(value)
+    return plain(value)
 
 
 def _values(value: Any) -> Iterator[wire.SentValue]:
@@ -98,7 +96,7 @@ def _values(value: Any) -> Iterator[wire.SentValue]:
     elif isinstance(value, dict) and "custom_field" in value:
         yield from _values(value["custom_field"])
     elif isinstance(value, dict) and (not value or "id" in value or "value" in value):
-        sent = wire.SentValue(_plain(value.get("id")), _text(value.get("value")))
+        sent = wire.SentValue(plain(value.get("id")), _text(value.get("value")))
         if sent.id or sent.value:
             yield sent
     elif value is not None and value != "":
@@ -117,7 +115,7 @@ def _ids(value: Any) -> Iterator[str]:
         yield from _ids(value.get("group"))
         yield from _ids(value.get("id"))
     elif value is not None and value != "":
-        yield _plain(value)
+        yield plain(value)
 
 
 def _said(value: Any) -> str | None:
@@ -130,17 +128,7 @@ def _text(value: Any) -> str:
     Raises:
         BadRequest: it is neither a text nor an integer.
     """
-    plain = _plain(value)
-    if plain == UNREADABLE and value != UNREADABLE:
+    text = plain(value)
+    if text == UNREADABLE and value != UNREADABLE:
         raise BadRequest("a text is none")
-    return plain
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return UNREADABLE
+    return text

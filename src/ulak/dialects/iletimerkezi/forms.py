@@ -35,20 +35,20 @@ def send_sms(request: Fields) -> wire.SendSms:
 def cancel_order(request: Fields) -> wire.CancelOrder:
     """Read the request of cancel-order. Raises BadRequest."""
     order = object_in(request, "order")
-    return wire.CancelOrder(authentication(request), wire.OrderName(_plain(order.get("id"))))
+    return wire.CancelOrder(authentication(request), wire.OrderName(plain(order.get("id"))))
 
 
 def get_report(request: Fields) -> wire.GetReport:
     """Read the request of get-report. Raises BadRequest."""
     order = object_in(request, "order")
-    page = wire.OrderPage(_plain(order.get("id")), _plain(order.get("page")), _plain(order.get("rowCount")))
+    page = wire.OrderPage(plain(order.get("id")), plain(order.get("page")), plain(order.get("rowCount")))
     return wire.GetReport(authentication(request), page)
 
 
 def get_reports(request: Fields) -> wire.GetReports:
     """Read the request of get-reports; two SDKs put the page beside the filter. Raises BadRequest."""
     chosen = {} if request.get("filter") is None else object_in(request, "filter")
-    page = _plain(chosen.get("page")) or _plain(request.get("page"))
+    page = plain(chosen.get("page")) or plain(request.get("page"))
     days = wire.Filter(_string(chosen.get("start")), _string(chosen.get("end")), page)
     return wire.GetReports(authentication(request), days)
 
@@ -58,9 +58,9 @@ def get_blacklist(request: Fields) -> wire.GetBlacklist:
     blacklist = _optional(request, "blacklist")
     span = _optional(blacklist, "filter")
     page = wire.BlacklistPage(
-        wire.BlacklistFilter(_plain(span.get("start")), _plain(span.get("end"))),
-        _plain(blacklist.get("page")),
-        _plain(blacklist.get("rowCount")),
+        wire.BlacklistFilter(plain(span.get("start")), plain(span.get("end"))),
+        plain(blacklist.get("page")),
+        plain(blacklist.get("rowCount")),
     )
     return wire.GetBlacklist(authentication(request), page)
 
@@ -80,7 +80,7 @@ def create_consents(request: Fields) -> wire.CreateConsents:
     given = consent.get("list")
     records = [_record(each) for each in given] if isinstance(given, list) else []
     return wire.CreateConsents(
-        authentication(request), wire.Consents(_plain(consent.get("brandCode")), records)
+        authentication(request), wire.Consents(plain(consent.get("brandCode")), records)
     )
 
 
@@ -103,7 +103,7 @@ def authentication(request: Fields) -> wire.Authentication:
     new = wire.Authentication(_string(given.get("key")), _string(given.get("hash")))
     if new.key and new.hash:
         return new
-    old = wire.Login(_plain(given.get("username")), _string(given.get("password")))
+    old = wire.Login(plain(given.get("username")), _string(given.get("password")))
     return old if old.key and old.hash else new
 
 
@@ -140,7 +140,7 @@ def _record(value: Any) -> wire.ConsentRecord | None:
 
 
 def _plains(shape: type[msgspec.Struct], value: Fields) -> list[str]:
-    return [_plain(value.get(name)) for name in shape.__struct_fields__]
+    return [plain(value.get(name)) for name in shape.__struct_fields__]
 
 
 def _optional(parent: Fields, key: str) -> Fields:
@@ -155,16 +155,17 @@ def _send_time(value: Any) -> str:
         if len(value) > 1:
             return UNREADABLE
         value = value[0] if value else ""
-    return _plain(value)
+    return plain(value)
 
 
 def _choice(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
-    return _plain(value)
+    return plain(value)
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A text or an integer as a text, '' when missing or null, UNREADABLE when it is anything else."""
     if isinstance(value, str):
         return value
     if value is None:

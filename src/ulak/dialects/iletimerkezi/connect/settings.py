@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ulak.core.carrier_words import SECONDS, address, known_only, needed, number
+from ulak.core.carrier_words import SECONDS, address, check_hook, known_only, needed, number
 from ulak.core.carriers import TERMS
 from ulak.core.references import IdForm
 
@@ -36,8 +36,6 @@ KEYS = ("url", "key", "hash", "window", "rate", "timeout", "sender", "iys", "iys
 _WHO = "an iletiMerkezi account"
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 _SENDER_MAX = 11
-_SECRET = re.compile(r"[A-Za-z0-9_.~-]{16,200}")
-_HOOK_KEY = re.compile(r"whsec_[A-Za-z0-9+/]{32,120}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def check_settings(words: Mapping[str, str]) -> Upstream:
             raise ValueError(f"{name} must be at most 255 plain characters without blanks")
     if words.get("id_form", IdForm.TEXT.value) != IdForm.TEXT.value:
         raise ValueError(f"id_form must be text for {_WHO}, as its references are an id and a number")
-    _check_hook(words)
+    check_hook(words)
     iys, iys_list = _consent(words)
     return Upstream(
         address(words.get("url", URL), URL).removesuffix(PREFIX).rstrip("/"),
@@ -110,15 +108,3 @@ def _consent(words: Mapping[str, str]) -> tuple[str, str]:
     if iys == "0" and chosen:
         raise ValueError("iys_list goes together with iys 1")
     return iys, chosen
-
-
-def _check_hook(words: Mapping[str, str]) -> None:
-    if "hook_secret" in words and not _SECRET.fullmatch(words["hook_secret"]):
-        raise ValueError(
-            "hook_secret must be 16 to 200 letters, digits and -._~, as it is part of an address"
-        )
-    if "hook_key" in words:
-        if "hook_secret" not in words:
-            raise ValueError("hook_key signs what comes to the address that hook_secret makes; it is missing")
-        if not _HOOK_KEY.fullmatch(words["hook_key"]):
-            raise ValueError("hook_key must be the endpoint's secret, whsec_ and 24 bytes or more in base64")

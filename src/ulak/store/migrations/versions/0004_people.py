@@ -169,3 +169,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("announced < id + total - 1"),
         postgresql_where=sa.text("announced < id + total - 1"),
     )
+    # Nobody looks for events by their time, and of callbacks created together there may be thousands.
+    op.drop_index("ix_event_at", "event")
+    op.drop_index("ix_callback_created", "callback")
+    op.create_index("ix_callback_event_id", "callback", ["event_id"], unique=False)
