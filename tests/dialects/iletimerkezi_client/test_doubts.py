@@ -217,6 +217,7 @@ async def test_nobody_else_of_the_same_number_goes_while_it_is_looked_for(
 ) -> None:
     """Were there two orders to one number, none could tell which text was in which."""
     upstream.on(SEND, upstream.lose, upstream.take)
+    upstream.on(LIST, *[good(count=0, orders=[])] * 2, upstream.listing)
     link = await linked().start()
     link.send(1, text="Kod 1")
     await link.hours.until(lambda: not link.desk.up)
