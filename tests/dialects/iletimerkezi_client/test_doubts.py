@@ -399,6 +399,25 @@ async def test_large_requests_in_doubt_are_remembered_as_they_were(upstream: Ser
     ]
 
 
+async def test_compositions_of_old_doubts_are_forgotten(
+    upstream: Server, linked: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a carrier holds what is in doubt, it may never come back."""
+    monkeypatch.setattr("ulak.dialects.iletimerkezi.connect.link.DOUBTFUL", 4)
+    upstream.on(SEND, Cut(), Cut(), Cut(), upstream.take)
+    link = await linked(window="1").start()
+    for pair in ((1, 2), (3, 4), (5, 6)):
+        link.send(*pair)
+        await link.hours.until(lambda sent=pair[1]: sent in link.desk.outcome)  # type: ignore[misc]
+    link.again(1, 2, 3, 4)
+    link.send(7)
+    await link.told(7)
+    assert [order.numbers for order in upstream.orders] == [
+        [FIRST + 3, FIRST + 4],
+        [FIRST + 1, FIRST + 2, FIRST + 7],
+    ]
+
+
 async def test_a_message_at_which_a_proxy_fails_is_never_refused_and_holds_up_no_others(
     upstream: Server, linked: Link
 ) -> None:

@@ -325,6 +325,7 @@ async def test_an_empty_account_waits_for_money(upstream: Server, linked: Link) 
     upstream.on(SEND, upstream.take)
     await link.told(3)
     assert link.desk.up
+    assert link.hours.now - NOW < 9 * MINUTE * 1000
     assert len(upstream.got()) == 3
 
 
