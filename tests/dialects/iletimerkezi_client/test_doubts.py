@@ -202,6 +202,15 @@ async def test_a_server_that_is_away_for_a_while_is_asked_when_it_is_back(
     assert link.desk.told == [(1, ref(1, 1))]
 
 
+async def test_an_order_that_cannot_be_read_now_may_be_the_one(upstream: Server, linked: Link) -> None:
+    upstream.on(SEND, upstream.lose)
+    upstream.on(REPORT, no(500), HTML, Cut(), no(503), upstream.report)
+    link = await linked().start()
+    link.send(1)
+    await link.told()
+    assert link.desk.told == [(1, ref(1, 1))]
+
+
 async def test_in_the_end_nobody_waits_for_a_server_that_is_gone(upstream: Server, linked: Link) -> None:
     upstream.on(SEND, upstream.lose)
     upstream.on(LIST, no(503))

@@ -102,7 +102,7 @@ class IletimerkeziLink:
         """
         self._to = check_settings(settings)
         self._line = Line(self._to, outbound, clock, sleep, rand)
-        self._finder = Finder(self._line, clock, self._is_ours, self._claim)
+        self._finder = Finder(self._line, clock, self._is_ours)
         first = HOOKED_FIRST if self._to.hooked else FIRST
         self._follower = Follower(self._line, clock, sleep, first, self._close)
         self._clock = clock
@@ -373,14 +373,11 @@ class IletimerkeziLink:
             del self._doubtful[oldest]
         self._tell([message for request in requests for message in request.messages], Unknown(why))
 
-    def _claim(self, order: str, request: Request) -> bool:
-        """Remember whose an order is; whether it was nobody's."""
-        if order in self._orders:
-            return False
+    def _claim(self, order: str, request: Request) -> None:
+        """Remember whose an order is."""
         self._orders[order] = request.shape
         if len(self._orders) > KEPT:
             del self._orders[next(iter(self._orders))]
-        return True
 
     async def _is_ours(self, order: str, request: Request) -> bool | None:
         """Whether an order of ours is the same as this one; None if it is not known as ours.
