@@ -16,7 +16,7 @@ from ulak.core.ports import Accepted, Report
 from ulak.core.shipping import News
 from ulak.core.states import MessageState
 from ulak.dialects.door import Call, Reply
-from ulak.dialects.hooks import BODY_MAX, HookDoors
+from ulak.dialects.hooks import AGE_MAX, BODY_MAX, HookDoors
 from ulak.dialects.iletimerkezi.connect import check_settings, read_news
 from ulak.dialects.iletimerkezi.connect.reading import reference
 from ulak.service import carriers
@@ -151,6 +151,9 @@ async def test_a_carrier_with_a_key_signs_what_it_tells(house: House) -> None:
     one, _ = house.sent(await house.carrier(hook_key=KEY))
     body = json.dumps(report(one, "delivered")).encode()
     assert (await house.post(body)).status == 401
+    for away in (-AGE_MAX - 1, AGE_MAX + 1):
+        headers = signed(7, house.books.clock.now // 1000 + away, body, read_secret(KEY))
+        assert (await house.post(body, **headers)).status == 401
     headers = signed(7, house.books.clock.now // 1000, body, read_secret(KEY))
     assert (await house.post(body, **headers)).status == 204
     assert house.states()[0] is MessageState.DELIVERED
