@@ -7,6 +7,7 @@ hub calls the shop about each message, and the shop its customer. In the middle 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from collections import Counter, defaultdict
@@ -32,7 +33,7 @@ from ulak.wiring import now_ms
 SECRET = "a-secret-of-the-address"
 FIRST_NUMBER = 905_300_000_001
 FUNDS = 5_000
-ORDERS = 60
+ORDERS = 24
 SEED = 20_261_122
 FINAL = 90.0
 """Seconds until everything is final, lost answers looked for and all, on a machine however busy."""
@@ -55,22 +56,34 @@ def callbacks_go_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rig, "_environment", lambda: plain() | {"ULAK_CALLBACK_ALLOW": HOST})
 
 
-@pytest_asyncio.fixture
-async def hub(
-    database: Database, request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[tuple[Server, Keys]]:
-    """The other server, on the same kind of database as the shop's, and the shop's account there."""
-    url = None
-    if database.url is not None:
-        postgres: Postgres = request.getfixturevalue("postgres")
-        url = postgres.create()
-    data = tmp_path / "hub"
+@contextlib.asynccontextmanager
+async def opened(data: Path, url: str | None) -> AsyncIterator[tuple[Server, Keys]]:
+    """The other server, and the shop's account there."""
     data.mkdir()
     schema.prepare(Database(data, url, now_ms))
     found = Server(data, url)
     yield found, found.account("shop", FUNDS)
     await found.close()
     assert found.read(audit.check) == []
+
+
+@pytest_asyncio.fixture
+async def hub(
+    database: Database, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[tuple[Server, Keys]]:
+    """The other server, on the same kind of database as the shop's."""
+    url = None
+    if database.url is not None:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        url = postgres.create()
+    async with opened(tmp_path / "hub", url) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def sqlite_hub(tmp_path: Path) -> AsyncIterator[tuple[Server, Keys]]:
+    async with opened(tmp_path / "hub", None) as found:
+        yield found
 
 
 async def connect(shop: Server, hub: Server, keys: Keys, *, told: bool, **words: str) -> None:
@@ -89,9 +102,9 @@ async def test_nothing_is_lost_where_one_of_them_is_killed(
     server: Server, hub: tuple[Server, Keys], open_smsc: Callable[..., Awaitable[Smsc]]
 ) -> None:
     upstream, keys = hub
-    smsc = await open_smsc(answer_delay=(0.01, 0.03), receipt_delay=(0.0, 1.0), seed=SEED)
+    smsc = await open_smsc(answer_delay=(0.01, 0.03), receipt_delay=(0.0, 0.3), seed=SEED)
     upstream.carrier("operator", smsc.port, window=40)
-    await connect(server, upstream, keys, told=True, rate="200", window="200")
+    await connect(server, upstream, keys, told=True, rate="200", window="200", timeout="2")
     await asyncio.gather(server.start(), upstream.start())
     tested = await server.cli("carrier", "test", "up")
     assert tested["answer"] == f"the account answers; its balance is {FUNDS} SMS or 0 TRY"
@@ -197,9 +210,11 @@ async def money_is_right(shop: Server, hub: Server, mine: Customer, theirs: Cust
         assert await customer.balance() == funds - delivered
 
 
-async def test_a_server_that_calls_nobody_is_asked(server: Server, hub: tuple[Server, Keys]) -> None:
+async def test_a_server_that_calls_nobody_is_asked(
+    sqlite_server: Server, sqlite_hub: tuple[Server, Keys]
+) -> None:
     """And what it refuses or cannot deliver is known here."""
-    upstream, keys = hub
+    server, (upstream, keys) = sqlite_server, sqlite_hub
     add_carrier(upstream, "operator", "simulator")
     await connect(server, upstream, keys, told=False, sender="ULAK")
     await asyncio.gather(server.start(), upstream.start())

@@ -42,6 +42,9 @@ TIMEOUT = 15.0
 ABREAST = 8
 """Callbacks that are tried at once at a good endpoint; one at any other."""
 
+LINES_MAX = 256
+"""Connections that are kept while nothing goes over them."""
+
 AHEAD = 128
 """Callbacks of a good endpoint that are claimed at most."""
 
@@ -107,10 +110,13 @@ class Lane:
 
 
 class _Lines:
-    """Connections to good endpoints that are kept, by endpoint; only the free ones are here."""
+    """Connections to good endpoints that are kept, by endpoint, the longest unused first; only the free ones
+    are here, and of these no more than `most`: an address may be named for a single order."""
 
-    def __init__(self, outbound: Outbound) -> None:
+    def __init__(self, outbound: Outbound, most: int = LINES_MAX) -> None:
         self._outbound = outbound
+        self._most = most
+        self._count = 0
         self._kept: dict[int, list[tuple[str, PostLine]]] = {}
 
     def free(self, endpoint: Endpoint) -> PostLine | None:
@@ -118,6 +124,7 @@ class _Lines:
         kept = self._kept.get(endpoint.id, [])
         while kept:
             url, line = kept.pop()
+            self._count -= 1
             if url == endpoint.url and line.usable:
                 return line
             line.close()
@@ -133,11 +140,18 @@ class _Lines:
 
     def put_back(self, endpoint: Endpoint, line: PostLine) -> None:
         """A connection is free again."""
-        self._kept.setdefault(endpoint.id, []).append((endpoint.url, line))
+        kept = self._kept.pop(endpoint.id, [])
+        kept.append((endpoint.url, line))
+        self._kept[endpoint.id] = kept
+        self._count += 1
+        while self._count > self._most:
+            self.close(next(iter(self._kept)))
 
     def close(self, endpoint_id: int) -> None:
         """Close the connections to an endpoint."""
-        for _, line in self._kept.pop(endpoint_id, ()):
+        kept = self._kept.pop(endpoint_id, [])
+        self._count -= len(kept)
+        for _, line in kept:
             line.close()
 
     def close_all(self, busy: Iterable[PostLine]) -> None:

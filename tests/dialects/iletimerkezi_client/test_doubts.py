@@ -20,7 +20,7 @@ from tests.dialects.iletimerkezi_client.upstream import (
 from tests.dialects.sms4sats_client.conftest import NOW
 from tests.dialects.sms4sats_client.upstream import GARBAGE, HTML, Asked, Cut, Mute, Raw, What, told
 
-from ulak.core.ports import Accepted, Refused, Unknown
+from ulak.core.ports import Accepted, Outgoing, Refused, Unknown
 from ulak.dialects.iletimerkezi.connect.finding import SKEW
 
 Link: TypeAlias = Callable[..., Linked]
@@ -202,6 +202,15 @@ async def test_a_server_that_is_away_for_a_while_is_asked_when_it_is_back(
     assert link.desk.told == [(1, ref(1, 1))]
 
 
+async def test_an_order_that_cannot_be_read_now_may_be_the_one(upstream: Server, linked: Link) -> None:
+    upstream.on(SEND, upstream.lose)
+    upstream.on(REPORT, no(500), HTML, Cut(), no(503), upstream.report)
+    link = await linked().start()
+    link.send(1)
+    await link.told()
+    assert link.desk.told == [(1, ref(1, 1))]
+
+
 async def test_in_the_end_nobody_waits_for_a_server_that_is_gone(upstream: Server, linked: Link) -> None:
     upstream.on(SEND, upstream.lose)
     upstream.on(LIST, no(503))
@@ -217,6 +226,7 @@ async def test_nobody_else_of_the_same_number_goes_while_it_is_looked_for(
 ) -> None:
     """Were there two orders to one number, none could tell which text was in which."""
     upstream.on(SEND, upstream.lose, upstream.take)
+    upstream.on(LIST, *[good(count=0, orders=[])] * 2, upstream.listing)
     link = await linked().start()
     link.send(1, text="Kod 1")
     await link.hours.until(lambda: not link.desk.up)
@@ -371,3 +381,92 @@ async def test_what_is_looked_for_when_it_stops_is_in_doubt(upstream: Server, li
     await link.hours.until(lambda: not desk.up)
     await link.link.stop()
     assert desk.told == [(1, Unknown("the link was stopped before an answer came"))]
+
+
+async def test_large_requests_in_doubt_are_remembered_as_they_were(upstream: Server, linked: Link) -> None:
+    """All of those that were under way together, and their messages come back together."""
+    count = 6_000
+    upstream.on(SEND, Cut(), Cut(), upstream.take)
+    upstream.on(LIST, good(count=0, orders=[]))
+    link = await linked(rate="0", window="12000").start()
+    link.send(*range(count), sender="A")
+    link.send(*range(count, 2 * count), sender="B")
+    await link.told(2 * count)
+    assert {type(said) for said in link.desk.outcome.values()} == {Unknown}
+    link.desk.told = []
+    again = [*range(count), *range(count, 2 * count)]
+    link.link.submit(
+        [Outgoing(each, FIRST + each, "A" if each < count else "B", "Merhaba") for each in again]
+    )
+    # Without its composition it would go together with what follows.
+    link.send(2 * count, sender="A")
+    await link.told(2 * count + 1)
+    assert [(order.sender, len(order.numbers)) for order in upstream.orders] == [
+        ("A", count),
+        ("B", count),
+        ("A", 1),
+    ]
+
+
+async def test_compositions_of_old_doubts_are_forgotten(
+    upstream: Server, linked: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a carrier holds what is in doubt, it may never come back."""
+    monkeypatch.setattr("ulak.dialects.iletimerkezi.connect.link.DOUBTFUL", 4)
+    upstream.on(SEND, Cut(), Cut(), Cut(), upstream.take)
+    link = await linked(window="1").start()
+    for pair in ((1, 2), (3, 4), (5, 6)):
+        link.send(*pair)
+        await link.hours.until(lambda sent=pair[1]: sent in link.desk.outcome)  # type: ignore[misc]
+    link.again(1, 2, 3, 4)
+    link.send(7)
+    await link.told(7)
+    assert [order.numbers for order in upstream.orders] == [
+        [FIRST + 3, FIRST + 4],
+        [FIRST + 1, FIRST + 2, FIRST + 7],
+    ]
+
+
+async def test_a_message_at_which_a_proxy_fails_is_never_refused_and_holds_up_no_others(
+    upstream: Server, linked: Link
+) -> None:
+    """Whether it has gone is not known, but the others need not go with it."""
+    upstream.on(
+        SEND, lambda asked: Raw(502) if str(FIRST + 3).encode() in asked.body else upstream.take(asked)
+    )
+    link = await linked().start()
+    link.send(1, 2, 3, 4)
+    for _ in range(8):
+        await link.told(4)
+        doubtful = [each for each, said in link.desk.told if isinstance(said, Unknown)]
+        assert 3 in doubtful
+        link.again(*doubtful)
+    await link.told(4)
+    assert isinstance(link.desk.outcome[3], Unknown)
+    assert sorted(number - FIRST for _, number in upstream.got()) == [1, 2, 4]
+
+
+async def test_while_orders_cannot_be_listed_nothing_counts_as_refused(
+    upstream: Server, linked: Link
+) -> None:
+    """The server fails altogether, so it may have taken what it says it failed at."""
+    upstream.on(SEND, no(500))
+    upstream.on(LIST, no(500))
+    link = await linked().start()
+    link.send(1, 2)
+    for _ in range(5):
+        await link.told(2)
+        assert all(isinstance(said, Unknown) for said in link.desk.outcome.values())
+        link.again(1, 2)
+    bodies = {tuple(each["receipents"]["number"]) for order in upstream.sends() for each in order["message"]}
+    assert len(bodies) == 1
+
+
+async def test_what_is_in_doubt_is_told_once_when_it_stops(upstream: Server, linked: Link) -> None:
+    upstream.on(SEND, upstream.lose)
+    link = await linked().start()
+    link.send(1)
+    await link.hours.until(lambda: not link.desk.up)
+    await link.link.stop()
+    await link.link.stop()
+    assert len(link.desk.told) == 1

@@ -16,7 +16,7 @@ from ulak.core.ports import Accepted, Report
 from ulak.core.shipping import News
 from ulak.core.states import MessageState
 from ulak.dialects.door import Call, Reply
-from ulak.dialects.hooks import HookDoors
+from ulak.dialects.hooks import AGE_MAX, BODY_MAX, HookDoors
 from ulak.dialects.iletimerkezi.connect import check_settings, read_news
 from ulak.dialects.iletimerkezi.connect.reading import reference
 from ulak.service import carriers
@@ -101,6 +101,45 @@ async def test_a_report_that_comes_before_its_answer_waits_for_it(house: House) 
     assert house.states() == [MessageState.DELIVERED]
 
 
+async def test_reports_in_any_order_and_of_anything_are_taken(house: House) -> None:
+    one, two = house.sent(await house.carrier())
+    calls: list[dict[str, Any]] = [
+        report(one, "undelivered"),
+        report(one, "accepted"),
+        report(one, "delivered"),
+        report(two, "delivered", packet_id=299_999_999),
+        report(905_300_009_999, "delivered"),
+        report(two, "sent"),
+        {"report": {}},
+    ]
+    for told in calls:
+        assert await house.post(told) == Reply(204, b"")
+    assert house.states() == [MessageState.UNDELIVERED, MessageState.SENT]
+    balance = cast.balance(house.database, house.alice)
+    assert (balance.held, balance.spent) == (1, 0)
+
+
+async def test_the_door_takes_only_so_much_and_only_from_who_knows_it(house: House) -> None:
+    one, _ = house.sent(await house.carrier())
+    body = json.dumps(report(one, "delivered")).encode().ljust(BODY_MAX + 1)
+    assert (await house.post(body)).status == 413
+    assert (await house.post(body, secret="another")).status == 404
+    assert house.states()[0] is MessageState.SENT
+    assert (await house.post(body[:-1])).status == 204
+    assert house.states()[0] is MessageState.DELIVERED
+    got = await house.doors.answer(Call("GET", f"/hooks/up/{SECRET}", b"", (), b"", "192.0.2.9"))
+    assert got.status == 405
+
+
+async def test_a_carrier_that_is_not_called_has_no_door(house: House) -> None:
+    words = {"key": "k", "hash": "h"}
+    await house.books.write(
+        lambda tx: carriers.add(tx, "up", "iletimerkezi", words, check_settings, house._vault)
+    )
+    for secret in ("", "hook_secret", SECRET):
+        assert (await house.post(b"{}", secret=secret)).status == 404
+
+
 async def test_a_stranger_is_told_nothing_and_changes_nothing(house: House) -> None:
     one, _ = house.sent(await house.carrier())
     assert (await house.post(report(one, "delivered"), secret="another")).status == 404
@@ -112,6 +151,9 @@ async def test_a_carrier_with_a_key_signs_what_it_tells(house: House) -> None:
     one, _ = house.sent(await house.carrier(hook_key=KEY))
     body = json.dumps(report(one, "delivered")).encode()
     assert (await house.post(body)).status == 401
+    for away in (-AGE_MAX - 1, AGE_MAX + 1):
+        headers = signed(7, house.books.clock.now // 1000 + away, body, read_secret(KEY))
+        assert (await house.post(body, **headers)).status == 401
     headers = signed(7, house.books.clock.now // 1000, body, read_secret(KEY))
     assert (await house.post(body, **headers)).status == 204
     assert house.states()[0] is MessageState.DELIVERED

@@ -188,6 +188,47 @@ async def test_after_a_restart_it_goes_on_asking(upstream: Server, linked: Link)
     assert upstream.times(REPORT) == asked == 2
 
 
+@pytest.mark.parametrize("weather", [Cut(), HTML, no(401), no(500), Raw(404)])
+async def test_a_server_that_fails_is_not_asked_about_every_order(
+    upstream: Server, linked: Link, weather: What
+) -> None:
+    upstream.on(REPORT, weather)
+    desk = Desk()
+    desk.references = {f"{300_000_001 + each}:{FIRST + each}": True for each in range(500)}
+    link = await linked(desk).start()
+    await link.hours.pass_by(HOUR)
+    assert 20 <= upstream.times(REPORT) <= 80
+    assert desk.reported == []
+    # Once it answers, all have their turn again.
+    upstream.on(REPORT, no(455))
+    before = upstream.times(REPORT)
+    await link.hours.pass_by(3 * MINUTE)
+    assert upstream.times(REPORT) - before >= 400
+
+
+async def test_new_orders_do_not_wait_behind_those_of_before_a_restart(
+    upstream: Server, linked: Link
+) -> None:
+    desk = Desk()
+    desk.references = {f"{100_000 + each}:{FIRST + each}": True for each in range(2_000)}
+    link = await linked(desk).start()
+    link.send(1)
+    await link.told()
+    upstream.orders[0].states[FIRST + 1] = 111
+    began = link.hours.now
+    await link.hours.until(lambda: bool(desk.reported))
+    assert link.hours.now - began < 10_000
+    assert upstream.times(REPORT) < 200
+
+
+async def test_an_order_of_many_pages_is_asked_about_less_often(upstream: Server, linked: Link) -> None:
+    link = await linked(rate="0", window="20000").start()
+    link.send(*range(20_000))
+    await link.told(20_000)
+    await link.hours.pass_by(MINUTE)
+    assert 20 <= upstream.times(REPORT) <= 60
+
+
 async def test_nothing_is_asked_while_nothing_is_open(upstream: Server, linked: Link) -> None:
     link = await linked(Desk()).start()
     await link.hours.pass_by(HOUR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -24,6 +25,7 @@ from tests.dialects.sms4sats_client.conftest import NOW
 from tests.dialects.sms4sats_client.upstream import HTML, Asked, Mute, Raw, Slow, What, told
 
 from ulak.core.ports import Accepted, Outgoing, Refused, Unknown
+from ulak.dialects.iletimerkezi.connect.requests import compose
 
 Link: TypeAlias = Callable[..., Linked]
 MINUTE = 60
@@ -118,6 +120,38 @@ async def test_at_most_a_hundred_texts_go_together(upstream: Server, linked: Lin
         link.send(each, text=f"Kod {each}")
     await link.told(150)
     assert [len(order.texts) for order in upstream.orders] == [100, 50]
+
+
+def test_what_is_behind_the_end_of_a_request_is_not_looked_at() -> None:
+    """Fifty thousand messages may wait, and each request would cost all of them."""
+    unseen: Any = None
+    one = [Outgoing(each, FIRST + each, "ULAK", "Merhaba") for each in range(10)]
+    waiting = deque([*one, unseen])
+    request = compose(waiting, "", 10, set())
+    assert request is not None
+    assert (list(request.messages), list(waiting)) == (one, [unseen])
+    many = [Outgoing(each, FIRST + each, "ULAK", f"Kod {each}") for each in range(102)]
+    waiting = deque([*many, unseen])
+    request = compose(waiting, "", 1_000, {FIRST})
+    assert request is not None
+    assert list(request.messages) == many[1:101]
+    assert list(waiting) == [many[0], many[101], unseen]
+    request = compose(deque(many), "", 1_000, set())
+    assert request is not None
+    assert list(request.messages) == many[:100]
+
+
+def test_what_cannot_go_yet_keeps_its_place() -> None:
+    waiting = deque(
+        Outgoing(each, FIRST + number, sender, "Merhaba")
+        for each, (number, sender) in enumerate(((1, "A"), (2, "A"), (2, "A"), (3, "B"), (4, "A")))
+    )
+    request = compose(waiting, "", 3, {FIRST + 1})
+    assert request is not None
+    assert [message.id for message in request.messages] == [1, 4]
+    assert [message.id for message in waiting] == [0, 2, 3]
+    assert compose(waiting, "", 3, {FIRST + each for each in range(9)}) is None
+    assert [message.id for message in waiting] == [0, 2, 3]
 
 
 async def test_a_few_requests_are_under_way(upstream: Server, linked: Link) -> None:
@@ -235,6 +269,27 @@ async def test_retry_after_is_honoured(upstream: Server, linked: Link, code: int
     assert upstream.times(BALANCE) <= 2
 
 
+async def test_whoever_says_no_wait_at_all_is_left_alone_for_a_second(upstream: Server, linked: Link) -> None:
+    upstream.on(SEND, *[no(429, Retry_After="0")] * 5, upstream.take)
+    link = await linked().start()
+    link.send(1)
+    await link.told()
+    assert 5_000 <= upstream.orders[0].at - NOW <= 6_000
+
+
+@pytest.mark.usefixtures("upstream")
+async def test_a_clock_that_is_set_back_stops_nothing(linked: Link) -> None:
+    link = await linked(rate="1").start()
+    link.send(1)
+    await link.told()
+    await link.hours.pass_by(2)
+    link.hours.now -= 60 * MINUTE * 1000
+    back = link.hours.now
+    link.send(2)
+    await link.told(2)
+    assert link.hours.now - back <= 5_000
+
+
 async def test_nobody_is_asked_to_wait_for_ever(upstream: Server, linked: Link) -> None:
     upstream.on(SEND, no(429, Retry_After="999999999"), upstream.take)
     link = await linked().start()
@@ -270,6 +325,7 @@ async def test_an_empty_account_waits_for_money(upstream: Server, linked: Link) 
     upstream.on(SEND, upstream.take)
     await link.told(3)
     assert link.desk.up
+    assert link.hours.now - NOW < 9 * MINUTE * 1000
     assert len(upstream.got()) == 3
 
 

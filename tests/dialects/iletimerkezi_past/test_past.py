@@ -307,6 +307,7 @@ def test_accounts_that_cannot_be(url: str | None, key: str, secret: str) -> None
 
 def test_an_account_without_an_address_is_at_the_vendor() -> None:
     assert login(None, "k", "h").url == "https://api.iletimerkezi.com"
+    assert login("https://sms.example/v1/", "k", "h").url == "https://sms.example"
     shown = repr(login(None, "kkk", "hhh"))
     assert "kkk" not in shown
     assert "hhh" not in shown

@@ -40,16 +40,13 @@ class NotFound(Enum):
 
 
 class Finder:
-    """Searches among the orders of an account. `claim` is told an order that was found, and says whether it
-    is still nobody's."""
+    """Searches among the orders of an account. Of two requests that are searched at a time, none has a number
+    of the other, so no order can be found for both."""
 
-    def __init__(
-        self, line: Line, clock: Clock, is_ours: IsOurs, claim: Callable[[str, Request], bool]
-    ) -> None:
+    def __init__(self, line: Line, clock: Clock, is_ours: IsOurs) -> None:
         self._line = line
         self._clock = clock
         self._is_ours = is_ours
-        self._claim = claim
 
     async def find(self, request: Request, since: int) -> str | NotFound:
         """The order that a request became, at `since` (ms) or later."""
@@ -66,7 +63,7 @@ class Finder:
             numbers = await self._numbers(order.id, len(request.messages))
             if numbers is None:
                 return NotFound.UNANSWERED
-            if numbers == request.numbers and self._claim(order.id, request):
+            if numbers == request.numbers:
                 return order.id
         return NotFound.OURS if ours else NotFound.ABSENT
 

@@ -16,7 +16,7 @@ from typing import Any
 from ulak.core.ports import LinkDesk, Report, ReportState
 from ulak.core.times import Clock
 from ulak.dialects.iletimerkezi.codes import Code
-from ulak.dialects.iletimerkezi.connect.line import ROWS, Line, Sleep, good_page
+from ulak.dialects.iletimerkezi.connect.line import ROWS, Line, Silence, Sleep, good_page
 from ulak.dialects.iletimerkezi.connect.reading import Answered, Page, read_reference, reference
 
 FIRST, HOOKED_FIRST = 5_000, 60_000
@@ -27,6 +27,12 @@ RAREST = 60 * 60_000
 
 FOLLOWED = 72 * 60 * 60_000
 """For how long an order is asked about, ms."""
+
+APART = 100
+"""How far the first looks at orders from before are apart, ms: new ones have their turn between them."""
+
+REFUSED_FIRST, REFUSED_MAX = 1.0, 60.0
+"""Seconds without a look after one that was not answered, doubled from one to the next."""
 
 GONE = 60 * 60_000
 """After how long an order that the server does not know is let go, ms."""
@@ -56,6 +62,7 @@ class Follower:
         self._denied = denied
         self._due: list[tuple[int, int, _Order]] = []
         self._count = 0
+        self._delay = 0.0
         self._fresh = asyncio.Event()
 
     def follow(self, order: str, numbers: Iterable[int]) -> None:
@@ -70,17 +77,18 @@ class Follower:
             if named is not None:
                 order, number = named
                 found.setdefault(order, _Order(order, self._clock())).awaited.add(number)
-        for begun in found.values():
-            self._put(begun)
+        for place, begun in enumerate(found.values()):
+            self._put(begun, place * APART)
 
-    def _put(self, order: _Order) -> None:
-        """Let its time come, unless there is nothing more to ask."""
+    def _put(self, order: _Order, later: int = 0) -> None:
+        """Let its time come, unless there is nothing more to ask. One of many pages waits for longer, so that
+        it costs no more than one question a second."""
         age = self._clock() - order.since
         if age > FOLLOWED or not order.awaited:
             return
         self._count += 1
-        pause = max(self._first, min(RAREST, age // 3))
-        heapq.heappush(self._due, (self._clock() + pause, self._count, order))
+        pause = max(self._first, min(RAREST, age // 3), 1000 * (len(order.awaited) // ROWS))
+        heapq.heappush(self._due, (self._clock() + pause + later, self._count, order))
         if self._due[0][2] is order:
             self._fresh.set()
 
@@ -88,7 +96,8 @@ class Follower:
         """Ask about one order after the other when their time has come."""
         while True:
             while self._due and self._due[0][0] <= self._clock():
-                await self._look(heapq.heappop(self._due)[2], desk)
+                if not await self._look(heapq.heappop(self._due)[2], desk):
+                    await self._sleep(self._delay)
             self._fresh.clear()
             await self._nap()
 
@@ -104,21 +113,24 @@ class Follower:
             for wait in waits:
                 wait.cancel()
 
-    async def _look(self, order: _Order, desk: LinkDesk) -> None:
+    async def _look(self, order: _Order, desk: LinkDesk) -> bool:
+        """Ask about an order; whether that may go on with the next at once."""
         open_ones = await desk.awaited([reference(order.id, number) for number in order.awaited])
         self._forget(order, open_ones)
-        page = 0
+        page, answers = 0, True
         while order.awaited:
             page += 1
             said = await self._line.report(order.id, page)
             shown = good_page(said)
             if shown is None:
-                self._unanswered(order, said)
+                answers = self._is_answer(order, said)
                 break
+            self._delay = 0.0
             self._tell(order, shown, desk)
             if not shown.rows or page * ROWS >= (shown.total or 0):
                 break
         self._put(order)
+        return answers
 
     def _forget(self, order: _Order, open_ones: Mapping[str, bool]) -> None:
         """Let go what is closed. What the store does not know yet is about to be written."""
@@ -126,13 +138,18 @@ class Follower:
             if not open_ones.get(reference(order.id, number), True):
                 order.awaited.discard(number)
 
-    def _unanswered(self, order: _Order, said: object) -> None:
-        if not isinstance(said, Answered):
-            return
-        if said.code == Code.UNAUTHENTICATED:
+    def _is_answer(self, order: _Order, said: Answered | Silence) -> bool:
+        """Do what follows where no page came; whether that was an answer all the same. A server that gives
+        none is left alone for a while."""
+        if isinstance(said, Answered) and said.code == Code.NO_SUCH_ORDER:
+            self._delay = 0.0
+            if self._clock() - order.since > GONE:
+                order.awaited.clear()
+            return True
+        if isinstance(said, Answered) and said.code == Code.UNAUTHENTICATED:
             self._denied(f"{said.code} {said.why}")
-        if said.code == Code.NO_SUCH_ORDER and self._clock() - order.since > GONE:
-            order.awaited.clear()
+        self._delay = min(REFUSED_MAX, max(REFUSED_FIRST, self._delay * 2))
+        return False
 
     def _tell(self, order: _Order, page: Page, desk: LinkDesk) -> None:
         """Report what is final. It is told again until it is stored."""

@@ -35,8 +35,8 @@ ROWS = 1000
 GAP = 50
 """Milliseconds between two questions. How many are allowed is not documented."""
 
-PAUSE, PAUSE_MAX = 5.0, 300.0
-"""Seconds without requests where the server wants some and does not say how many, and at most."""
+PAUSE, PAUSE_MIN, PAUSE_MAX = 5.0, 1.0, 300.0
+"""Seconds without requests where the server wants some: if it does not say how many, at least, at most."""
 
 Sleep = Callable[[float], Awaitable[object]]
 Rand = Callable[[], float]
@@ -91,6 +91,32 @@ _OF_A_PART = (400, _TOO_LARGE, 422, Code.BAD_RECIPIENTS, Code.TOO_LARGE, Code.TE
 _LATER = (401, Code.NO_CREDIT, 403, 404, 408, 425, _LIMITED, 503)
 
 
+class _Pause:
+    """What has to pass before something. It becomes no longer where the clock is set back."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until = clock()
+        self._span = 0
+
+    def left(self) -> int:
+        """How much is left of it, ms; less than 1 if it is over."""
+        self._until = min(self._until, self._clock() + self._span)
+        return self._until - self._clock()
+
+    def at_least(self, span: int) -> None:
+        """So long from now, if it is not longer already."""
+        self._set(max(self.left(), span))
+
+    def more(self, span: int) -> None:
+        """So much longer."""
+        self._set(max(self.left(), 0) + span)
+
+    def _set(self, span: int) -> None:
+        self._span = span
+        self._until = self._clock() + span
+
+
 class Line:
     """The way to one account. Of the clock the days and the differences count. `outbound` is not closed
     here."""
@@ -103,8 +129,8 @@ class Line:
         self._sleep = sleep
         self._rand = rand
         self._asking = asyncio.Lock()
-        self._next = clock()
-        self._next_sending = clock()
+        self._pause = _Pause(clock)
+        self._sending = _Pause(clock)
 
     @property
     def most(self) -> int:
@@ -113,14 +139,13 @@ class Line:
 
     async def wait_for_sending(self) -> None:
         """Wait until recipients may be sent to again."""
-        while (wait := max(self._next, self._next_sending) - self._clock()) > 0:
+        while (wait := max(self._pause.left(), self._sending.left())) > 0:
             await self._sleep(wait / 1000)
 
     def spend(self, recipients: int) -> None:
         """So many are being sent to: the time that they take passes before the next."""
         if self._to.rate:
-            cost = round(1000 * recipients / self._to.rate)
-            self._next_sending = max(self._next_sending, self._clock()) + cost
+            self._sending.more(round(1000 * recipients / self._to.rate))
 
     async def send(self, request: Request) -> Made:
         """Order something, once."""
@@ -146,9 +171,9 @@ class Line:
     ) -> Answered | Silence:
         """Ask something that changes nothing, in turn."""
         async with self._asking:
-            while (wait := self._next - self._clock()) > 0:
+            while (wait := self._pause.left()) > 0:
                 await self._sleep(wait / 1000)
-            self._next = max(self._next, self._clock() + GAP)
+            self._pause.at_least(GAP)
         return await self._exchange(operation, wire.dump_request(request))
 
     async def _exchange(self, operation: str, body: bytes) -> Answered | Silence:
@@ -169,8 +194,9 @@ class Line:
         said = read_answer(answer.status, answer.body)
         if said.code in (_LIMITED, Code.UNAVAILABLE):
             told = whole(answer.headers.get("retry-after"))
-            seconds = PAUSE * (0.8 + 0.4 * self._rand()) if told is None else min(float(told), PAUSE_MAX)
-            self._next = max(self._next, self._clock() + round(seconds * 1000))
+            usual = PAUSE * (0.8 + 0.4 * self._rand())
+            seconds = usual if told is None else min(max(float(told), PAUSE_MIN), PAUSE_MAX)
+            self._pause.at_least(round(seconds * 1000))
         return said
 
 

@@ -13,6 +13,7 @@ import random
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from ulak.core.ports import Accepted, LinkDesk, Outcome, Outgoing, Refused, Unknown
@@ -57,9 +58,10 @@ LAST_ANSWERS = 2.0
 LOST_PAUSES = (1.0, 3.0, 8.0)
 """Seconds before each look for an order whose answer was lost. Looks that are not answered do not count."""
 
-FAULTS_MAX = 3
-"""How often the server may fail by itself at the same messages. Then they go in halves, so that one at which
-it always fails holds up no others, and that one counts as refused."""
+LOSSES_MAX = 3
+"""How often the same messages may have no answer, while the server lists no order of them. Then they go in
+halves, so that one at which it always fails holds up no others. That one counts as refused where the server
+says so often itself that it failed."""
 
 LOST_SOUGHT = 180_000
 """For how long it is looked for at a server that does not answer, ms."""
@@ -71,8 +73,12 @@ REPEATED_PAUSES = (1.0, 5.0, 30.0, 60.0)
 """Seconds before each look for the order that another one repeats; the last again and again, while the window
 lasts."""
 
-KEPT = 2_000
-"""Orders, and messages in doubt, that are remembered here; of older orders the store knows."""
+KEPT = 20_000
+"""Orders that are remembered here, more than are made within the server's window; of older ones the store
+knows."""
+
+DOUBTFUL = 2_000
+"""Messages in doubt whose compositions are remembered at least; twice the window where that is more."""
 
 _GRACE = 5_000
 _STOPPED = "the link was stopped before an answer came"
@@ -96,7 +102,7 @@ class IletimerkeziLink:
         """
         self._to = check_settings(settings)
         self._line = Line(self._to, outbound, clock, sleep, rand)
-        self._finder = Finder(self._line, clock, self._is_ours, self._claim)
+        self._finder = Finder(self._line, clock, self._is_ours)
         first = HOOKED_FIRST if self._to.hooked else FIRST
         self._follower = Follower(self._line, clock, sleep, first, self._close)
         self._clock = clock
@@ -108,7 +114,7 @@ class IletimerkeziLink:
         self._floor: Balance | None = None
         self._emptied: int | None = None
         self._delay = RETRY_FIRST
-        self._waiting: list[Outgoing] = []
+        self._waiting: deque[Outgoing] = deque()
         self._again: deque[Request] = deque()
         self._doubtful: dict[int, Request] = {}
         self._pending: set[int] = set()
@@ -134,7 +140,7 @@ class IletimerkeziLink:
         groups = {message.id: self._doubtful.pop(message.id, None) for message in batch}
         whole = {
             group
-            for group in groups.values()
+            for group in set(groups.values())
             if group is not None and ids.issuperset(message.id for message in group.messages)
         }
         self._again.extend(dict.fromkeys(group for group in groups.values() if group in whole and group))
@@ -159,7 +165,8 @@ class IletimerkeziLink:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._tell(list(self._owed.values()), Unknown(_STOPPED))
+        owed, self._owed = list(self._owed.values()), {}
+        self._tell(owed, Unknown(_STOPPED))
         self._say(False, "the link was stopped")
 
     def _begin(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
@@ -245,8 +252,7 @@ class IletimerkeziLink:
             if self._pending.isdisjoint(begun.numbers):
                 self._again.remove(begun)
                 return begun
-        request, self._waiting = compose(self._waiting, self._to.sender, self._line.most, self._pending)
-        return request
+        return compose(self._waiting, self._to.sender, self._line.most, self._pending)
 
     async def _fly(self, request: Request) -> None:
         """Order it, and see what became of it."""
@@ -315,6 +321,7 @@ class IletimerkeziLink:
     async def _seek_lost(self, request: Request, began: int, lost: Lost) -> None:
         """Look for the order of a request that had no answer."""
         pauses = list(LOST_PAUSES)
+        found: str | NotFound = NotFound.UNANSWERED
         while pauses and self._clock() - began < LOST_SOUGHT + round(self._to.timeout * 1000):
             await self._sleep(pauses[0] * (0.8 + 0.4 * self._rand()))
             found = await self._finder.find(request, began)
@@ -323,10 +330,10 @@ class IletimerkeziLink:
                 return
             if found is not NotFound.UNANSWERED:
                 pauses.pop(0)
-        if lost.fault:
-            request = replace(request, faults=request.faults + 1)
-        halves = request.halves() if request.faults >= FAULTS_MAX else None
-        if request.faults >= FAULTS_MAX and halves is None:
+        if found is not NotFound.UNANSWERED:
+            request = replace(request, losses=request.losses + 1, faults=request.faults + lost.fault)
+        halves = request.halves() if request.losses >= LOSSES_MAX else None
+        if halves is None and request.faults >= LOSSES_MAX:
             self._landed(request, Refusal(lost.why, some=False))
             return
         self._give_up(halves or (request,), lost.why)
@@ -358,21 +365,19 @@ class IletimerkeziLink:
 
     def _give_up(self, requests: Sequence[Request], why: str) -> None:
         """The desk decides. What it has sent again as a whole goes in these compositions."""
-        if len(self._doubtful) > KEPT:
-            self._doubtful.clear()
         for request in requests:
             self._let_go(request)
             self._doubtful.update((message.id, request) for message in request.messages)
+        over = len(self._doubtful) - max(DOUBTFUL, 2 * self._to.window)
+        for oldest in list(islice(self._doubtful, max(0, over))):
+            del self._doubtful[oldest]
         self._tell([message for request in requests for message in request.messages], Unknown(why))
 
-    def _claim(self, order: str, request: Request) -> bool:
-        """Remember whose an order is; whether it was nobody's."""
-        if order in self._orders:
-            return False
+    def _claim(self, order: str, request: Request) -> None:
+        """Remember whose an order is."""
         self._orders[order] = request.shape
         if len(self._orders) > KEPT:
             del self._orders[next(iter(self._orders))]
-        return True
 
     async def _is_ours(self, order: str, request: Request) -> bool | None:
         """Whether an order of ours is the same as this one; None if it is not known as ours.

@@ -29,10 +29,8 @@ from ulak.dialects.iletimerkezi.connect.past_reading import (
     report_in,
     whole,
 )
+from ulak.dialects.iletimerkezi.connect.settings import PREFIX, URL
 from ulak.outbound import Blocked, Outbound, OutboundError, TooLarge
-
-URL = "https://api.iletimerkezi.com"
-"""The vendor's service."""
 
 PAUSES = (1.0, 4.0, 15.0, 60.0, 120.0)
 """Seconds before a request is made again; there is one try more than pauses."""
@@ -68,7 +66,7 @@ def login(url: str | None, key: str, secret: str) -> Login:
     for name, value in (("key", key), ("hash", secret)):
         if not value or len(value) > 255 or not value.isascii() or not value.isprintable() or " " in value:
             raise ValueError(f"the {name} must be 1 to 255 plain characters without blanks")
-    return Login(address(url or URL, URL), key, secret)
+    return Login(address(url or URL, URL).removesuffix(PREFIX).rstrip("/"), key, secret)
 
 
 class IletimerkeziPast:
@@ -132,7 +130,7 @@ class IletimerkeziPast:
             try:
                 answer = await self._outbound.request(
                     "POST",
-                    f"{self._to.url}/v1/{operation}/json",
+                    f"{self._to.url}{PREFIX}/{operation}/json",
                     headers={"Content-Type": "application/json"},
                     body=body,
                     timeout=TIMEOUT,

@@ -5,6 +5,7 @@ A number stands in an order once, so that the order and the number name a messag
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,10 +26,12 @@ TEXTS_MAX = 100
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """Messages that go together, and in this composition again: the server knows an order that is repeated by
-    its texts and all of their recipients. `faults`: how often the server failed at it by itself."""
+    its texts and all of their recipients. `losses`: how often it was not answered and nothing came of it, and
+    `faults` in how many of these the server said that it failed."""
 
     sender: str
     messages: tuple[Outgoing, ...]
+    losses: int = 0
     faults: int = 0
 
     @property
@@ -62,35 +65,34 @@ class Request:
         return Request(self.sender, tuple(message for group in texts for message in group))
 
 
-def compose(
-    waiting: Sequence[Outgoing], sender: str, most: int, busy: Collection[int]
-) -> tuple[Request | None, list[Outgoing]]:
-    """The next request, and what waits on. `sender` goes in place of each message's own, unless it is empty.
+def compose(waiting: deque[Outgoing], sender: str, most: int, busy: Collection[int]) -> Request | None:
+    """Take the next request out of what waits. `sender` goes in place of each message's own, unless it is
+    empty.
 
     The numbers in `busy` are in requests of which it is not yet known what became of them: were one in two of
-    these, their orders could not be told apart.
+    these, their orders could not be told apart. What is behind the end of a full request is not looked at, as
+    fifty thousand messages may wait.
     """
     chosen: list[Outgoing] = []
-    left: list[Outgoing] = []
+    passed: list[Outgoing] = []
     numbers: set[int] = set()
     texts: set[str] = set()
     own = ""
-    for message in waiting:
-        fits = (
-            len(chosen) < most
-            and message.number not in busy
-            and message.number not in numbers
-            and (message.text in texts or len(texts) < TEXTS_MAX)
-            and (not chosen or bool(sender) or message.sender == own)
-        )
-        if not fits:
-            left.append(message)
+    while waiting and len(chosen) < most:
+        message = waiting[0]
+        if message.text not in texts and len(texts) == TEXTS_MAX:
+            break
+        waiting.popleft()
+        other = bool(chosen) and not sender and message.sender != own
+        if other or message.number in busy or message.number in numbers:
+            passed.append(message)
             continue
         own = message.sender
         chosen.append(message)
         numbers.add(message.number)
         texts.add(message.text)
-    return (Request(sender or own, tuple(chosen)) if chosen else None), left
+    waiting.extendleft(reversed(passed))
+    return Request(sender or own, tuple(chosen)) if chosen else None
 
 
 def written(request: Request, to: Upstream, who: wire.Authentication) -> bytes:
