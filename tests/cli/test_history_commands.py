@@ -97,6 +97,7 @@ def test_an_order_of_the_past_is_shown(ulak: Command, command: Command, where: l
         (["list", "alice", "--since", "22/04/2026"], 2),
         (["list", "alice", "--until", "2026-02-30"], 2),
         (["list", "alice", "--limit", "0"], 2),
+        (["list", "alice", "--limit", "99999999999999999999"], 2),
     ],
 )
 def test_what_is_not_there(ulak: Command, words: list[str], code: int) -> None:
