@@ -95,6 +95,18 @@ def test_settings_are_changed_together_or_not_at_all(ulak: Command) -> None:
     assert ulak("account", "set", "alice", "ips=").value["settings"]["ips"] == ""
 
 
+@pytest.mark.parametrize("written", ["5301234567", "05301234567", "+90 530 123 45 67", "905301234567"])
+def test_a_test_number_has_many_spellings(ulak: Command, written: str) -> None:
+    ulak("account", "create", "alice")
+    changed = ulak("account", "set", "alice", f"test_number={written}").value
+    assert changed["settings"]["test_number"] == "905301234567"
+    # Trials could never reach it, and the account would not learn why.
+    failed = ulak("account", "set", "alice", "test_number=12")
+    assert (failed.code, failed.out) == (1, "")
+    assert "must be a Turkish mobile number" in failed.err
+    assert ulak("account", "set", "alice", "test_number=").value["settings"]["test_number"] == ""
+
+
 @pytest.mark.parametrize("words", [[], ["ips"], ["=x"], ["ips=", "ips="]])
 def test_settings_that_are_none_are_wrong_usage(ulak: Command, words: list[str]) -> None:
     ulak("account", "create", "alice")

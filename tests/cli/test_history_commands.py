@@ -97,6 +97,7 @@ def test_an_order_of_the_past_is_shown(ulak: Command, command: Command, where: l
         (["list", "alice", "--since", "22/04/2026"], 2),
         (["list", "alice", "--until", "2026-02-30"], 2),
         (["list", "alice", "--limit", "0"], 2),
+        (["list", "alice", "--limit", "99999999999999999999"], 2),
     ],
 )
 def test_what_is_not_there(ulak: Command, words: list[str], code: int) -> None:
@@ -151,7 +152,7 @@ def test_an_import_from_a_service_that_says_no(ulak: Command, monkeypatch: pytes
     monkeypatch.setenv("ULAK_IMPORT_HASH", "and-here")
     given: dict[str, Any] = {}
 
-    async def refuse(_config: Any, _account: int, to: Any, days: Any, _tell: Any) -> None:
+    async def refuse(_config: Any, _account: int, to: Any, days: Any, _tell: Any, _say: Any) -> None:
         given.update(key=to.key, hash=to.hash, days=days)
         raise UlakError("it does not let this key and hash in (401)")
 
@@ -162,3 +163,15 @@ def test_an_import_from_a_service_that_says_no(ulak: Command, monkeypatch: pytes
     assert "401" in ended.err
     assert (given["key"], given["hash"]) == ("from-here", "and-here")
     assert str(given["days"][0]) == "2026-01-01"
+
+
+def test_an_import_says_that_it_waits(ulak: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it waits for may be an address that was misspelt."""
+    monkeypatch.setattr("ulak.dialects.iletimerkezi.connect.past.PAUSES", (0.0,))
+    ulak("account", "create", "alice")
+    ended = ulak("import", "iletimerkezi", "alice", "--since", "2026-01-01", *KEYS)
+    assert (ended.code, ended.out) == (1, "")
+    first, last = ended.err.splitlines()
+    assert first.startswith("http://127.0.0.1:1 does not answer: ")
+    assert first.endswith("; asking again in 0 s")
+    assert last.startswith("ulak: http://127.0.0.1:1 does not answer: ")

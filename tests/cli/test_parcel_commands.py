@@ -257,7 +257,13 @@ def test_parcels_are_listed_newest_first(
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(["--state", "flying"], 2), (["--limit", "0"], 2), (["--account", "nobody"], 1)]
+    ("words", "code"),
+    [
+        (["--state", "flying"], 2),
+        (["--limit", "0"], 2),
+        (["--limit", str(10**20)], 2),
+        (["--account", "nobody"], 1),
+    ],
 )
 def test_what_cannot_be_listed(ulak: Command, words: list[str], code: int) -> None:
     ended = ulak("parcel", "list", *words)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from ulak.cli.common import DEFAULTS, Common, note, stamp
+from ulak.cli.common import DEFAULTS, Common, check_limit, note, stamp
 from ulak.cli.errors import UsageError
 from ulak.config import Config
 from ulak.core.callbacks import CallbackState
@@ -39,8 +39,7 @@ def list_(
     or given-up; `next` is when it is tried (null if that is over), `status` what its last attempt was
     answered (0: there was no answer); `url` is shown without its query.
     """
-    if limit < 1:
-        raise UsageError("--limit is at least 1")
+    check_limit(limit)
     wanted = None if state is None else CallbackState[state.replace("-", "_").upper()]
 
     def found(tx: Tx) -> list[ListedCallback]:

@@ -56,6 +56,9 @@ class Common:
 DEFAULTS = Common()
 """No flag given."""
 
+LIMIT_MAX = 1_000_000_000
+"""More rows than anybody has; neither the databases nor Python count to every integer."""
+
 
 def now_ms() -> int:
     """The machine's clock."""
@@ -72,6 +75,16 @@ def prepared(config: Config) -> Database:
 def note(text: str) -> None:
     """Say something that is no result."""
     print(text, file=sys.stderr)
+
+
+def check_limit(limit: int) -> None:
+    """Whether so many rows may be asked for.
+
+    Raises:
+        UsageError: they may not.
+    """
+    if not 1 <= limit <= LIMIT_MAX:
+        raise UsageError(f"--limit is 1 to {LIMIT_MAX}")
 
 
 def pairs(words: Sequence[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from ulak.cli.common import DEFAULTS, Common, stamp
+from ulak.cli.common import DEFAULTS, Common, check_limit, stamp
 from ulak.cli.errors import UsageError
 from ulak.core.errors import UlakError
 from ulak.core.history import PastMessage, PastOrder
@@ -36,8 +36,7 @@ def list_(
     account: str, /, *, since: Day = None, until: Day = None, limit: int = 100, common: Common = DEFAULTS
 ) -> None:
     """List orders, the newest first; of all days or of some, both ends included. Shows an array of orders."""
-    if limit < 1:
-        raise UsageError("--limit is at least 1")
+    check_limit(limit)
     start = 0 if since is None else _start("since", since)
     end = _ALL if until is None else _start("until", until) + _DAY_MS
 

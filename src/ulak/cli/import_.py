@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from ulak.cli.common import DEFAULTS, Common
+from ulak.cli.common import DEFAULTS, Common, note
 from ulak.cli.errors import UsageError
 from ulak.config import IMPORT_HASH, IMPORT_KEY
 from ulak.core.times import local_day, parse_day
@@ -73,7 +73,7 @@ def iletimerkezi(
     account_id, today = common.read(look)
     days = _range(first, last, today)
     with _bar(*days) as tell:
-        taken = asyncio.run(pasts.import_iletimerkezi(common.options(), account_id, to, days, tell))
+        taken = asyncio.run(pasts.import_iletimerkezi(common.options(), account_id, to, days, tell, note))
     common.show(taken._asdict() | {"from": days[0].isoformat(), "to": days[1].isoformat()})
 
 

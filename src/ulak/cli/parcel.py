@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from cyclopts import App, Parameter
 
-from ulak.cli.common import DEFAULTS, Common, pairs, stamp
+from ulak.cli.common import DEFAULTS, Common, check_limit, pairs, stamp
 from ulak.cli.errors import UsageError
 from ulak.core.consignments import Consignment, Label, Party, SavedAs
 from ulak.core.countries import find_country
@@ -117,8 +117,7 @@ def list_(
     """List parcels, the newest first: an array of consignments."""
     if state is not None and state not in STATES:
         raise UsageError(f"{state!r} is no state; there are {', '.join(STATES)}")
-    if limit < 1:
-        raise UsageError("the limit is at least 1")
+    check_limit(limit)
 
     def question(tx: Tx) -> list[dict[str, Any]]:
         owners = account_store.every(tx) if account is None else [accounts.named(tx, account)]

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ulak.core import phone
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -68,6 +70,13 @@ def _spelling(text: str) -> str:
     return text
 
 
+def _mobile(text: str) -> str:
+    number = phone.normalise(text)
+    if text and not number:
+        raise ValueError("must be a Turkish mobile number, like +905301234567, or empty")
+    return str(number) if number else ""
+
+
 def _digits(text: str) -> str:
     if text and not re.fullmatch(r"[0-9]{1,12}", text):
         raise ValueError("must be 1 to 12 digits, or empty")
@@ -86,7 +95,7 @@ def _right(what: str) -> Setting:
 
 SETTINGS: dict[str, Setting] = {
     "ips": Setting("callers' addresses or networks, comma separated; empty: everybody", "", _networks),
-    "test_number": Setting("the only number that trial messages go to", "", _digits),
+    "test_number": Setting("the only number that trial messages go to", "", _mobile),
     "iys_brand": Setting("brand code in the consent registry", "", _digits),
     "iys_subscription": Setting("the account subscribes to the consent registry", "off", _switch),
     "iys_presumed": Setting("whoever the consent registry does not know counts as agreed", "off", _switch),

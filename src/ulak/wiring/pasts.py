@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import date
 
 from ulak.config import Config
@@ -17,13 +18,23 @@ __all__ = ["import_iletimerkezi", "login"]
 
 
 async def import_iletimerkezi(
-    config: Config, account_id: int, to: Login, days: tuple[date, date], tell: Tell
+    config: Config,
+    account_id: int,
+    to: Login,
+    days: tuple[date, date],
+    tell: Tell,
+    say: Callable[[str], None],
 ) -> Taken:
-    """Take over what an account sent from one day to another, both included."""
+    """Take over what an account sent from one day to another, both included. `say` is told of every wait."""
+
+    async def wait(seconds: float, why: str) -> None:
+        say(f"{why}; asking again in {seconds:.0f} s")
+        await asyncio.sleep(seconds)
+
     books = Books(open_database(config), {})
     try:
         async with Outbound() as outbound:
-            source = IletimerkeziPast(to, outbound, asyncio.sleep)
+            source = IletimerkeziPast(to, outbound, wait)
             return await history.take(books, source, account_id, *days, tell)
     finally:
         await books.close()

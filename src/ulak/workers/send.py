@@ -121,6 +121,7 @@ class LinkRunner:
     def __init__(self, books: Books, channel: Channel, link: MessageLink) -> None:
         self.channel = channel
         self.up = False
+        self._why = ""
         self._books = books
         self._link = link
         self._small: deque[Run] = deque()
@@ -343,9 +344,10 @@ class LinkRunner:
 
     def link_state(self, up: bool, why: str) -> None:
         """See `LinkDesk`."""
-        if up != self.up:
+        # Also of one that was never up, or is down for another reason than before: it is what helps.
+        if up != self.up or (not up and why != self._why):
             log.info("link.up" if up else "link.down", carrier=self.channel.name, why=why)
-        self.up = up
+        self.up, self._why = up, why
         self._kick()
         self.on_change()
 

@@ -34,6 +34,10 @@ from ulak.store.engine import Database, Tx
 SOURCE = "iletimerkezi"
 
 
+async def _wait(seconds: float, _why: str) -> None:
+    await asyncio.sleep(seconds)
+
+
 class Desk:
     """An account here that takes over what it sent there."""
 
@@ -43,7 +47,7 @@ class Desk:
         self.first = local_day(world.now) - timedelta(DAYS - 1)
         self.last = local_day(world.now)
         to = login(vendor.url, world.customer.key, world.customer.hash)
-        self.source = IletimerkeziPast(to, outbound, asyncio.sleep)
+        self.source = IletimerkeziPast(to, outbound, _wait)
         self.account = 0
 
     async def open(self) -> Desk:

@@ -53,10 +53,12 @@ class Account:
         self.vendor = vendor
         self.answers = answers
         self.slept: list[float] = []
-        self.past = IletimerkeziPast(login(vendor.url, "the-key", "the-hash"), outbound, self._sleep)
+        self.reasons: set[str] = set()
+        self.past = IletimerkeziPast(login(vendor.url, "the-key", "the-hash"), outbound, self._wait)
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _wait(self, seconds: float, why: str) -> None:
         self.slept.append(seconds)
+        self.reasons.add(why)
 
     async def listed(self, days: int = 1) -> list[PastOrder]:
         return [order async for order in self.past.orders(DAY, DAY + timedelta(days - 1))]
@@ -224,12 +226,18 @@ async def test_what_passes_is_asked_again(account: Any, trouble: Reply | None, s
     assert to.slept == slept
 
 
-@pytest.mark.parametrize("trouble", [told({}, 503), None])
-async def test_what_does_not_pass_ends_it(account: Any, trouble: Reply | None) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "why"), [(told({}, 503), "has no time for us (503)"), (None, "does not answer: ")]
+)
+async def test_what_does_not_pass_ends_it(account: Any, trouble: Reply | None, why: str) -> None:
     to = await account(trouble)
-    with pytest.raises(UlakError, match=r"no time for us|does not answer"):
+    with pytest.raises(UlakError) as ended:
         await to.report()
     assert to.slept == list(PAUSES)
+    # Whoever waits is told the same as whoever has waited in vain.
+    assert to.reasons
+    assert all(f"{to.vendor.url} {why}" in words for words in {*to.reasons, str(ended.value)})
+    assert not any(secret in words for words in to.reasons for secret in ("the-key", "the-hash"))
     assert len(to.vendor.asked) == len(PAUSES) + 1
 
 

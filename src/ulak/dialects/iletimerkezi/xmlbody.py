@@ -186,12 +186,13 @@ class _Reader(ContentHandler):
             self._request = value
             return
         parent = self._open[-1][1]
-        before = parent.setdefault(name, value)
-        if before is not value:
-            if isinstance(before, list):
-                before.append(value)
-            else:
-                parent[name] = [before, value]
+        before = parent.get(name)
+        if before is None:
+            parent[name] = value
+        elif isinstance(before, list):
+            before.append(value)
+        else:
+            parent[name] = [before, value]
 
     def request(self) -> Fields:
         """What the root element holds.

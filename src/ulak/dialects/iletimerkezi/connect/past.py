@@ -45,7 +45,8 @@ ANSWER_MAX = 4 * 1024 * 1024
 _BUSY = (429, Code.UNAVAILABLE)
 _ONLY_LISTED = (Code.NO_SUCH_ORDER, Code.NOT_DUE)
 
-Sleep = Callable[[float], Awaitable[object]]
+Wait = Callable[[float, str], Awaitable[object]]
+"""Waits for some seconds, for a reason: a sentence for people, in which no secret stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +71,16 @@ def login(url: str | None, key: str, secret: str) -> Login:
 
 
 class IletimerkeziPast:
-    """The past of one account. `outbound` is not closed here; `sleep` waits for some seconds."""
+    """The past of one account. `outbound` is not closed here."""
 
     name = "iletimerkezi"
     window = 10
     underway = int(Code.ORDER_UNDERWAY)
 
-    def __init__(self, to: Login, outbound: Outbound, sleep: Sleep) -> None:
+    def __init__(self, to: Login, outbound: Outbound, wait: Wait) -> None:
         self._to = to
         self._outbound = outbound
-        self._sleep = sleep
+        self._wait = wait
         self._who = wire.Authentication(to.key, to.hash)
 
     async def orders(self, first: date, last: date) -> AsyncIterator[PastOrder]:
@@ -140,16 +141,20 @@ class IletimerkeziPast:
             except (Blocked, TooLarge) as error:
                 raise UlakError(f"{self._to.url}: {error}") from None
             except OutboundError as error:
+                why = f"{self._to.url} does not answer: {error}"
                 if pause is None:
-                    raise UlakError(f"{self._to.url} does not answer: {error}") from None
-                await self._sleep(pause)
+                    raise UlakError(why) from None
+                await self._wait(pause, why)
                 continue
             response = read(answer.body)
             code = code_of(response, answer.status)
             if code not in _BUSY or pause is None:
                 return code, response
-            await self._sleep(_asked_to_wait(answer.headers, pause))
+            await self._wait(_asked_to_wait(answer.headers, pause), self._busy(code))
         raise AssertionError("unreachable")
+
+    def _busy(self, code: int) -> str:
+        return f"{self._to.url} has no time for us ({code})"
 
     def _no(self, operation: str, code: int) -> UlakError:
         if code == Code.UNAUTHENTICATED:
@@ -158,7 +163,7 @@ class IletimerkeziPast:
                 " and may this machine's address come in?"
             )
         if code in _BUSY:
-            return UlakError(f"{self._to.url} has no time for us ({code}); begin again later")
+            return UlakError(f"{self._busy(code)}; begin again later")
         return UlakError(f"{self._to.url} answered {operation} with {code}; is the address right?")
 
 
