@@ -47,7 +47,8 @@ def get_report(request: Fields) -> wire.GetReport:
 
 def get_reports(request: Fields) -> wire.GetReports:
     """Read the request of get-reports; two SDKs put the page beside the filter. Raises BadRequest."""
-    chosen = {} if request.get("filter") is None else object_in(request, "filter")
+    # An empty filter of PHP is an empty list.
+    chosen = {} if request.get("filter") in (None, []) else object_in(request, "filter")
     page = plain(chosen.get("page")) or plain(request.get("page"))
     days = wire.Filter(_string(chosen.get("start")), _string(chosen.get("end")), page)
     return wire.GetReports(authentication(request), days)
