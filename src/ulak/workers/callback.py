@@ -25,7 +25,7 @@ import structlog
 from ulak.core.callbacks import GONE, Callback, Endpoint, Outcome, Renderer, signed
 from ulak.core.errors import UlakError
 from ulak.core.times import Clock
-from ulak.outbound import Outbound, OutboundError, TooLarge
+from ulak.outbound import KEEP, Outbound, OutboundError, TooLarge
 from ulak.outbound.line import Posted, PostLine
 from ulak.service import callbacks
 from ulak.service.callbacks import Luck, Room, Step
@@ -62,6 +62,9 @@ FAILING_RATE, REST_MIN, BURST = 100, 0.1, 10
 has between two at least; and how many it may have at once before that counts. The schedule asks for less of
 a single callback: this bounds what thousands of them at thousands of dead endpoints cost."""
 
+LOOK_IDLE = 1.0
+"""Seconds between looks for connections that have been idle too long."""
+
 LAST = 5.0
 """Seconds that attempts under way have to end when we stop."""
 
@@ -83,8 +86,7 @@ class Books(Protocol):
 
 @dataclass(slots=True)
 class Lane:
-    """What is claimed of one endpoint: some of it under way, the rest waiting. `lines` are connections to it
-    that are free.
+    """What is claimed of one endpoint: some of it under way, the rest waiting.
 
     `misses` counts the failures in a row.
     """
@@ -107,18 +109,19 @@ class Lane:
 
 
 class _Lines:
-    """Connections to good endpoints that are kept, by endpoint; only the free ones are here."""
+    """Connections to good endpoints that are kept for a while, by endpoint; only the free ones are here."""
 
     def __init__(self, outbound: Outbound) -> None:
         self._outbound = outbound
-        self._kept: dict[int, list[tuple[str, PostLine]]] = {}
+        self._kept: dict[int, list[tuple[float, PostLine]]] = {}
+        self._looked = 0.0
 
     def free(self, endpoint: Endpoint) -> PostLine | None:
         """A connection to an endpoint that can be used now."""
         kept = self._kept.get(endpoint.id, [])
         while kept:
-            url, line = kept.pop()
-            if url == endpoint.url and line.usable:
+            _, line = kept.pop()
+            if line.url == endpoint.url and line.usable:
                 return line
             line.close()
         return None
@@ -128,12 +131,28 @@ class _Lines:
         try:
             async with asyncio.timeout(TIMEOUT):
                 return await self._outbound.line(endpoint.url, limit=ANSWER_MAX)
-        except (OutboundError, TimeoutError):
+        except Exception:
             return None
 
     def put_back(self, endpoint: Endpoint, line: PostLine) -> None:
-        """A connection is free again."""
-        self._kept.setdefault(endpoint.id, []).append((endpoint.url, line))
+        """A connection is free again. If it leads elsewhere than the endpoint by now, it is closed."""
+        if line.usable and line.url == endpoint.url:
+            self._kept.setdefault(endpoint.id, []).append((asyncio.get_running_loop().time(), line))
+        else:
+            line.close()
+
+    def close_idle(self) -> None:
+        """Close what nobody has used for a while; looked at now and then."""
+        now = asyncio.get_running_loop().time()
+        if now < self._looked + LOOK_IDLE:
+            return
+        self._looked = now
+        for endpoint_id, kept in list(self._kept.items()):
+            # The one that was put back last is used first.
+            while kept and (kept[0][0] <= now - KEEP or not kept[0][1].usable):
+                kept.pop(0)[1].close()
+            if not kept:
+                del self._kept[endpoint_id]
 
     def close(self, endpoint_id: int) -> None:
         """Close the connections to an endpoint."""
@@ -194,6 +213,7 @@ class CallbackSender:
             await self._begin(stop)
             while not stop.is_set():
                 await self._turn_once()
+                self._lines.close_idle()
                 await self._rest()
         finally:
             waiter.cancel()
@@ -328,6 +348,9 @@ class CallbackSender:
         """One attempt, on a connection that is kept if the endpoint is good."""
         try:
             line = await self._lines.opened(lane.endpoint) if lane.good else None
+            if line is not None and line.url != lane.endpoint.url:
+                line.close()  # The address was changed meanwhile.
+                line = None
             if line is None:
                 outcome = await self._attempt(callback, lane.endpoint)
         except asyncio.CancelledError:
@@ -356,8 +379,7 @@ class CallbackSender:
         self, lane: Lane, callback: Callback, line: PostLine, at: int, began: float, posted: Posted
     ) -> None:
         del self._posts[callback.id]
-        if line.usable:
-            self._lines.put_back(lane.endpoint, line)
+        self._lines.put_back(lane.endpoint, line)
         if posted.unheard and not self._stopping:
             lane.under_way -= 1
             lane.waiting.appendleft(callback)
@@ -458,8 +480,9 @@ class CallbackSender:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._returned += self._posts
         self._lines.close_all(self._posts.values())
+        await asyncio.sleep(0)  # What was answered just now is heard.
+        self._returned += self._posts
         if not (self._outcomes or self._returned):
             return
         try:
