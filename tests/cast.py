@@ -193,7 +193,8 @@ def step(
     policy: OnUncertain = OnUncertain.RESEND,
 ) -> None:
     """Commit outcomes, and how far orders are opened and settled."""
-    item = Step(carrier, form, policy, outcomes, advances)
+    leaving = [(order, opened) for order, opened, _ in advances]
+    item = Step(carrier, form, policy, outcomes, advances, leaving)
     sync_write(database, lambda tx: step_group(tx, [item], Ids()))
 
 

@@ -229,3 +229,33 @@ async def test_certificates_are_checked(tmp_path: Path) -> None:
             assert (await posted(line)).status == 200
             line.close()
     assert len(there.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "HTTP/1.1 200 OK\r\nx: ",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x=",
+    ],
+)
+async def test_what_goes_on_for_ever_beside_the_body_is_not_kept(start: str) -> None:
+    async def behave(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(start.encode())
+        while not writer.is_closing():
+            writer.write(b"x" * 4096)
+            await writer.drain()
+
+    async with lined(behave) as (_, line):
+        found = await posted(line)
+        assert found.note == "the answer is larger than 100 bytes"
+        assert found.status == (200 if "chunked" in start else 0)
+        assert not line.usable
+
+
+async def test_what_is_said_before_the_answer_is_none() -> None:
+    async with lined(raw("HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n")) as (_, line):
+        found = await posted(line)
+        assert (found.status, found.retry_after) == (0, None)
+    offered = answer(200, "Connection: upgrade, keep-alive", "Upgrade: h2,h2c")
+    async with lined(offered) as (_, line):
+        assert [(await posted(line)).status for _ in range(2)] == [200, 200]

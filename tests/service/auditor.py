@@ -293,7 +293,10 @@ class Auditor:
             self.doubt(message_id, policy, now)
         if policy != "resend":
             return []
-        return sorted(set(uncertain) - self.withhold(order, order.settled, order.opened, now))
+        held = self.held(order, order.settled, order.opened) & set(uncertain)
+        for message_id in held:
+            self.refuse(message_id, now)
+        return sorted(set(uncertain) - held)
 
     def ask_again(self, message_id: int, now: int) -> None:
         """An operator wants a held message to be sent again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Container, Sequence
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -345,24 +346,34 @@ class Days:
         runs = {run.order: run for run, _ in picked}
         advances = [(run.order, run.opened, run.settled()) for run in runs.values()]
         written = [(sent, spelled(outcome, self.rng)) for sent, outcome in outcomes]
-        item = Step(link.carrier, IdForm.TEXT, link.policy, written, advances)
+        item = Step(
+            link.carrier,
+            IdForm.TEXT,
+            link.policy,
+            written,
+            advances,
+            [(run.order, row.id) for run, row in picked],
+        )
         for again in (False, True):
             # A step whose commit was not heard of is given again, whatever was reported meanwhile.
             if again and self.rng.random() < 0.9:
                 continue
             if again:
                 self.report()
-            (stepped,) = self.connection.writing(lambda tx: dispatch.step_group(tx, [item], self.ids))
+                item = replace(item, repeated=True)
+            (stepped,) = self.connection.writing(partial(dispatch.step_group, items=[item], _ids=self.ids))
             held = set[int]()
+            for run, row in picked:
+                held |= self.auditor.held(self.auditor.orders[run.order], row.id - 1, row.id)
             for order_id, opened, settled in advances:
                 order = self.auditor.orders[order_id]
-                held |= self.auditor.held(order, order.opened, opened)
                 order.opened, order.settled = max(order.opened, opened), settled
             self._tell(link, outcomes)
             for message_id in held:
                 self.auditor.refuse(message_id, self.clock.now)
-            assert stepped.withheld == held
-            withheld |= held
+            ended = {row.id for _, row in picked if self.auditor.messages[row.id][1].state != "queued"}
+            assert stepped.withheld == (ended if again else held)
+            withheld = ended if again else held
         for run, row in picked:
             if row.id in withheld:
                 run.out.discard(row.id)

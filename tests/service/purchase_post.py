@@ -51,7 +51,7 @@ class Post:
         sent = self.rng.choice(list(self.flights.values()))
         outcome = self._outcome(self.lost if lost is None else lost)
         advance = (sent.order_id, sent.id, sent.id)
-        item = Step(self.carrier, IdForm.TEXT, self.policy, [(sent, outcome)], [advance])
+        item = Step(self.carrier, IdForm.TEXT, self.policy, [(sent, outcome)], [advance], [])
         self.connection.writing(lambda tx: dispatch.step_group(tx, [item], Ids()))
         if not isinstance(outcome, Unknown) or self.policy is not OnUncertain.RESEND:
             del self.flights[sent.id]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import msgspec
@@ -16,7 +19,7 @@ from tests.service.test_barring import block
 from ulak.core.callbacks import Callback, Outcome
 from ulak.core.events import MessageNews
 from ulak.core.messages import QueuedMessage
-from ulak.core.ports import Accepted
+from ulak.core.ports import Accepted, Refused
 from ulak.dialects.iletimerkezi.callbacks import RENDERER
 from ulak.service import announcing, callbacks, endpoints, orders
 from ulak.service.callbacks import Room
@@ -184,11 +187,11 @@ def test_a_large_order_is_announced_after_it_was_accepted(database: Database) ->
     listen(database, alice)
     block(database, alice, ONE)
     cast.place(database, alice, [cast.text(cast.numbers(LARGE))])
-    assert happened(database) == [("undelivered", 1)], "what is refused at once is told at once"
+    assert happened(database) == [], "no other order waits for its callbacks"
     assert sync_read(database, announcing.any_left)
     assert announce(database) == 3
     assert not sync_read(database, announcing.any_left)
-    assert happened(database)[1:] == [("accepted", name) for name in range(2, LARGE + 1)]
+    assert happened(database) == [("undelivered", 1)] + [("accepted", name) for name in range(2, LARGE + 1)]
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
@@ -198,7 +201,8 @@ def test_an_end_that_is_ahead_brings_its_acceptance_along(database: Database, ah
     cast.place(database, alice, [cast.text(cast.numbers(LARGE))])
     announce(database, ahead)
     (order,) = cast.claim(database, slots=10)
-    middle = order.id + 1_500
+    place = announcing.STRETCH * 3 // 2
+    middle = order.id + place - 1
     # Rows beyond those that were read with the claim are sent as any others.
     for message_id in (order.id, middle):
         row = QueuedMessage(message_id, cast.numbers(LARGE)[message_id - order.id], 1)
@@ -209,8 +213,49 @@ def test_an_end_that_is_ahead_brings_its_acceptance_along(database: Database, ah
     news = happened(database)
     assert len(news) == LARGE + 2
     assert len(set(news)) == LARGE + 2, "nothing is told twice"
-    for name in (1, 1_501):
+    for name in (1, place):
         assert news.index(("accepted", name)) < news.index(("delivered", name))
+
+
+def test_ends_beside_the_announcer_in_another_process(postgres_database: Database) -> None:
+    """Whatever comes first, each message is accepted once, before its end, and ends once."""
+    database = postgres_database
+    alice = cast.alice(database, credit=10_000)
+    listen(database, alice)
+    cast.place(database, alice, [cast.text(cast.numbers(LARGE))])
+    (order,) = cast.claim(database)
+    rows = [QueuedMessage(order.id + n, number, 1) for n, number in enumerate(cast.numbers(LARGE))]
+    cast.accept_all(database, dataclasses.replace(order, rows=tuple(rows), covered=order.last_id))
+    random.Random(7).shuffle(rows)
+    with ThreadPoolExecutor() as threads:
+        announced = [threads.submit(announce, database) for _ in range(2)]
+        for first in range(0, LARGE, 40):
+            cast.report(database, *(cast.delivered(f"r{row.id}-0") for row in rows[first : first + 40]))
+        assert sum(done.result() for done in announced) <= 3
+    announce(database)
+    news = happened(database)
+    assert sorted(news) == [
+        (kind, name) for kind in ("accepted", "delivered") for name in range(1, LARGE + 1)
+    ]
+    places = {one: place for place, one in enumerate(news)}
+    assert all(places["accepted", name] < places["delivered", name] for name in range(1, LARGE + 1))
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_a_large_trial_is_told_once(database: Database, ahead: int) -> None:
+    """Who gets a trial message costs nothing either, as those who were refused at once."""
+    alice = cast.alice(database)
+    listen(database, alice)
+    numbers = cast.numbers(LARGE)
+    cast.place(database, alice, [cast.text(numbers, parts=0, barred=frozenset(numbers[1:]))])
+    announce(database, ahead)
+    (order,) = cast.claim(database)
+    cast.step(database, [(cast.sent(database, order, order.rows[0]), Refused("no"))])
+    announce(database)
+    news = happened(database)
+    assert [kind for kind, name in news if name == 1] == ["accepted", "undelivered"][not ahead :]
+    assert sorted(news)[-LARGE + 1 :] == [("undelivered", name) for name in range(2, LARGE + 1)]
+    assert len(set(news)) == len(news)
 
 
 def test_a_callback_that_waits_long_still_knows_what_it_tells(database: Database, clock: FakeClock) -> None:

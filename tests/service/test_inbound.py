@@ -219,6 +219,30 @@ async def test_ret_in_parts(books: ClockedBooks) -> None:
     assert await came_in(books, account) == [(SHORT, "905321234567", "RET lutfen")]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "late", "out"),
+    [
+        ("RET lutfen, ", "tesekkurler", 1, True),
+        ("Siparisimin neden ", "ret edildigini bilmiyorum", 1, False),
+        ("Siparisimin neden ", "ret edildigini bilmiyorum", 2, False),
+    ],
+)
+async def test_of_a_message_that_is_torn_only_the_beginning_counts(
+    books: ClockedBooks, first: str, second: str, late: int, out: bool
+) -> None:
+    """What begins a later part is the middle of a message, whatever word it is like."""
+    account = await books.write(mailbox)
+    parts = [written(text, reference="x", part=n, parts=2) for n, text in ((1, first), (2, second))]
+    await books.write(taking(parts[2 - late]))
+    books.clock.advance(60_000)
+    await books.write(inbound.give_up_waiting)
+    assert await block_of(books, account) is None
+    for _ in range(2):
+        await books.write(taking(parts[late - 1]))
+    assert (await block_of(books, account) is not None) == out
+    assert len(await came_in(books, account)) == 2
+
+
 async def test_ret_to_a_rented_number_is_its_renters(books: ClockedBooks) -> None:
     own = await books.write(numbers)
     account = await books.write(mailbox)

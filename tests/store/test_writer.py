@@ -449,7 +449,7 @@ async def test_two_processes_place_send_and_report_for_the_same_accounts(postgre
                 for row in order.rows
             ]
             advances = [(order.id, order.last_id, order.last_id) for order in claimed]
-            step = Step(carrier, IdForm.TEXT, OnUncertain.RESEND, outcomes, advances)
+            step = Step(carrier, IdForm.TEXT, OnUncertain.RESEND, outcomes, advances, [])
             reports = [cast.delivered(outcome.references[0]) for _, outcome in outcomes]
             await books.gather(STEP, step)
             halves = [ReportBatch(carrier, IdForm.TEXT, reports[i::2]) for i in range(2)]

@@ -305,7 +305,7 @@ class Outbound:
             for place, address in enumerate(addresses):
                 try:
                     _, made = await asyncio.get_running_loop().create_connection(
-                        partial(PostLine, head, limit),
+                        partial(PostLine, url, head, limit),
                         address,
                         port,
                         ssl=secure,

@@ -15,6 +15,9 @@ import httptools
 
 Done = Callable[["Posted"], None]
 
+HEAD_MAX = 32 * 1024
+"""Bytes of an answer beside those of its body: its headers, and marks between the pieces."""
+
 
 class Posted(NamedTuple):
     """What came of a post. `status` is that of the answer, 0 without one; `note` says why.
@@ -32,9 +35,10 @@ class Posted(NamedTuple):
 class PostLine(asyncio.Protocol):
     """One connection. It is free again when the answer is there."""
 
-    def __init__(self, head: bytes, limit: int) -> None:
-        """`head` is the request as far as it is always the same: its first line and headers.
-        `limit` is how many bytes of an answer's body are read."""
+    def __init__(self, url: str, head: bytes, limit: int) -> None:
+        """`url` is where it leads. `head` is the request as far as it is always the same: its first line and
+        headers. `limit` is how many bytes of an answer's body are read."""
+        self.url = url
         self._head = head
         self._limit = limit
         self._loop = asyncio.get_running_loop()
@@ -48,6 +52,7 @@ class PostLine(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._retry_after: str | None = None
         self._size = 0
+        self._received = 0
         self._heard = False
         self._bounded = False
         self._status = 0
@@ -90,10 +95,15 @@ class PostLine(asyncio.Protocol):
             self._drop()  # nothing was asked
             return
         self._heard = True
+        self._received += len(data)
+        parser = self._parser
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except httptools.HttpParserError:
             self._over(Posted(0, note="what came back is no HTTP"))
+        if self._parser is parser and self._received > self._limit + HEAD_MAX:
+            # The parser counts nothing: headers, and marks between pieces, may go on for ever.
+            self._too_large()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -123,8 +133,7 @@ class PostLine(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size > self._limit:
-            status = self._status
-            self._over(Posted(status, self._retry_after, f"the answer is larger than {self._limit:,} bytes"))
+            self._too_large()
 
     def on_message_complete(self) -> None:
         if self._done is None:
@@ -132,6 +141,7 @@ class PostLine(asyncio.Protocol):
             return
         status = self._status
         if status < 200:
+            self._status, self._retry_after, self._bounded = 0, None, False
             return  # more is to come
         kept = self._parser.should_keep_alive()
         self._served += 1
@@ -141,6 +151,10 @@ class PostLine(asyncio.Protocol):
             self._end(done)
         else:
             self._over(done)
+
+    def _too_large(self) -> None:
+        note = f"the answer is larger than {self._limit:,} bytes"
+        self._over(Posted(self._status, self._retry_after, note))
 
     def _expired(self, timeout: float) -> None:
         self._over(Posted(0, note=f"no answer within {timeout:g} seconds"))

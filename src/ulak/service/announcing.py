@@ -5,7 +5,7 @@ announced in the commit that accepts it; those of a large one after it, a stretc
 order waits for fifty thousand callbacks to be written. One that ends before its turn is announced together
 with its end, and then passed over.
 
-A number that is refused at once is undelivered, and was never accepted.
+A number that is refused at once is undelivered, and was never accepted; that too is told in its turn.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ FAMILY = EventKind.MESSAGE_ACCEPTED.family
 AT_ONCE = 100
 """Messages of an order that are announced in the commit which accepts it."""
 
-STRETCH = 1_000
-"""Messages of a large order that are announced together."""
+STRETCH = 250
+"""Messages of a large order that are announced together: nothing else is written meanwhile."""
 
 _ENDS = {
     MessageState.DELIVERED: EventKind.MESSAGE_DELIVERED,
@@ -54,17 +54,18 @@ def placed(
     `rows` are its messages as they are stored (id, number, state, parts, open parts).
     """
     order_id, count = rows[0][0], len(rows)
-    at_once = count <= AT_ONCE
-    told = []
-    for message_id, _, state, _, _ in rows:
-        if state == MessageState.UNDELIVERED:
-            kind = EventKind.MESSAGE_UNDELIVERED
-        elif at_once:
-            kind = EventKind.MESSAGE_ACCEPTED
-        else:
-            continue
-        told.append(_event(account_id, kind, message_id, order_id, number, first_message))
-    return told, rows[-1][0] if at_once else order_id - 1
+    if count > AT_ONCE:
+        return [], order_id - 1
+    told = [
+        _event(account_id, _kind_of(state), message_id, order_id, number, first_message)
+        for message_id, _, state, _, _ in rows
+    ]
+    return told, rows[-1][0]
+
+
+def _kind_of(state: int) -> EventKind:
+    refused = state == MessageState.UNDELIVERED
+    return EventKind.MESSAGE_UNDELIVERED if refused else EventKind.MESSAGE_ACCEPTED
 
 
 def any_left(tx: Tx) -> bool:
@@ -79,8 +80,8 @@ def go_on(tx: Tx) -> bool:
         return False
     upto = min(order.announced + STRETCH, order.id + order.total - 1)
     told = [
-        _event_of(order, EventKind.MESSAGE_ACCEPTED, message_id)
-        for message_id in messages.undecided(tx, order.announced, upto)
+        _event_of(order, _kind_of(state), message_id)
+        for message_id, state in messages.untold(tx, order.announced, upto)
     ]
     orders.set_announced(tx, order.id, upto)
     events.record(tx, told)
@@ -98,7 +99,10 @@ def ended(tx: Tx, counters: Mapping[int, Counters], changed: Sequence[MessageCop
         order = counters[copy.order_id]
         if order.account_id not in heard:
             continue
-        if copy.id > order.announced:
+        ahead = copy.id > order.announced
+        if ahead and not copy.price and copy.state is MessageState.UNDELIVERED:
+            continue  # Its row is as that of a number which was refused at once, and is told in its turn.
+        if ahead:
             told.append(_event_of(order, EventKind.MESSAGE_ACCEPTED, copy.id))
         told.append(_event_of(order, _ENDS[copy.state], copy.id))
     if told:

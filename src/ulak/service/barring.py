@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from ulak.core.consents import Decision
@@ -10,16 +10,15 @@ from ulak.core.orders import ConsentNeeded, TextDraft
 from ulak.core.states import MessageEvent
 from ulak.service.settlement import Settlement
 from ulak.store import barring as store
-from ulak.store import orders
 from ulak.store.engine import Tx
 
 
-def blocked(tx: Tx, wanted: Iterable[tuple[int, Sequence[TextDraft]]]) -> set[tuple[int, int]]:
-    """Which (account, number) are blocked, of the recipients of several accounts' texts."""
+def blocked(tx: Tx, wanted: Iterable[tuple[int, Sequence[TextDraft]]]) -> dict[int, set[int]]:
+    """Which numbers are blocked, by account, of the recipients of several accounts' texts."""
     orders = list(wanted)
     blocking = store.with_blocks(tx, {account_id for account_id, _ in orders}) if orders else set()
     if not blocking:
-        return set()
+        return {}
     pairs = {
         (account_id, number)
         for account_id, texts in orders
@@ -27,7 +26,10 @@ def blocked(tx: Tx, wanted: Iterable[tuple[int, Sequence[TextDraft]]]) -> set[tu
         for text in texts
         for number in text.numbers
     }
-    return store.blocked(tx, pairs)
+    found: dict[int, set[int]] = {}
+    for account_id, number in store.blocked(tx, pairs):
+        found.setdefault(account_id, set()).add(number)
+    return found
 
 
 def without(texts: Sequence[TextDraft], barred: Collection[int]) -> list[TextDraft]:
@@ -72,14 +74,6 @@ def withheld(tx: Tx, ranges: Sequence[tuple[int, int, int]]) -> dict[int, int]:
     if not ranges or not store.any_news(tx, {order_id for order_id, _, _ in ranges}):
         return {}
     return store.barred_since(tx, ranges)
-
-
-def withheld_next(tx: Tx, upto: Mapping[int, int]) -> dict[int, int]:
-    """The same of messages that are about to be opened: of orders (order -> message) up to that one."""
-    if not upto or not store.any_news(tx, upto):
-        return {}
-    opened = [(order.id, order.opened, upto[order.id]) for order in orders.sending_by_id(tx, sorted(upto))]
-    return store.barred_since(tx, opened)
 
 
 def withhold(tx: Tx, messages: dict[int, int]) -> None:

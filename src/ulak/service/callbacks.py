@@ -103,7 +103,7 @@ def claim(tx: Tx, room: Room, lease: int, luck: Luck) -> list[Callback]:
 
 def _shares(queues: Mapping[int, bool], room: Room, start: float) -> dict[int, int]:
     """How many to claim of each endpoint."""
-    order = list(queues)
+    order = sorted(queues)  # PostgreSQL gives them in any order.
     first = int(start * len(order))
     turn = [*order[first:], *order[:first]]
     doubtful = [one for one in turn if one not in room.good and not room.busy.get(one, 0)]

@@ -82,7 +82,9 @@ class Sent:
 class Step:
     """What became of messages, and which come next: committed before those leave.
 
-    `advances` are (order, last message opened, last message up to which all have an outcome).
+    `advances` are (order, last message opened, last message up to which all have an outcome); `leaving` are
+    (order, message) of all that are to leave, those that were open before too. `repeated`: nobody knows
+    whether it was committed already.
     """
 
     carrier_id: int
@@ -90,6 +92,8 @@ class Step:
     on_uncertain: OnUncertain
     outcomes: Sequence[tuple[Sent, Outcome]]
     advances: Sequence[tuple[int, int, int]]
+    leaving: Sequence[tuple[int, int]]
+    repeated: bool = False
 
 
 def claim_group(tx: Tx, items: Sequence[Claim], _ids: Ids) -> list[list[ClaimedOrder]]:
@@ -188,8 +192,8 @@ def more_rows(tx: Tx, covered: int, last_id: int, limit: int) -> tuple[int, list
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A step is committed. The opened may be reported from `now` on; of them those `withheld` must not leave,
-    and are undelivered already."""
+    """A step is committed. What leaves may be reported on from `now` on; those `withheld` must not leave, and
+    are undelivered already."""
 
     now: int
     withheld: frozenset[int] = frozenset()
@@ -206,14 +210,16 @@ def step_group(tx: Tx, items: Sequence[Step], _ids: Ids) -> list[Stepped]:
         advances.update((advance[0], advance) for advance in item.advances)
         if item.outcomes:
             answers.setdefault(item.carrier_id, []).append(item)
-    held: dict[int, int] = {}
+    held = _withheld(tx, [pair for item in items for pair in item.leaving])
     if advances:
-        held = barring.withheld_next(tx, {order: opened for order, opened, _ in advances.values()})
         orders.advance(tx, list(advances.values()))
     for steps in answers.values():
         _answer(tx, steps[0], [outcome for step in steps for outcome in step.outcomes])
     barring.withhold(tx, held)
-    return [Stepped(tx.now, frozenset(held))] * len(items)
+    again = [message_id for item in items if item.repeated for _, message_id in item.leaving]
+    # What was withheld the first time is not queued any more, and no news.
+    ended = set(again) - messages.still_queued(tx, again) if again else set()
+    return [Stepped(tx.now, frozenset(held) | ended)] * len(items)
 
 
 def _answer(tx: Tx, item: Step, outcomes: Sequence[tuple[Sent, Outcome]]) -> None:
@@ -305,7 +311,8 @@ def take_over(
         settlement.save()
         again = {}
     if policy is OnUncertain.RESEND:
-        held = barring.withheld(tx, [(order.id, order.settled, order.opened) for order in found])
+        # Those that are marked as asked for or unsent are looked at when they are taken, with their marks.
+        held = _withheld(tx, [(order_id, row.id) for order_id, rows in again.items() for row in rows])
         barring.withhold(tx, held)
         again = _without(again, held) if held else again
     busy = [order for order in found if order.opened < order.last_id or order.id in again]
@@ -328,6 +335,11 @@ def take_over(
     return (found[-1].id if len(found) == limit else 0), claimed
 
 
+def _withheld(tx: Tx, leaving: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Those of (order, message) that must not leave any more: message -> order."""
+    return barring.withheld(tx, [(order_id, message_id - 1, message_id) for order_id, message_id in leaving])
+
+
 def _without(
     shared: Mapping[int, tuple[QueuedMessage, ...]], held: Container[int]
 ) -> dict[int, tuple[QueuedMessage, ...]]:
@@ -348,7 +360,7 @@ def take_asked(tx: Tx, carrier_id: int, limit: int) -> list[ClaimedOrder]:
         return []
     report_store.settle(tx, [row[0] for row in rows if row[2] == Doubt.ASKED], Doubt.RESENT)
     report_store.forget_unsent(tx, [row[0] for row in rows if row[2] == Doubt.UNSENT])
-    held = barring.withheld(tx, [(order_id, message_id - 1, message_id) for message_id, order_id, *_ in rows])
+    held = _withheld(tx, [(order_id, message_id) for message_id, order_id, *_ in rows])
     again: dict[int, list[QueuedMessage]] = {}
     for message_id, order_id, _, number, price in rows:
         if message_id not in held:

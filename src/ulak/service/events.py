@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ulak.core.callbacks import CallbackState
+from ulak.core.callbacks import CallbackState, Endpoint
 from ulak.core.events import Event
 from ulak.store import callbacks, endpoints
 from ulak.store import events as store
@@ -22,12 +22,14 @@ def record(tx: Tx, events: Sequence[Event]) -> None:
     told = endpoints.told(tx, [(event.account_id, event.kind.family) for event in events]) if events else {}
     named = {event.endpoint_id for event in events if event.endpoint_id is not None}
     told |= endpoints.in_use(tx, endpoints.locked(tx, named)) if named else {}
+    of_account: dict[int, list[Endpoint]] = {}
+    for each in told.values():
+        of_account.setdefault(each.account_id, []).append(each)
     wanted = [
         (endpoint.id, event_id, event.subject)
         for event_id, event in zip(ids, events, strict=True)
-        for endpoint in told.values()
-        if endpoint.id == event.endpoint_id
-        or (endpoint.account_id == event.account_id and event.kind.family in endpoint.families)
+        for endpoint in of_account.get(event.account_id, ())
+        if endpoint.id == event.endpoint_id or event.kind.family in endpoint.families
     ]
     if not wanted:
         return

@@ -76,8 +76,8 @@ class _Mailroom:
         self.delivered = False
         self._patterns: dict[int, dict[str, str]] = {}
 
-    def bring(self, chain: Chain, sender: str, text: str, at: int) -> None:
-        """A whole message, sent to the number of its chain."""
+    def bring(self, chain: Chain, sender: str, text: str, at: int, *, begins: bool) -> None:
+        """A message, sent to the number of its chain, or what there is of it; whether it `begins` there."""
         tx = self.tx
         # The same words may come again later, and are then another message.
         reference = f"{chain.digest:x}-{at}-{_digest((text,)):x}"
@@ -88,12 +88,14 @@ class _Mailroom:
             if text_came(tx, own.purchase_id, sms, patterns=patterns):
                 self.delivered = True
                 return
-        number = self._filed_under(chain.number, sender, text) if own is None else chain.number
+        number = (
+            self._filed_under(chain.number, sender, text if begins else "") if own is None else chain.number
+        )
         unclaimed = Incoming(sender, text, None, at)
         purchases.add_incoming(tx, None, chain.carrier_id, number, _digest((reference,)), unclaimed)
 
     def _filed_under(self, number: int, sender: str, text: str) -> int:
-        """The mailbox that a number means, or the number; who asks for it there wants no more SMS."""
+        """The mailbox that a number means, or the number; who says the word there wants no more SMS."""
         mailbox = mailboxes.for_number(self.tx, number)
         if mailbox is None:
             return number
@@ -130,7 +132,7 @@ def _take_one(mailroom: _Mailroom, carrier_id: int, sms: Inbound) -> None:
     store.add_part(tx, chain, part._replace(done=late))
     if sms.parts == 1 or late:
         store.mark_done(tx, chain)
-        mailroom.bring(chain, sms.sender, sms.text, at)
+        mailroom.bring(chain, sms.sender, sms.text, at, begins=sms.part == 1)
     elif len(known) + 1 == sms.parts:
         _pass_on(mailroom, chain, store.parts(tx, chain))
 
@@ -138,7 +140,8 @@ def _take_one(mailroom: _Mailroom, carrier_id: int, sms: Inbound) -> None:
 def _pass_on(mailroom: _Mailroom, chain: Chain, parts: Sequence[Part]) -> None:
     """Bring what there is of a message."""
     store.mark_done(mailroom.tx, chain)
-    mailroom.bring(chain, parts[0].sender, _joined(parts), max(part.at for part in parts))
+    at = max(part.at for part in parts)
+    mailroom.bring(chain, parts[0].sender, _joined(parts), at, begins=parts[0].part == 1)
 
 
 def _joined(parts: Sequence[Part]) -> str:

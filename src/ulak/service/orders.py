@@ -64,7 +64,7 @@ class _Desk:
     next_numbers: dict[int, int]
     next_messages: dict[int, int]
     listening: set[int]
-    blocked: set[tuple[int, int]] = field(default_factory=set)
+    blocked: dict[int, set[int]] = field(default_factory=dict)
     orders: list[store.NewOrder] = field(default_factory=list)
     texts: list[tuple[int, int, str]] = field(default_factory=list)
     messages: list[tuple[int, int, int, int, int]] = field(default_factory=list)
@@ -155,7 +155,7 @@ def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids
 
 def _place(desk: _Desk, case: _Case) -> Placed | Refusal:
     account, draft = case.account, case.draft
-    bar = {number for owner, number in desk.blocked if owner == account.id}
+    bar = desk.blocked.get(account.id)
     texts = barring.without(case.texts, bar) if bar else case.texts
     faults = set(case.ruling.faults)
     if texts != case.texts and not any(text.usable() for text in texts):

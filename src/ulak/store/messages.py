@@ -23,8 +23,9 @@ _PAGE = Sql(
     "SELECT id, number, state FROM message WHERE id > :after AND id <= :last ORDER BY id LIMIT :limit"
 )
 _ODD = Sql("SELECT message_id, submitted FROM odd_number WHERE message_id > :after AND message_id <= :last")
-_UNDECIDED = Sql(
-    "SELECT id FROM message WHERE id > :after AND id <= :upto AND state NOT IN (23, 24) ORDER BY id"
+_UNTOLD = Sql(
+    "SELECT id, state FROM message WHERE id > :after AND id <= :upto"
+    " AND (state NOT IN (23, 24) OR (state = 24 AND parts = 0)) ORDER BY id"
 )
 _FACTS = Sql(
     "SELECT message.id, message.number, CASE message.number WHEN 0 THEN (SELECT submitted FROM odd_number"
@@ -41,6 +42,10 @@ _QUEUED = Sql(
     " JOIN message ON message.id > wanted.after AND message.id <= wanted.last"
     " WHERE message.state = 20 ORDER BY message.id",
     ranges=("after int8", "last int8"),
+)
+_STILL_QUEUED = Sql(
+    "SELECT message.id FROM {wanted} AS wanted JOIN message ON message.id = wanted.id AND message.state = 20",
+    wanted=("id int8",),
 )
 _ACCEPT = Sql(
     "UPDATE message SET state = 21, open_parts = fresh.open_parts, changed = :seconds"
@@ -88,9 +93,10 @@ def page(tx: Tx, after: int, last: int, limit: int) -> list[MessageRow]:
     return [MessageRow(f"+{row[1]}" if row[1] else odd[row[0]], MESSAGE_STATES[row[2]]) for row in rows]
 
 
-def undecided(tx: Tx, after: int, upto: int) -> list[int]:
-    """The messages in (after, upto] without a final state."""
-    return [row[0] for row in tx.all(_UNDECIDED, after=after, upto=upto)]
+def untold(tx: Tx, after: int, upto: int) -> list[tuple[int, int]]:
+    """The messages in (after, upto] without a final state, and those undelivered that cost nothing: (id,
+    state)."""
+    return [(row[0], row[1]) for row in tx.all(_UNTOLD, after=after, upto=upto)]
 
 
 def shown(tx: Tx, ids: Collection[int]) -> dict[int, str]:
@@ -114,6 +120,11 @@ def cancel_range(tx: Tx, after: int, last: int) -> None:
 def queued(tx: Tx, ranges: Sequence[tuple[int, int]]) -> list[QueuedMessage]:
     """The queued messages in several ranges (after, last], by id."""
     return [QueuedMessage(*row) for row in tx.all(_QUEUED, ranges=ranges)]
+
+
+def still_queued(tx: Tx, ids: Collection[int]) -> set[int]:
+    """Those of these messages that are queued."""
+    return {row[0] for row in tx.all(_STILL_QUEUED, wanted=sorted(ids))}
 
 
 def accept(tx: Tx, fresh: Sequence[tuple[int, int]]) -> None:

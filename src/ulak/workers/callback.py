@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ from ulak.outbound import Outbound, OutboundError, TooLarge
 from ulak.outbound.line import Posted, PostLine
 from ulak.service import callbacks
 from ulak.service.callbacks import Luck, Room, Step
+from ulak.workers.lines import Lines
 
 POLL = 0.5
 """Seconds between looks for what has become due and for what other processes have written."""
@@ -41,9 +42,6 @@ TIMEOUT = 15.0
 
 ABREAST = 8
 """Callbacks that are tried at once at a good endpoint; one at any other."""
-
-LINES_MAX = 256
-"""Connections that are kept while nothing goes over them."""
 
 AHEAD = 128
 """Callbacks of a good endpoint that are claimed at most."""
@@ -86,8 +84,7 @@ class Books(Protocol):
 
 @dataclass(slots=True)
 class Lane:
-    """What is claimed of one endpoint: some of it under way, the rest waiting. `lines` are connections to it
-    that are free.
+    """What is claimed of one endpoint: some of it under way, the rest waiting.
 
     `misses` counts the failures in a row.
     """
@@ -107,59 +104,6 @@ class Lane:
     def failing(self) -> bool:
         """Whether it failed when it was last tried, by us or by a process before us."""
         return self.misses > 0 or self.endpoint.failing is not None
-
-
-class _Lines:
-    """Connections to good endpoints that are kept, by endpoint, the longest unused first; only the free ones
-    are here, and of these no more than `most`: an address may be named for a single order."""
-
-    def __init__(self, outbound: Outbound, most: int = LINES_MAX) -> None:
-        self._outbound = outbound
-        self._most = most
-        self._count = 0
-        self._kept: dict[int, list[tuple[str, PostLine]]] = {}
-
-    def free(self, endpoint: Endpoint) -> PostLine | None:
-        """A connection to an endpoint that can be used now."""
-        kept = self._kept.get(endpoint.id, [])
-        while kept:
-            url, line = kept.pop()
-            self._count -= 1
-            if url == endpoint.url and line.usable:
-                return line
-            line.close()
-        return None
-
-    async def opened(self, endpoint: Endpoint) -> PostLine | None:
-        """A new connection, None where there is none to be had: an attempt in full will say why."""
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                return await self._outbound.line(endpoint.url, limit=ANSWER_MAX)
-        except (OutboundError, TimeoutError):
-            return None
-
-    def put_back(self, endpoint: Endpoint, line: PostLine) -> None:
-        """A connection is free again."""
-        kept = self._kept.pop(endpoint.id, [])
-        kept.append((endpoint.url, line))
-        self._kept[endpoint.id] = kept
-        self._count += 1
-        while self._count > self._most:
-            self.close(next(iter(self._kept)))
-
-    def close(self, endpoint_id: int) -> None:
-        """Close the connections to an endpoint."""
-        kept = self._kept.pop(endpoint_id, [])
-        self._count -= len(kept)
-        for _, line in kept:
-            line.close()
-
-    def close_all(self, busy: Iterable[PostLine]) -> None:
-        """Close everything, and these."""
-        for endpoint_id in list(self._kept):
-            self.close(endpoint_id)
-        for line in busy:
-            line.close()
 
 
 class CallbackSender:
@@ -190,7 +134,7 @@ class CallbackSender:
         self._keys: dict[int, tuple[str, bytes]] = {}
         self._good: set[int] = set()
         self._rested: dict[int, float] = {}
-        self._lines = _Lines(outbound)
+        self._lines = Lines(outbound, timeout=TIMEOUT, limit=ANSWER_MAX)
         self._posts: dict[int, PostLine] = {}
         self._awake = asyncio.Event()
         self._asked = False
@@ -208,6 +152,7 @@ class CallbackSender:
             await self._begin(stop)
             while not stop.is_set():
                 await self._turn_once()
+                self._lines.close_idle()
                 await self._rest()
         finally:
             waiter.cancel()
@@ -342,6 +287,9 @@ class CallbackSender:
         """One attempt, on a connection that is kept if the endpoint is good."""
         try:
             line = await self._lines.opened(lane.endpoint) if lane.good else None
+            if line is not None and line.url != lane.endpoint.url:
+                line.close()  # The address was changed meanwhile.
+                line = None
             if line is None:
                 outcome = await self._attempt(callback, lane.endpoint)
         except asyncio.CancelledError:
@@ -370,8 +318,7 @@ class CallbackSender:
         self, lane: Lane, callback: Callback, line: PostLine, at: int, began: float, posted: Posted
     ) -> None:
         del self._posts[callback.id]
-        if line.usable:
-            self._lines.put_back(lane.endpoint, line)
+        self._lines.put_back(lane.endpoint, line)
         if posted.unheard and not self._stopping:
             lane.under_way -= 1
             lane.waiting.appendleft(callback)
@@ -472,8 +419,9 @@ class CallbackSender:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._returned += self._posts
         self._lines.close_all(self._posts.values())
+        await asyncio.sleep(0)  # What was answered just now is heard.
+        self._returned += self._posts
         if not (self._outcomes or self._returned):
             return
         try:

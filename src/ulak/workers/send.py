@@ -11,7 +11,7 @@ import asyncio
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -368,8 +368,9 @@ class LinkRunner:
             return
         self._stepping = True
         advances = [(run.order_id, run.opened, run.settled()) for run in {run for run, _ in picked}]
+        leaving = [(run.order_id, row.id) for run, row in picked]
         channel = self.channel
-        step = Step(channel.carrier_id, channel.id_form, channel.on_uncertain, outcomes, advances)
+        step = Step(channel.carrier_id, channel.id_form, channel.on_uncertain, outcomes, advances, leaving)
         self._commit(step, picked, resend)
 
     def _take_answers(self) -> tuple[list[tuple[Sent, Outcome]], list[Flight]]:
@@ -547,9 +548,11 @@ class LinkRunner:
         resend: list[Flight],
         error: BaseException,
     ) -> None:
-        """The store could not take a step. Nothing of it has happened; outcomes must not be forgotten."""
+        """The store could not take a step, or could not say that it did; outcomes must not be forgotten."""
         log.warning("step.failed", carrier=self.channel.name, outcomes=len(step.outcomes), error=str(error))
-        asyncio.get_running_loop().call_later(RETRY, self._commit, step, picked, resend)
+        asyncio.get_running_loop().call_later(
+            RETRY, self._commit, replace(step, repeated=True), picked, resend
+        )
 
     def _launch(self, run: Run, row: QueuedMessage, now: int, *, counted: bool = False) -> Outgoing:
         """A message is open on disk; it may leave."""
