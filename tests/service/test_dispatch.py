@@ -10,14 +10,15 @@ from ulak.core.doubts import Doubt, OnUncertain
 from ulak.core.ledger import Balance
 from ulak.core.ports import Accepted, Refused, Unknown
 from ulak.core.routing import Route
-from ulak.core.states import MessageState, OrderState
+from ulak.core.states import MessageEvent, MessageState, OrderState
 from ulak.service import carriers, dispatch, doubts
 from ulak.service.dispatch import Claim, ClaimedOrder
+from ulak.service.settlement import Settlement
 from ulak.store import carriers as carrier_store
 from ulak.store import messages
 from ulak.store import orders as order_store
 from ulak.store import reports as report_store
-from ulak.store.engine import Database, Sql
+from ulak.store.engine import Database, Sql, Tx
 from ulak.store.ids import Ids
 from ulak.store.writer import sync_read, sync_write
 
@@ -328,6 +329,26 @@ def test_what_a_stopped_link_had_not_sent_goes_first_and_is_not_in_doubt(databas
     assert [row.id for row in again.again] == [row.id for row in order.rows]
     assert in_doubt(database) == {}
     assert sync_write(database, lambda tx: dispatch.take_asked(tx, cast.CARRIER, 100)) == []
+
+
+def test_a_message_that_has_ended_meanwhile_is_asked_for_by_nobody(database: Database) -> None:
+    alice = cast.alice(database)
+    number = cast.place(database, alice, 1)
+    (order,) = cast.claim(database)
+    left = [cast.sent(database, order, row) for row in order.rows]
+    sync_write(database, lambda tx: dispatch.leave_unsent(tx, cast.CARRIER, left))
+    # Somebody else has decided about it before the link is there again.
+    wanted = [(order.id, order.id)]
+
+    def end(tx: Tx) -> None:
+        settlement = Settlement(tx, wanted)
+        settlement.messages[order.id].step(MessageEvent.EXPIRED)
+        settlement.save()
+
+    sync_write(database, end)
+    assert sync_read(database, report_store.carriers_asked) == []
+    assert sync_write(database, lambda tx: dispatch.take_asked(tx, cast.CARRIER, 100)) == []
+    assert cast.report_of(database, alice, number).order.undelivered == 1
 
 
 def test_what_was_taken_after_being_left_is_found_again_after_a_crash(database: Database) -> None:

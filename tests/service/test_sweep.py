@@ -261,7 +261,7 @@ def test_what_was_told_is_forgotten_after_a_month(
                 callbacks.insert(tx, [(endpoint, event, event, CallbackState.DUE)])
                 (made,) = tx.all(Sql("SELECT max(id) FROM callback"))
                 callbacks.log_attempts(tx, [(made[0], tx.now, 500, 1, "")])
-                callbacks.save(tx, [(made[0], state, 1, tx.now)])
+                callbacks.save(tx, [(made[0], state, 1, tx.now, 500)])
 
         sync_write(database, happen)
 

@@ -72,7 +72,7 @@ def test_the_longest_due_are_taken_and_no_more_than_there_is_room(database: Data
     sync_write(database, fill)
     queued = sync_read(database, lambda tx: callbacks.listing(tx, None, None, 100))
     oldest = min(row.id for row in queued if row.account == "alice")
-    late = [(row.id, State.DUE, 0, row.due - 1) for row in queued if row.id == oldest + 3]
+    late = [(row.id, State.DUE, 0, row.due - 1, None) for row in queued if row.id == oldest + 3]
     sync_write(database, lambda tx: callbacks.save(tx, late))
     taken = sync_write(database, lambda tx: callbacks.take(tx, {endpoint: 2, other: 9}, tx.now + 1000))
     found = sorted(callback for callback, one, _ in taken if one == endpoint)
@@ -93,9 +93,9 @@ def test_what_is_old_is_forgotten_if_it_has_ended(database: Database) -> None:
 
     sync_write(database, fill)
     rows = sync_read(database, lambda tx: callbacks.listing(tx, None, None, 10))
-    ended = [(row.id, row.state, 1, row.due) for row in rows if row.state is not State.DUE]
-    attempts = [(row.id, 1, 200, 5, "") for row in rows]
-    sync_write(database, lambda tx: callbacks.save(tx, ended))
+    tried = [(row.id, row.state, 1, row.due, 500) for row in rows]
+    attempts = [(row.id, 1, 500, 5, "") for row in rows]
+    sync_write(database, lambda tx: callbacks.save(tx, tried))
     sync_write(database, lambda tx: callbacks.log_attempts(tx, attempts))
     now = database.clock()
     assert (
@@ -104,7 +104,7 @@ def test_what_is_old_is_forgotten_if_it_has_ended(database: Database) -> None:
     assert len(sync_read(database, lambda tx: callbacks.listing(tx, None, None, 10))) == 3
     assert sync_write(database, lambda tx: callbacks.forget(tx, 0, now, 100)) is None
     left = sync_read(database, lambda tx: callbacks.listing(tx, None, None, 10))
-    assert [(row.state, row.status) for row in left] == [(State.DUE, 200)]
+    assert [(row.state, row.status) for row in left] == [(State.DUE, 500)]
     assert sync_read(database, lambda tx: tx.one(Sql("SELECT count(*) FROM attempt"))) == (1,)
 
 

@@ -61,7 +61,7 @@ async def test_connections_that_the_other_side_closes_cost_nothing(office: Offic
         await office.happen(alice, *range(1, 41))
         await office.until([ARRIVED] * 41)
     assert sorted(taken) == list(range(40))
-    assert {status for status, _ in await office.notes()} == {200}, "none of it counts as a failure"
+    assert await office.notes() == [], "none of it counts as a failure"
 
 
 async def test_an_endpoint_that_breaks_every_connection_fails(office: Office) -> None:

@@ -67,7 +67,7 @@ class ConsignmentNews(Struct, frozen=True, omit_defaults=True):
     """The document that was created, in an event about one."""
 
 
-class MessageNews(Struct, frozen=True, omit_defaults=True):
+class MessageNews(Struct, omit_defaults=True, gc=False):
     """The data of an event about a message: the order it belongs to, by its id here and by the number its
     customer knows, and what the customer is told that the message is called.
 

@@ -84,7 +84,7 @@ def go_on(tx: Tx) -> bool:
         for message_id, state in messages.untold(tx, order.announced, upto)
     ]
     orders.set_announced(tx, order.id, upto)
-    events.record(tx, told)
+    events.record(tx, told, first=True)
     return True
 
 
@@ -114,24 +114,10 @@ def filled(tx: Tx, rows: Sequence[EventRow]) -> dict[int, bytes]:
     wanted = [(row, _news.decode(row.data)) for row in rows if row.kind.family == FAMILY]
     if not wanted:
         return {}
-    shown = messages.shown(tx, {row.subject for row, _ in wanted})
-    bodies: dict[int, list[tuple[int, str]]] = {}
-    for text in orders.texts(tx, sorted({news.order_id for _, news in wanted})):
-        bodies.setdefault(text.order_id, []).append((text.first_id, text.body))
-    return {
-        row.id: _encode(
-            msgspec.structs.replace(
-                news,
-                to=shown.get(row.subject, ""),
-                text=_text_of(bodies.get(news.order_id, []), row.subject),
-            )
-        )
-        for row, news in wanted
-    }
-
-
-def _text_of(bodies: Sequence[tuple[int, str]], message_id: int) -> str:
-    return next((body for first, body in reversed(bodies) if first <= message_id), "")
+    shown = messages.shown(tx, [(row.subject, news.order_id) for row, news in wanted])
+    for row, news in wanted:
+        news.to, news.text = shown.get(row.subject, ("", ""))
+    return {row.id: _encode(news) for row, news in wanted}
 
 
 def _event_of(order: Counters, kind: EventKind, message_id: int) -> Event:

@@ -130,7 +130,7 @@ def give_back(tx: Tx, ids: Collection[int]) -> None:
     store.save(
         tx,
         [
-            (copy.id, CallbackState.DUE, copy.tries, tx.now)
+            (copy.id, CallbackState.DUE, copy.tries, tx.now, None)
             for copy in copies.values()
             if copy.state is CallbackState.TRYING
         ],
@@ -141,7 +141,7 @@ def finish(tx: Tx, outcomes: Sequence[Outcome], luck: Luck) -> list[Endpoint]:
     """Write down what came of attempts. Returns the endpoints that are disabled because of it.
 
     What has arrived, or was given up after its last attempt, lets the next one about its subject go. An
-    outcome of a callback that somebody else has dealt with meanwhile is only logged; that it arrived always
+    failure of a callback that somebody else has dealt with meanwhile is only logged; that it arrived always
     counts.
     """
     # An endpoint is locked before its callbacks are looked at, as by whoever adds to its queue.
@@ -165,7 +165,7 @@ class _Finishing:
         self._luck = luck
         self._before = known
         self._endpoints = dict(known)
-        self._fresh: dict[int, tuple[int, CallbackState, int, int]] = {}
+        self._fresh: dict[int, tuple[int, CallbackState, int, int, int]] = {}
         self._ended: set[tuple[int, int]] = set()
         self._disabled: list[Endpoint] = []
 
@@ -176,7 +176,7 @@ class _Finishing:
         if outcome.arrived:
             self._endpoints[endpoint.id] = endpoint._replace(failing=None)
             if copy.state is not CallbackState.ARRIVED:
-                self._set(copy, CallbackState.ARRIVED, copy.tries + 1)
+                self._set(copy, CallbackState.ARRIVED, outcome)
             return
         self._fail(endpoint, outcome)
         if copy.state is not CallbackState.TRYING:
@@ -184,12 +184,13 @@ class _Finishing:
         # A date in the answer is of the world's time, as is that of the attempt.
         wait = next_wait(copy.tries + 1, outcome, outcome.at, self._luck())
         if wait is None:
-            self._set(copy, CallbackState.GIVEN_UP, copy.tries + 1)
+            self._set(copy, CallbackState.GIVEN_UP, outcome)
         else:
-            self._set(copy, CallbackState.DUE, copy.tries + 1, wait)
+            self._set(copy, CallbackState.DUE, outcome, wait)
 
-    def _set(self, copy: CallbackRow, state: CallbackState, tries: int, wait: int = 0) -> None:
-        self._fresh[copy.id] = (copy.id, state, tries, self._tx.now + wait)
+    def _set(self, copy: CallbackRow, state: CallbackState, outcome: Outcome, wait: int = 0) -> None:
+        tries = copy.tries + 1
+        self._fresh[copy.id] = (copy.id, state, tries, self._tx.now + wait, outcome.status)
         self.copies[copy.id] = copy._replace(state=state, tries=tries)
         if state is not CallbackState.DUE:
             self._ended.add((copy.endpoint_id, copy.subject))
@@ -214,7 +215,7 @@ class _Finishing:
             [
                 (o.callback_id, o.at, o.status, o.took, o.note[:NOTE_MAX])
                 for o in outcomes
-                if o.callback_id in self.copies
+                if o.callback_id in self.copies and not o.arrived
             ],
         )
         endpoints.save_health(
@@ -268,7 +269,7 @@ def resend(tx: Tx, ids: Collection[int]) -> list[int]:
         if endpoint.disabled is not None:
             raise UlakError(f"the endpoint of callback {one} is disabled: set its address again first")
     due, behind = CallbackState.DUE, CallbackState.BEHIND
-    store.save(tx, [(one, due if copies[one].state is due else behind, 0, tx.now) for one in copies])
+    store.save(tx, [(one, due if copies[one].state is due else behind, 0, tx.now, None) for one in copies])
     store.promote(tx, {(copy.endpoint_id, copy.subject) for copy in copies.values()})
     return sorted(copies)
 

@@ -11,12 +11,12 @@ from ulak.store import events as store
 from ulak.store.engine import Tx
 
 
-def record(tx: Tx, events: Sequence[Event]) -> None:
+def record(tx: Tx, events: Sequence[Event], *, first: bool = False) -> None:
     """Write what happened, in this order, and queue a callback for every endpoint that wants to be told.
 
     Of what is told to an endpoint about one subject, the first is due and the others wait behind it. The
     endpoints stay locked until the commit, so that nobody else decides about the same queue meanwhile: do
-    this last in a transaction.
+    this last in a transaction. `first`: they are the first ones about their subjects.
     """
     ids = store.insert(tx, events)
     told = endpoints.told(tx, [(event.account_id, event.kind.family) for event in events]) if events else {}
@@ -33,7 +33,8 @@ def record(tx: Tx, events: Sequence[Event]) -> None:
     ]
     if not wanted:
         return
-    busy = callbacks.with_open(tx, [(endpoint, subject) for endpoint, _, subject in wanted])
+    pairs = [(endpoint, subject) for endpoint, _, subject in wanted]
+    busy = set[tuple[int, int]]() if first else callbacks.with_open(tx, pairs)
     rows = []
     for endpoint, event_id, subject in wanted:
         behind = (endpoint, subject) in busy

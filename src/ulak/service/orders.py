@@ -87,7 +87,7 @@ class _Desk:
         if self.fingerprints:
             store.add_fingerprints(self.tx, self.fingerprints)
         if self.events:
-            events.record(self.tx, self.events)
+            events.record(self.tx, self.events, first=True)
 
 
 def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | Refusal]:

@@ -73,9 +73,10 @@ _OWNERS = Sql(
 )
 _SAVE = Sql(
     "UPDATE callback SET state = fresh.state, tries = fresh.tries, due = fresh.due,"
+    " status = coalesce(fresh.status, callback.status),"
     " ended = CASE WHEN fresh.state IN (5, 6) THEN :now END"
     " FROM {fresh} AS fresh WHERE callback.id = fresh.id",
-    fresh=("id int8", "state int2", "tries int2", "due int8"),
+    fresh=("id int8", "state int2", "tries int2", "due int8", "status int2"),
 )
 _PROMOTE = Sql(
     "UPDATE callback SET state = 2, due = :now WHERE id IN (SELECT (SELECT min(id) FROM callback AS behind"
@@ -103,8 +104,7 @@ _ENDED = Sql(
 )
 _LIST = (
     "SELECT callback.id, account.name, endpoint.dialect, event.kind, callback.subject, callback.state,"
-    " callback.tries, callback.due, callback.ended, (SELECT status FROM attempt"
-    " WHERE attempt.callback_id = callback.id ORDER BY attempt.id DESC LIMIT 1), endpoint.url"
+    " callback.tries, callback.due, callback.ended, callback.status, endpoint.url"
     " FROM callback JOIN endpoint ON endpoint.id = callback.endpoint_id"
     " JOIN account ON account.id = endpoint.account_id JOIN event ON event.id = callback.event_id WHERE "
 )
@@ -214,8 +214,9 @@ def copies(tx: Tx, ids: Collection[int]) -> dict[int, CallbackRow]:
     }
 
 
-def save(tx: Tx, rows: Sequence[tuple[int, CallbackState, int, int]]) -> None:
-    """Set (id, state, tries, due); it ends now if the state says so."""
+def save(tx: Tx, rows: Sequence[tuple[int, CallbackState, int, int, int | None]]) -> None:
+    """Set (id, state, tries, due, what it was answered); it ends now if the state says so. None: it was not
+    tried."""
     if rows:
         tx.run(_SAVE, fresh=rows, now=tx.now)
 
@@ -232,7 +233,7 @@ def give_up(tx: Tx, endpoint_ids: Collection[int]) -> int:
 
 
 def log_attempts(tx: Tx, rows: Sequence[tuple[int, int, int, int, str]]) -> None:
-    """Write down (callback, at, status, took, note)."""
+    """Write down (callback, at, status, took, note) of attempts that failed."""
     if rows:
         tx.run(_ATTEMPTS, fresh=rows)
 

@@ -29,9 +29,11 @@ _UNTOLD = Sql(
 )
 _FACTS = Sql(
     "SELECT message.id, message.number, CASE message.number WHEN 0 THEN (SELECT submitted FROM odd_number"
-    " WHERE odd_number.message_id = message.id) END FROM {wanted} AS wanted"
-    " JOIN message ON message.id = wanted.id",
-    wanted=("id int8",),
+    " WHERE odd_number.message_id = message.id) END, (SELECT body FROM order_text"
+    " WHERE order_text.order_id = wanted.order_id AND order_text.first_id <= wanted.id"
+    " ORDER BY first_id DESC LIMIT 1)"
+    " FROM {wanted} AS wanted JOIN message ON message.id = wanted.id",
+    wanted=("id int8", "order_id int8"),
 )
 _CANCEL_RANGE = Sql(
     "UPDATE message SET state = :undelivered, changed = :seconds"
@@ -99,10 +101,10 @@ def untold(tx: Tx, after: int, upto: int) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in tx.all(_UNTOLD, after=after, upto=upto)]
 
 
-def shown(tx: Tx, ids: Collection[int]) -> dict[int, str]:
-    """Whom messages go to, as a report shows it."""
-    rows = tx.all(_FACTS, wanted=sorted(ids))
-    return {row[0]: f"+{row[1]}" if row[1] else row[2] or "" for row in rows}
+def shown(tx: Tx, wanted: Iterable[tuple[int, int]]) -> dict[int, tuple[str, str]]:
+    """Whom messages go to, as a report shows it, and their texts, of (message, order)."""
+    rows = tx.all(_FACTS, wanted=sorted(set(wanted)))
+    return {row[0]: (f"+{row[1]}" if row[1] else row[2] or "", row[3] or "") for row in rows}
 
 
 def cancel_range(tx: Tx, after: int, last: int) -> None:

@@ -59,7 +59,11 @@ _DOUBTS_OF = Sql(
     " JOIN unsure ON unsure.message_id = wanted.id",
     ids=("id int8",),
 )
-_ANY_ASKED = Sql("SELECT DISTINCT carrier_id FROM unsure WHERE doubt IN (4, 5)")
+# A report may have decided one meanwhile, and its mark stays.
+_ANY_ASKED = Sql(
+    "SELECT DISTINCT carrier_id FROM unsure JOIN message ON message.id = unsure.message_id"
+    " WHERE doubt IN (4, 5) AND message.state = 20"
+)
 _ASKED = Sql(
     "SELECT unsure.message_id, unsure.order_id, unsure.doubt, message.number, message.parts FROM unsure"
     " JOIN message ON message.id = unsure.message_id"

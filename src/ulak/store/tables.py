@@ -527,6 +527,8 @@ callback = Table(
     Column("created", BigInteger, nullable=False),
     # When it arrived or was given up.
     Column("ended", BigInteger),
+    # What the last attempt was answered: HTTP status, 0 without an answer.
+    Column("status", SmallInteger),
     # Only what is still to be told; the sent ones are many and looked for by nobody.
     Index(
         "ix_callback_due",
@@ -548,7 +550,7 @@ callback = Table(
     sqlite_autoincrement=True,
 )
 
-# The log of attempts.
+# The log of attempts that failed.
 attempt = Table(
     "attempt",
     metadata,

@@ -173,3 +173,8 @@ def upgrade() -> None:
     op.drop_index("ix_event_at", "event")
     op.drop_index("ix_callback_created", "callback")
     op.create_index("ix_callback_event_id", "callback", ["event_id"], unique=False)
+    op.add_column("callback", sa.Column("status", sa.SmallInteger(), nullable=True))
+    op.execute(
+        "UPDATE callback SET status = (SELECT status FROM attempt"
+        " WHERE attempt.callback_id = callback.id ORDER BY attempt.id DESC LIMIT 1)"
+    )
