@@ -96,7 +96,7 @@ REFUSED: list[tuple[str, dict[str, Any], int]] = [
     ("get_report", {"order": {"id": "300000001", "page": 0}}, 464),
     ("get_report", {"order": {"id": "300000001", "page": "-1"}}, 464),
     ("get_reports", {}, 458),
-    ("get_reports", {"filter": []}, 400),
+    ("get_reports", {"filter": [1]}, 400),
     ("get_reports", {"filter": {"start": "22/04/2026", "end": "2026-04-29"}}, 458),
     ("get_reports", {"filter": {"start": "2026-04-22"}}, 458),
     ("get_reports", {"filter": {"start": "2026-04-22", "end": "2026-04-29", "page": 0}}, 464),
