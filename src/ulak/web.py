@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +29,8 @@ OWN_BELOW = ("/panel/", "/ulak/v1/")
 
 # Who sends none of these sends no body (RFC 9112, section 6.3).
 _BODY_HEADERS = frozenset((b"content-length", b"transfer-encoding"))
+
+_CLOSE = (b"connection", b"close")
 
 # An answer of this status has neither a body nor a word about one (RFC 9110, section 8.6).
 _NO_CONTENT = 204
@@ -88,7 +91,9 @@ class Web:
             self._caller(scope),
         )
         if trouble is not None:
-            return dialect.trouble(call, trouble)
+            # What is still to come of the body would be waited for, by us or by whoever comes next.
+            reply = dialect.trouble(call, trouble)
+            return replace(reply, headers=(*reply.headers, _CLOSE))
         try:
             return await dialect.answer(call)
         except asyncio.CancelledError:

@@ -15,8 +15,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ulak.config import Config
 from ulak.core.errors import UlakError
@@ -38,6 +36,7 @@ from ulak.store.engine import Database, Tx
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
 from ulak.web import Web
+from ulak.wiring import http
 from ulak.wiring.clock import now_ms
 from ulak.wiring.kinds import CARRIER_KINDS, RENDERERS, Outside, carries_messages
 from ulak.wiring.numbers import Numbers
@@ -79,21 +78,6 @@ class Running:
 
     port: int
     url: str
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers: the caller decides when to stop. `on_start` is called when it listens,
-    before it answers anybody."""
-
-    on_start: Callable[[], None] = staticmethod(lambda: None)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self.on_start()
-
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
-        return contextlib.nullcontext()
 
 
 class _Placing(Books):
@@ -173,7 +157,7 @@ async def run_server(
         readiness = partial(_readiness, books, dispatcher, parcels, numbers)
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))}
         web = Web(doors, readiness, trusted_proxies=config.trusted_proxy, pages=pages)
-        server = _server(web, number_doors.unreadable)
+        server = http.server(web, number_doors.unreadable)
         server.on_start = lambda: ready(Running(port, url))
         await dispatcher.look()
         _calm_collector()
@@ -189,38 +173,6 @@ async def run_server(
         await serving
         stop.set()
         await asyncio.gather(*workers)
-
-
-def _server(web: Web, unreadable: Reply) -> _Server:
-    """`unreadable` is the answer to what is no HTTP request."""
-
-    class Protocol(HttpToolsProtocol):
-        def send_400_response(self, msg: str) -> None:
-            del msg
-            headers = (
-                (b"content-type", unreadable.content_type),
-                (b"content-length", str(len(unreadable.body)).encode()),
-                (b"connection", b"close"),
-                *unreadable.headers,
-            )
-            lines = [STATUS_LINE[unreadable.status], *(b"%b: %b\r\n" % header for header in headers)]
-            self.transport.write(b"".join([*lines, b"\r\n", unreadable.body]))
-            self.transport.close()
-
-    return _Server(
-        uvicorn.Config(
-            web,
-            loop="none",
-            http=Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
-    )
 
 
 FILES = 16_384

@@ -24,7 +24,7 @@ from ulak.core.ports import ReportState
 from ulak.dialects.door import Dialect, Reply
 from ulak.service import contacts
 from ulak.web import Web
-from ulak.wiring import server
+from ulak.wiring import http, server
 
 FORM = "application/x-www-form-urlencoded"
 SETTINGS = {"legacy_login": "on"}
@@ -37,7 +37,7 @@ async def ready() -> dict[str, object]:
 @asynccontextmanager
 async def listening(doors: Dialect) -> AsyncIterator[tuple[str, int]]:
     """A dialect behind the server that `ulak serve` starts."""
-    running = server._server(
+    running = http.server(
         Web([("/v1/", doors)], ready),
         Reply(400, b""),
     )
