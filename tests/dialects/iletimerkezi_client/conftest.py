@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest_asyncio
 from tests.dialects.iletimerkezi_client.upstream import HASH, KEY, Server
-from tests.dialects.sms4sats_client.conftest import Desk as PlainDesk
-from tests.dialects.sms4sats_client.conftest import Hours, Way
+from tests.peers.accounts import Desk as PlainDesk
+from tests.peers.accounts import Hours, Way
 
 from ulak.core.ports import Accepted, Outcome, Outgoing, Report, ReportState
 from ulak.dialects.iletimerkezi.connect import IletimerkeziLink
@@ -67,18 +67,6 @@ class Linked:
     async def told(self, count: int = 1) -> None:
         """Wait until so many outcomes are known."""
         await self.hours.until(lambda: len(self.desk.told) >= count)
-
-
-@pytest_asyncio.fixture
-async def way() -> AsyncIterator[Way]:
-    opened = Way()
-    yield opened
-    await opened.close()
-
-
-@pytest_asyncio.fixture
-async def hours(way: Way) -> Hours:
-    return Hours(way)
 
 
 @pytest_asyncio.fixture

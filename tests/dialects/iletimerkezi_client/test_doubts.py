@@ -17,8 +17,8 @@ from tests.dialects.iletimerkezi_client.upstream import (
     good,
     no,
 )
-from tests.dialects.sms4sats_client.conftest import NOW
 from tests.dialects.sms4sats_client.upstream import GARBAGE, HTML, Asked, Cut, Mute, Raw, What, told
+from tests.peers.accounts import NOW
 
 from ulak.core.ports import Accepted, Outgoing, Refused, Unknown
 from ulak.dialects.iletimerkezi.connect.finding import SKEW

@@ -6,8 +6,8 @@ import json
 
 import pytest
 from tests.dialects.iletimerkezi_client.upstream import BALANCE, HASH, KEY, Server, good, no
-from tests.dialects.sms4sats_client.conftest import Way
 from tests.dialects.sms4sats_client.upstream import HTML, What
+from tests.peers.accounts import Way
 
 from ulak.core.callbacks import write_secret
 from ulak.core.carriers import is_secret

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import pytest
 from tests.dialects.iletimerkezi_client.conftest import FIRST, Desk, Linked
 from tests.dialects.iletimerkezi_client.upstream import BALANCE, REPORT, SEND, Server, good, no
-from tests.dialects.sms4sats_client.conftest import NOW
 from tests.dialects.sms4sats_client.upstream import GARBAGE, HTML, Cut, Raw, What
+from tests.peers.accounts import NOW
 
 from ulak.core.ports import Outgoing, Report, ReportState
 from ulak.dialects.iletimerkezi.connect import read_news

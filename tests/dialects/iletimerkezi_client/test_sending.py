@@ -21,8 +21,8 @@ from tests.dialects.iletimerkezi_client.upstream import (
     good,
     no,
 )
-from tests.dialects.sms4sats_client.conftest import NOW
 from tests.dialects.sms4sats_client.upstream import HTML, Asked, Mute, Raw, Slow, What, told
+from tests.peers.accounts import NOW
 
 from ulak.core.ports import Accepted, Outgoing, Refused, Unknown
 from ulak.dialects.iletimerkezi.connect.requests import compose

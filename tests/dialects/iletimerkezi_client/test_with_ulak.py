@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.conftest import ClockedBooks
 from tests.dialects.iletimerkezi.office import Customer, Office
 from tests.dialects.iletimerkezi_client.conftest import FIRST, Desk, Linked
-from tests.dialects.sms4sats_client.conftest import Hours, Way
+from tests.peers.accounts import Hours, Way
 
 from ulak.core.ports import Accepted, Refused, Report, ReportState, Unknown
 from ulak.dialects.door import Call

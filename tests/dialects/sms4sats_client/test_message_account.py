@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
-from tests.dialects.sms4sats_client.conftest import NOW, Linked
+from tests.dialects.sms4sats_client.conftest import Linked
 from tests.dialects.sms4sats_client.upstream import (
     BALANCE,
     CREATED,
@@ -30,6 +30,7 @@ from tests.dialects.sms4sats_client.upstream import (
     no,
     texted,
 )
+from tests.peers.accounts import NOW
 
 from ulak.core.ports import Accepted, Refused, Report, ReportState, Unknown
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from tests.dialects.sms4sats_client.conftest import Account, Hours
+from tests.dialects.sms4sats_client.conftest import Account
 from tests.dialects.sms4sats_client.upstream import (
     CODED,
     CREATED,
@@ -32,6 +32,7 @@ from tests.dialects.sms4sats_client.upstream import (
     no,
     told,
 )
+from tests.peers.accounts import Hours
 
 from ulak.core.numbers import Got, NoneLeft, Unreached, Want
 from ulak.core.pools import ANY

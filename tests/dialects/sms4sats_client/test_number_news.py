@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.dialects.sms4sats_client.conftest import NOW, Account, Hours
+from tests.dialects.sms4sats_client.conftest import Account
 from tests.dialects.sms4sats_client.upstream import (
     CODED,
     GARBAGE,
@@ -26,6 +26,7 @@ from tests.dialects.sms4sats_client.upstream import (
     What,
     no,
 )
+from tests.peers.accounts import NOW, Hours
 
 from ulak.core.numbers import Activation, Gone, News, Text, Unreached
 from ulak.dialects.sms4sats.connect import Sms4satsSource

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.dialects.sms4sats_client.conftest import Way
 from tests.dialects.sms4sats_client.upstream import BALANCE, GARBAGE, HTML, KEY, Cut, Mute, Upstream, What, no
+from tests.peers.accounts import Way
 
 from ulak.core.carriers import is_secret, terms_of
 from ulak.dialects.sms4sats.connect import check_settings, probe
