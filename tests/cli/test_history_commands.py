@@ -146,6 +146,26 @@ def test_an_import_for_nobody(ulak: Command) -> None:
     assert (ended.code, ended.out, ended.err) == (1, "", "ulak: no account 'nobody'\n")
 
 
+def test_the_only_account_need_not_be_named(ulak: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With none or several, it must be."""
+    owners: list[int] = []
+
+    async def refuse(_config: Any, account: int, *_rest: Any) -> None:
+        owners.append(account)
+        raise UlakError("nothing more is wanted")
+
+    monkeypatch.setattr("ulak.wiring.pasts.import_iletimerkezi", refuse)
+    asked = ("import", "iletimerkezi", "--since", "2026-01-01", *KEYS)
+    nobody = ulak(*asked)
+    assert (nobody.code, nobody.out) == (2, "")
+    assert "say which account" in nobody.err
+    only = ulak("account", "create", "alice").value["id"]
+    assert ulak(*asked).code == 1
+    ulak("account", "create", "bob")
+    assert ulak(*asked).code == 2
+    assert owners == [only]
+
+
 def test_an_import_from_a_service_that_says_no(ulak: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """The credentials come from the environment, where nothing else may be misspelt."""
     monkeypatch.setenv("ULAK_IMPORT_KEY", "from-here")

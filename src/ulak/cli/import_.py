@@ -16,8 +16,10 @@ from cyclopts import App, Parameter
 from ulak.cli.common import DEFAULTS, Common, note
 from ulak.cli.errors import UsageError
 from ulak.config import IMPORT_HASH, IMPORT_KEY
+from ulak.core.accounts import Account
 from ulak.core.times import local_day, parse_day
 from ulak.service import accounts
+from ulak.store import accounts as account_store
 from ulak.store.engine import Tx
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ Hash = Annotated[str | None, Parameter(show_default=False, help=f"the hash there
 
 @app.command
 def iletimerkezi(
-    account: str,
+    account: str | None = None,
     /,
     *,
     since: Annotated[str, Parameter(help="the first day, as YYYY-MM-DD, in Istanbul")],
@@ -54,7 +56,7 @@ def iletimerkezi(
 
     Shows {"orders", "messages", "from", "to"}: what this run has brought, and the days it was about. It may
     be stopped at any time; the same command goes on where that was. Run again later, it brings what is new,
-    and asks again for orders that were not finished.
+    and asks again for orders that were not finished. The account need not be named where there is only one.
 
     Key and hash are those of the account there. They are read from the environment (ULAK_IMPORT_KEY,
     ULAK_IMPORT_HASH) or asked for on the terminal when they are not given as flags, which others can see.
@@ -68,13 +70,25 @@ def iletimerkezi(
         raise UsageError(str(error)) from None
 
     def look(tx: Tx) -> tuple[int, date]:
-        return accounts.named(tx, account).id, local_day(tx.now)
+        return _owner(tx, account).id, local_day(tx.now)
 
     account_id, today = common.read(look)
     days = _range(first, last, today)
     with _bar(*days) as tell:
         taken = asyncio.run(pasts.import_iletimerkezi(common.options(), account_id, to, days, tell, note))
     common.show(taken._asdict() | {"from": days[0].isoformat(), "to": days[1].isoformat()})
+
+
+def _owner(tx: Tx, account: str | None) -> Account:
+    """Whose history it becomes: the account that is named, or the only one there is."""
+    if account is not None:
+        return accounts.named(tx, account)
+    known = account_store.every(tx)
+    if len(known) != 1:
+        raise UsageError(
+            "say which account's history it is to be: ulak import iletimerkezi ACCOUNT --since …"
+        )
+    return known[0]
 
 
 def _day(flag: str, text: str) -> date:
