@@ -158,7 +158,7 @@ def test_the_only_account_need_not_be_named(ulak: Command, monkeypatch: pytest.M
     asked = ("import", "iletimerkezi", "--since", "2026-01-01", *KEYS)
     nobody = ulak(*asked)
     assert (nobody.code, nobody.out) == (2, "")
-    assert "say which account" in nobody.err
+    assert "say which account it is for" in nobody.err
     only = ulak("account", "create", "alice").value["id"]
     assert ulak(*asked).code == 1
     ulak("account", "create", "bob")

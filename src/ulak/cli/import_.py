@@ -86,7 +86,7 @@ def _owner(tx: Tx, account: str | None) -> Account:
     known = account_store.every(tx)
     if len(known) != 1:
         raise UsageError(
-            "say which account's history it is to be: ulak import iletimerkezi ACCOUNT --since …"
+            "say which account it is for: ulak import iletimerkezi ACCOUNT --since …"
         )
     return known[0]
 
