@@ -85,9 +85,7 @@ def _owner(tx: Tx, account: str | None) -> Account:
         return accounts.named(tx, account)
     known = account_store.every(tx)
     if len(known) != 1:
-        raise UsageError(
-            "say which account it is for: ulak import iletimerkezi ACCOUNT --since …"
-        )
+        raise UsageError("say which account it is for: ulak import iletimerkezi ACCOUNT --since …")
     return known[0]
 
 
