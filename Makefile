@@ -31,8 +31,8 @@ check: .venv/.test ## Style and types
 
 lock: .venv/.test ## Choose the newest versions that fit and pin them in requirements/
 	@$(BIN)/pip install --quiet uv
-	@$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml --extra lightning -o requirements/run.txt
-	@$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml --extra lightning --group test -c requirements/run.txt -o requirements/test.txt
+	@$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml --extra lightning --extra shared -o requirements/run.txt
+	@$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml --extra lightning --extra shared --group test -c requirements/run.txt -o requirements/test.txt
 
 bench: .venv/.test ## Measure the figures of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
