@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "funding": {"core", "outbound"},
     "papers": {"core"},
     "outbound": {"core"},
+    "logs": {"core"},
     "workers": {"core", "service", "outbound"},
-    "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding"},
+    "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding", "logs"},
     "config": {"core"},
 }
 
@@ -42,6 +43,7 @@ ONLY_IN = {
     "alembic": {"store"},
     "cyclopts": {"cli"},
     "httptools": {"web", "outbound"},
+    "prometheus_client": {"wiring"},
     "psycopg": {"store"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},

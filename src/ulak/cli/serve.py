@@ -90,7 +90,7 @@ def run(config: Config, work: Callable[[asyncio.Event], Awaitable[None]]) -> Non
     """
     import uvloop
 
-    from ulak.cli import logs
+    from ulak import logs
 
     logs.configure()
     with (

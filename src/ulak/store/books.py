@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from ulak.core.figures import WriterFigures
 from ulak.store.engine import Database, Tx
 from ulak.store.writer import GroupKind, Pool, Writer
 
@@ -33,6 +34,16 @@ class Books:
         self._helping: asyncio.TimerHandle | None = None
         self._writer.start()
         self._pool.start()
+
+    @property
+    def figures(self) -> WriterFigures:
+        """What was written so far, counted."""
+        return self._writer.figures
+
+    @property
+    def queued(self) -> tuple[int, int]:
+        """What waits to be written, and questions that wait to be answered."""
+        return self._writer.queued, self._pool.queued
 
     async def read(self, question: Callable[[Tx], Result]) -> Result:
         """Ask within one read transaction."""

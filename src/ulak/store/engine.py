@@ -19,6 +19,7 @@ import msgspec
 import psycopg
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.figures import Key
 from ulak.core.times import Clock
 
 Result = TypeVar("Result")
@@ -113,16 +114,21 @@ class Tx:
     """An open transaction. `now` is the same for everything it writes (ms UTC).
 
     `known` is for answers that a transaction which only reads may give again: nothing changes while it lasts.
-    In one that writes there is none.
+    In one that writes there is none. `counted` is what metrics will tell of it once it is committed.
     """
 
-    __slots__ = ("_connection", "known", "now", "postgres")
+    __slots__ = ("_connection", "counted", "known", "now", "postgres")
 
     def __init__(self, connection: Any, now: int, postgres: bool, writes: bool = True) -> None:
         self._connection = connection
         self.now = now
         self.postgres = postgres
         self.known: dict[Any, Any] | None = None if writes else {}
+        self.counted: dict[Key, int] = {}
+
+    def count(self, *key: str, by: int = 1) -> None:
+        """Count something that is true once this is committed."""
+        self.counted[key] = self.counted.get(key, 0) + by
 
     def all(self, sql: Sql, **values: Any) -> list[Row]:
         """Every row of the answer."""

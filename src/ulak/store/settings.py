@@ -7,6 +7,9 @@ from ulak.store.engine import CLOCK_OFFSET, Sql, Tx
 SANDBOX = "sandbox"
 """Set to `on` where the clock may be moved."""
 
+DISPATCH = "dispatch"
+"""Set to `paused` where nothing new may be handed to carriers."""
+
 _GET = Sql("SELECT value FROM setting WHERE name = :name")
 _SET = Sql(
     "INSERT INTO setting (name, value) VALUES (:name, :value)"
@@ -23,6 +26,11 @@ def get(tx: Tx, name: str) -> str | None:
 def put(tx: Tx, name: str, value: str) -> None:
     """Set a value."""
     tx.run(_SET, name=name, value=value)
+
+
+def paused(tx: Tx) -> bool:
+    """Whether nothing new may be handed to carriers."""
+    return get(tx, DISPATCH) == "paused"
 
 
 def clock_offset(tx: Tx) -> int:

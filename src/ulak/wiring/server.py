@@ -35,12 +35,12 @@ from ulak.store.books import Books
 from ulak.store.engine import Database, Tx
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
-from ulak.web import Web
 from ulak.wiring import http
 from ulak.wiring.clock import now_ms
 from ulak.wiring.kinds import CARRIER_KINDS, RENDERERS, Outside, carries_messages
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
+from ulak.wiring.watch import Watch
 from ulak.workers.announce import Announcer
 from ulak.workers.callback import CallbackSender
 from ulak.workers.main import Dispatcher, Outlook, every
@@ -103,14 +103,16 @@ def _look(tx: Tx) -> Outlook:
     )
 
 
-def _maker(vault: Vault, outside: Outside) -> Callable[[Carrier], tuple[Channel, MessageLink] | None]:
+def _maker(
+    vault: Vault, outside: Outside, watched: Callable[[str, MessageLink], MessageLink]
+) -> Callable[[Carrier], tuple[Channel, MessageLink] | None]:
     def make(carrier: Carrier) -> tuple[Channel, MessageLink] | None:
         kind = CARRIER_KINDS.get(carrier.kind)
         if kind is None:
             raise UlakError(f"carrier {carrier.name!r}: this version knows no kind {carrier.kind!r}")
         if kind.link is None or not carries_messages(carrier):
             return None
-        link = kind.link(carrier.settings(vault), outside)
+        link = watched(carrier.name, kind.link(carrier.settings(vault), outside))
         terms = carrier.terms
         channel = Channel(
             carrier.id, carrier.name, terms.prefix, terms.priority, terms.id_form, terms.on_uncertain
@@ -141,7 +143,10 @@ async def run_server(
         at_end.push_async_callback(parcels.close)
         numbers = Numbers(config, books, vault, outside, process)
         at_end.push_async_callback(numbers.close)
-        dispatcher = Dispatcher(books, look=_look, make=_maker(vault, outside), on_text=numbers.shop.wake)
+        watch = Watch(config, books, asyncio.get_running_loop().time)
+        make = _maker(vault, outside, watch.link)
+        dispatcher = Dispatcher(books, look=_look, make=make, on_text=numbers.shop.wake)
+        watch.links(lambda: dispatcher.runners)
         books.wake = dispatcher.wake
         sender = CallbackSender(
             books, outbound, RENDERERS, partial(signing_key, vault), random.random, now_ms
@@ -156,8 +161,9 @@ async def run_server(
         ]
         readiness = partial(_readiness, books, dispatcher, parcels, numbers)
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))}
-        web = Web(doors, readiness, trusted_proxies=config.trusted_proxy, pages=pages)
+        web = watch.web(doors, readiness, pages, process[:6])
         server = http.server(web, number_doors.unreadable)
+        watch.connections(lambda: len(server.server_state.connections))
         server.on_start = lambda: ready(Running(port, url))
         await dispatcher.look()
         _calm_collector()

@@ -79,6 +79,10 @@ class Doors:
             "/history": {"GET": prepaid.history},
         }
 
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few."""
+        return path[1:] or "alive" if path in self._doors or path == "/" else "unknown"
+
     @property
     def unreadable(self) -> Reply:
         """The answer to what cannot be read at all, and so is everybody's."""

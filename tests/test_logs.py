@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from ulak.cli import logs
+from ulak import logs
 
 
 class Screen(io.StringIO):
