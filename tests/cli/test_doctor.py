@@ -21,6 +21,7 @@ from ulak.store.writer import sync_write
 HEALTHY = {
     "ok": True,
     "broken": [],
+    "dispatch": "on",
     "orders_open": 0,
     "messages_waiting": 0,
     "credits_held": 0,

@@ -13,7 +13,7 @@ from ulak.core.money import main_units
 from ulak.core.referrals import ReferralState
 from ulak.service import audit, carriers
 from ulak.service.house import House, known_account
-from ulak.store import doubts, ledger, overview, referrals
+from ulak.store import doubts, ledger, overview, referrals, settings
 from ulak.store.engine import Tx
 
 
@@ -26,7 +26,7 @@ def doctor(
 ) -> None:
     """Look for broken invariants, and at what stands open. Only the former make it fail.
 
-    Shows {"ok", "broken": [sentence, ...], "orders_open", "messages_waiting", "credits_held", "unsure_held",
+    Shows {"ok", "broken": [sentence, ...], "dispatch": "on" or "paused", "orders_open", "messages_waiting", "credits_held", "unsure_held",
     "no_carrier": [{"prefix", "orders"}, ...], "stranded_orders", "parcels_open", "try_held",
     "purchases_open", "sat_held", "sat_parked", "referrals": {"owed", "kept"}, "callbacks_open",
     "endpoints_disabled": [{"account", "dialect"}, ...]}. `no_carrier` are orders that are due and that no
@@ -54,6 +54,7 @@ def _examine(tx: Tx) -> dict[str, Any]:
     return {
         "ok": not broken,
         "broken": broken,
+        "dispatch": "paused" if settings.paused(tx) else "on",
         "orders_open": stands.orders,
         "messages_waiting": stands.messages,
         "credits_held": stands.credits,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from ulak.core.errors import StoreUnavailable, UlakError
-from ulak.store.engine import Database
+from ulak.store.engine import Database, Row
 
 HEAD = "0004"
 """The newest migration; a test compares it with the folder."""
@@ -23,15 +26,15 @@ def prepare(database: Database) -> None:
         StoreUnavailable: it cannot be reached.
     """
     database.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    version = _version(database)
-    if version == HEAD:
+    found = version(database)
+    if found == HEAD:
         return
-    if version is not None and version > HEAD:
-        raise UlakError(f"the database has schema {version}, this version knows {HEAD}: use a newer ulak")
-    _migrate(database)
+    if found is not None and found > HEAD:
+        raise UlakError(f"the database has schema {found}, this version knows {HEAD}: use a newer ulak")
+    migrate(database)
 
 
-def _version(database: Database) -> str | None:
+def version(database: Database) -> str | None:
     """The schema in force, None for an empty database."""
     question = "SELECT version_num FROM alembic_version"
     if database.url is not None:
@@ -54,21 +57,37 @@ def _version(database: Database) -> str | None:
     return row[0] if row else None
 
 
-def _migrate(database: Database) -> None:
+def migrate(database: Database, to: str = HEAD) -> None:
     """Run Alembic, one process at a time."""
     import fcntl
-
-    from alembic import command
-    from alembic.config import Config
 
     lock = os.open(database.directory / "migrate.lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _version(database) == HEAD:
-            return
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["url"] = database.sqlalchemy_url
-        command.upgrade(config, "head")
+        if version(database) != to:
+            _upgrade(to, url=database.sqlalchemy_url)
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def transaction(
+    database: Database,
+) -> Iterator[tuple[psycopg.Connection[Row], Callable[[str], None]]]:
+    """One transaction on PostgreSQL, and what brings its schema to a version inside it."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(database.sqlalchemy_url, poolclass=sqlalchemy.pool.NullPool)
+    with engine.begin() as connection:
+        server: Any = connection.connection.driver_connection
+        yield server, lambda to: _upgrade(to, connection=connection)
+
+
+def _upgrade(to: str, **attributes: Any) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes.update(attributes)
+    command.upgrade(config, to)

@@ -8,7 +8,8 @@ SANDBOX = "sandbox"
 """Set to `on` where the clock may be moved."""
 
 DISPATCH = "dispatch"
-"""Set to `paused` where nothing new may be handed to carriers."""
+PAUSED = "paused"
+"""The setting that has this value where nothing new may be handed to carriers."""
 
 _GET = Sql("SELECT value FROM setting WHERE name = :name")
 _SET = Sql(
@@ -30,7 +31,7 @@ def put(tx: Tx, name: str, value: str) -> None:
 
 def paused(tx: Tx) -> bool:
     """Whether nothing new may be handed to carriers."""
-    return get(tx, DISPATCH) == "paused"
+    return get(tx, DISPATCH) == PAUSED
 
 
 def clock_offset(tx: Tx) -> int:

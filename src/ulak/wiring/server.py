@@ -40,7 +40,7 @@ from ulak.wiring.clock import now_ms
 from ulak.wiring.kinds import CARRIER_KINDS, RENDERERS, Outside, carries_messages
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
-from ulak.wiring.watch import Watch
+from ulak.wiring.watch import POLL, Watch
 from ulak.workers.announce import Announcer
 from ulak.workers.callback import CallbackSender
 from ulak.workers.main import Dispatcher, Outlook, every
@@ -165,11 +165,13 @@ async def run_server(
         server = http.server(web, number_doors.unreadable)
         watch.connections(lambda: len(server.server_state.connections))
         server.on_start = lambda: ready(Running(port, url))
+        await watch.look()
         await dispatcher.look()
         _calm_collector()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         workers = [
             asyncio.create_task(dispatcher.run(stop)),
+            asyncio.create_task(every(POLL, watch.look, stop)),
             asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
             asyncio.create_task(every(ANNOUNCE, Announcer(books, sender.wake).announce, stop)),
             *(asyncio.create_task(work(stop)) for work in (*parcels.work, *numbers.work, sender.run)),

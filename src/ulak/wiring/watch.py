@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import structlog
+
 from ulak import __version__, logs
 from ulak.config import Config
 from ulak.core.errors import StoreUnavailable
@@ -14,7 +16,7 @@ from ulak.core.figures import SHORT, Histogram, Key, LinkFigures
 from ulak.core.ports import MessageLink
 from ulak.dialects import hooks, sandbox
 from ulak.dialects.door import Dialect, Reply
-from ulak.store import gauges, schema
+from ulak.store import gauges, schema, settings
 from ulak.store.books import Books
 from ulak.store.gauges import Standing
 from ulak.web import Web
@@ -22,18 +24,21 @@ from ulak.wiring.metrics import Metrics, Values, free_bytes, one, picked, size_o
 from ulak.workers.measured import MeasuredLink
 from ulak.workers.send import Channel
 
+POLL = 0.25
+"""Seconds between looks whether dispatch is paused."""
+
 PATIENCE = 2.0
 """Seconds that the database has for an answer; without one it counts as away."""
 
 Ready = Callable[[], Awaitable[dict[str, object]]]
+
+log = structlog.get_logger("ulak")
 
 
 class Runner(Protocol):
     """A link at work, as far as it is looked at."""
 
     channel: Channel
-    up: bool
-    """Whether it can take messages."""
 
     @property
     def used(self) -> int:
@@ -53,7 +58,7 @@ class _Seen(NamedTuple):
 
 
 _LINK_GAUGES: tuple[tuple[str, str, Callable[[_Seen], float]], ...] = (
-    ("link_up", "1 while a link can take messages.", lambda seen: seen.runner.up),
+    ("link_up", "1 while a link is connected.", lambda seen: seen.link.up),
     ("link_window", "Parts that may be unanswered.", lambda seen: seen.link.window),
     ("link_window_used", "Parts of the window that are taken.", lambda seen: seen.runner.used),
     (
@@ -173,6 +178,7 @@ class Watch:
         self._clock = clock
         self._standing: Standing | None = None
         self._is_ready = False
+        self._paused = False
         self._ready: Ready | None = None
         self._links: dict[str, tuple[MeasuredLink, LinkFigures]] = {}
         self.metrics = Metrics(self._refresh, clock)
@@ -189,7 +195,7 @@ class Watch:
         config, figures, add = self._config, HttpFigures(doors), self.metrics
         web = Web(
             doors,
-            ready,
+            self._ready_or_paused,
             trusted_proxies=config.trusted_proxy,
             pages=pages,
             metrics=self.metrics.page,
@@ -224,8 +230,31 @@ class Watch:
         """The same link, watched. One that is made anew goes on counting where the one before it was."""
         figures = self._links[name][1] if name in self._links else LinkFigures()
         measured = MeasuredLink(link, figures, self._clock)
+        measured.pause(self._paused)
         self._links[name] = measured, figures
         return measured
+
+    async def look(self) -> None:
+        """Notice whether dispatch is paused. To be called before links are made, and often."""
+        paused = await self._books.read(settings.paused)
+        if paused != self._paused:
+            log.info("dispatch.paused" if paused else "dispatch.resumed")
+        self._paused = paused
+        for link, _ in self._links.values():
+            link.pause(paused)
+
+    async def _ready_or_paused(self) -> dict[str, object]:
+        """What `/readyz` says. While dispatch is paused, links that would be up count as such: orders are
+        taken, and wait on purpose."""
+        state: dict[str, object] = await self._ready() if self._ready is not None else {"ready": True}
+        if not self._paused:
+            return state
+        links = state.get("links")
+        if isinstance(links, dict):
+            up = {name for name in links if name in self._links and self._links[name][0].up}
+            state["links"] = {name: "paused" if name in up else said for name, said in links.items()}
+            state["ready"] = bool(state["ready"] or up)
+        return {**state, "dispatch": "paused"}
 
     def links(self, runners: Callable[[], Iterable[Runner]]) -> None:
         """Messages are sent here, over the links that `runners` tells."""
@@ -267,7 +296,7 @@ class Watch:
         except (TimeoutError, StoreUnavailable):
             self._standing = None
         if self._ready is not None:
-            self._is_ready = bool((await self._ready())["ready"])
+            self._is_ready = bool((await self._ready_or_paused())["ready"])
 
     def _declare_process(self) -> None:
         config = self._config

@@ -1,4 +1,7 @@
-"""A link that is watched: what goes over it and comes back is counted on its way, and nothing is changed."""
+"""A link that is watched: what goes over it and comes back is counted on its way.
+
+Nothing is changed, but that the engine takes it for down while dispatch is paused.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ulak.core.figures import LinkFigures
 from ulak.core.ports import Accepted, Inbound, LinkDesk, MessageLink, Outcome, Outgoing, Refused, Report
+
+PAUSED = "dispatch is paused"
 
 Seconds = Callable[[], float]
 """A clock that only goes forward."""
@@ -20,6 +25,21 @@ class MeasuredLink:
         self._figures = figures
         self._clock = clock
         self._left: dict[int, float] = {}
+        self._desk: _Desk | None = None
+        self._paused = False
+
+    @property
+    def up(self) -> bool:
+        """Whether the link itself can take messages."""
+        return self._desk is not None and self._desk.state[0]
+
+    def pause(self, paused: bool) -> None:
+        """While paused the engine is told that the link is down: it hands over nothing more, and what comes
+        from the operator is taken as ever."""
+        if paused != self._paused:
+            self._paused = paused
+            if self._desk is not None:
+                self._desk.pause(paused)
 
     @property
     def window(self) -> int:
@@ -44,7 +64,8 @@ class MeasuredLink:
 
     async def start(self, desk: LinkDesk) -> None:
         """Begin to connect, and keep connecting until stopped."""
-        await self._link.start(_Desk(desk, self._figures, self._left, self._clock))
+        self._desk = _Desk(desk, self._figures, self._left, self._clock, self._paused)
+        await self._link.start(self._desk)
 
     async def stop(self) -> None:
         """Take no more, wait shortly for answers that are due, unbind, close."""
@@ -54,12 +75,21 @@ class MeasuredLink:
 class _Desk:
     """`ulak.core.ports.LinkDesk`, in front of another one."""
 
-    def __init__(self, desk: LinkDesk, figures: LinkFigures, left: dict[int, float], clock: Seconds) -> None:
+    def __init__(
+        self,
+        desk: LinkDesk,
+        figures: LinkFigures,
+        left: dict[int, float],
+        clock: Seconds,
+        paused: bool,
+    ) -> None:
         self._desk = desk
         self._figures = figures
         self._left = left
         self._clock = clock
-        self._state = (False, "")
+        self._paused = paused
+        self.state = (False, "")
+        """What the link said last of itself, and why."""
         # Nothing is counted of these.
         self.reports: Callable[[Sequence[Report], Callable[[bool], None]], None] = desk.reports
         self.inbound: Callable[[Sequence[Inbound], Callable[[bool], None]], None] = desk.inbound
@@ -89,12 +119,20 @@ class _Desk:
 
     def link_state(self, up: bool, why: str) -> None:
         """See `LinkDesk`."""
-        was_up = self._state[0]
-        if (up, why) != self._state:
-            self._figures.connects += up and not was_up
-            self._figures.losses += was_up and not up
-        self._state = (up, why)
-        self._desk.link_state(up, why)
+        was_up = self.state[0]
+        self._figures.connects += up and not was_up
+        self._figures.losses += was_up and not up
+        self.state = (up, why)
+        self._tell()
+
+    def pause(self, paused: bool) -> None:
+        """Let the engine know of the link, or believe that it is down."""
+        self._paused = paused
+        self._tell()
+
+    def _tell(self) -> None:
+        up, why = self.state
+        self._desk.link_state(up and not self._paused, PAUSED if up and self._paused else why)
 
     async def awaited(self, among: Sequence[str] | None = None) -> Mapping[str, bool]:
         """See `LinkDesk`."""
