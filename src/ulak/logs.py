@@ -18,16 +18,13 @@ from typing import Any, TextIO
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-from ulak.core.masking import Masker
+from ulak.core.masking import MASKER
 
 lines: Counter[str] = Counter()
 """How many lines of each level were written that say that something is wrong; for metrics."""
 
 _COUNTED = ("warning", "error", "critical")
 _KEPT = ("event", "level", "timestamp", "logger")
-
-masker = Masker()
-"""What is told to it is not written to the log of this process any more."""
 
 request: ContextVar[bytes] = ContextVar("request", default=b"")
 """What the request is called that is answered here; its answer says so too (`x-request-id`)."""
@@ -41,7 +38,7 @@ def configure(
     """Send our own log and that of libraries to standard error, or to `stream`. `secrets` are masked word by
     word, beside what looks like one. With `hooks` warnings and what nobody catches are written there too."""
     target = stream or sys.stderr
-    masker.know(*secrets)
+    MASKER.know(*secrets)
     shared: list[Any] = [
         named,
         structlog.processors.add_log_level,
@@ -93,7 +90,7 @@ def _masked(_logger: object, _method: str, event: Event) -> Mapping[str, Any]:
     if level in _COUNTED:
         lines[level] += 1
     return {
-        name: value if name in _KEPT and name != "event" else masker.field(_safe(name), value)
+        name: value if name in _KEPT and name != "event" else MASKER.field(_safe(name), value)
         for name, value in event.items()
     }
 

@@ -117,6 +117,8 @@ class Web:
                 reply = await self._own(path, scope)
             if self._watcher is not None:
                 self._watcher.answered(prefix, path, reply.status, time.perf_counter() - began)
+            if self.stopping and _CLOSE not in reply.headers:
+                reply = replace(reply, headers=(*reply.headers, _CLOSE))
             await _answer(reply, send, request_id)
         finally:
             self.under_way -= 1

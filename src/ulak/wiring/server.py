@@ -177,6 +177,9 @@ async def run_server(
             *(asyncio.create_task(work(stop)) for work in (*parcels.work, *numbers.work, sender.run)),
         ]
         await _first(stop, serving)
+        web.stopping = True
+        # Whoever shares out requests has so long to notice.
+        await asyncio.wait({serving}, timeout=config.drain / 1000)
         server.should_exit = True
         await serving
         stop.set()
