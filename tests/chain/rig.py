@@ -215,10 +215,14 @@ class Customer:
 class Server:
     """`ulak serve` on these data, as often as it is started."""
 
-    def __init__(self, directory: Path, url: str | None, role: str = "all") -> None:
+    def __init__(
+        self, directory: Path, url: str | None, role: str = "all", source: Path | None = None
+    ) -> None:
+        """`source` is a folder with another version of the program."""
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
         self._role = role
+        self._source = source
         self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
         self._process: subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
@@ -270,7 +274,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment(),
+                env=_environment() | ({"PYTHONPATH": str(self._source)} if self._source else {}),
             )
 
     async def start(self, command: str = "serve") -> float:

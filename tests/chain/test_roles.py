@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from tests.chain.rig import CREDITS, Server, until
 from tests.chain.smsc import Smsc
 from tests.chain.test_crash import Shop, Story, Wish
+from tests.conftest import Postgres
 
+import ulak
 from ulak.core.leases import Role
 from ulak.service import audit, doubts
-from ulak.store import leases, presence, processes
+from ulak.store import leases, presence, processes, schema
 from ulak.store.engine import Database, Tx
 
 WINDOW = 24
@@ -117,6 +121,66 @@ async def test_workers_come_and_go(
         story.accepted,
         {message.number for message in api.read(lambda tx: list(doubts.listing(tx)))},
     )
+
+
+def _next_version(folder: Path) -> Path:
+    """The program as it may be after the next release: one more table, which this one knows nothing of."""
+    shutil.copytree(Path(ulak.__file__).parent, folder / "ulak", ignore=shutil.ignore_patterns("__pycache__"))
+    schema_file = folder / "ulak" / "store" / "schema.py"
+    schema_file.write_text(schema_file.read_text().replace(f'HEAD = "{schema.HEAD}"', 'HEAD = "9999"', 1))
+    (schema_file.parent / "migrations" / "versions" / "9999_next.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n\n"
+        f'revision = "9999"\ndown_revision = "{schema.HEAD}"\n\n\ndef upgrade() -> None:\n'
+        '    op.create_table("novelty", sa.Column("id", sa.BigInteger(), primary_key=True))\n'
+    )
+    return folder
+
+
+@pytest.mark.fault("F24", "old and new processes on one schema, which the new one migrates while others work")
+async def test_old_and_new_processes_on_one_schema(
+    postgres: Postgres,
+    tmp_path: Path,
+    open_smsc: Callable[..., Awaitable[Smsc]],
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Every process in turn is replaced by one of the next version, while orders come."""
+    url, newer = postgres.create(), _next_version(tmp_path / "newer")
+    schema.prepare(Database(tmp_path, url, lambda: 0))
+    old = [Server(tmp_path, url, role) for role in ("api", "worker")]
+    new = [Server(tmp_path, url, role, newer) for role in ("api", "worker")]
+    operator = await open_smsc()
+    keys = old[0].account()
+    old[0].carrier("link", operator.port)
+    turn = 0
+
+    async def orders_go(api: Server) -> None:
+        nonlocal turn
+        turn += 1
+        customer = api.customer(keys)
+        order = await customer.order(f"sipariş {turn}", [905_300_000_000 + turn])
+        assert (await customer.final(order, 30))["delivered"] == 1
+
+    try:
+        for server in old:
+            await server.start()
+        await orders_go(old[0])
+        await new[1].start()
+        assert old[0].sql("SELECT version_num FROM alembic_version") == [("9999",)]
+        await orders_go(old[0])
+        await old[1].stop()
+        await orders_go(old[0])
+        await new[0].start()
+        await orders_go(new[0])
+        await new[1].stop()
+        await old[1].start()  # back, if the new one were no good
+        await orders_go(new[0])
+        await orders_go(old[0])
+        assert old[0].read(audit.check) == []
+        assert len(operator.submits) == turn
+        record_property("runs", turn)
+    finally:
+        for server in old + new:
+            await server.close()
 
 
 class _Both:

@@ -446,8 +446,7 @@ def test_a_full_link_takes_small_orders_only(database: Database) -> None:
 def test_a_removed_carrier_whose_link_still_works_keeps_its_orders(database: Database) -> None:
     alice = cast.alice(database)
     cast.place(database, alice, [cast.text([905301000001])])
-    carrier_id = sync_write(database, lambda tx: carrier_store.insert(tx, "x", "smpp", "{}"))
-    assert carrier_id is not None
+    carrier_id = carrier(database, "x")
     cast.claim(database, routes=[Route(carrier_id, "", 0, True)], slots=0)
     sync_write(database, lambda tx: carrier_store.remove(tx, "x"))
     process = sync_write(database, lambda tx: processes.register(tx, "me", Role.WORKER, "here", "1"))
