@@ -42,7 +42,10 @@ LOOK = 1.0
 """Seconds between looks at the others."""
 
 SOON = 0.5
-"""Seconds for which a lock has to be free until its process is taken for gone."""
+"""Seconds for which a lock has to be free, when we start, until its process is taken for gone."""
+
+WHILE = 1.5
+"""The same later on: a session that was cut is soon made anew."""
 
 PATIENCE = 3.0
 """The same after our own session was lost: the server may have been away for all."""
@@ -123,6 +126,7 @@ class Presence:
                 time.sleep(SOON)
         except psycopg.Error as error:
             raise StoreUnavailable(f"PostgreSQL: {error}") from error
+        self._patience = WHILE
         self._threads = [
             threading.Thread(target=self._attend, args=(session,), name="ulak-presence", daemon=True),
             threading.Thread(target=self._ring_on, name="ulak-bell", daemon=True),
