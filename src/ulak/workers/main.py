@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from ulak.core.points import point
 from ulak.core.ports import MessageLink
 from ulak.service.dispatch import CLAIM, Claim, ClaimedOrder, give_back
 from ulak.workers.send import Books, Channel, LinkRunner
@@ -203,6 +204,8 @@ class Dispatcher:
     async def _give_back(self) -> None:
         """Let other links have the orders of carriers that were removed and have no link any more."""
         returned = await self._books.write(partial(give_back, at_work=list(self._runners)))
+        if returned:
+            point("carrier.given_back")
         self._returning = False
         if returned:
             log.info("orders.given_back", count=returned)
