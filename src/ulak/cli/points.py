@@ -1,8 +1,9 @@
 """What a test lets this process do at a point in the code (`ulak.core.points`), as the environment says.
 
-ULAK_TEST_POINT holds `NAME[:NTH]=ACT` one or more times, comma separated: at the NTH time (the first) that the
-code comes to the point of this name, the process dies as by `kill -9` (`kill`), the point raises (`fail`), waits
-so many seconds (`delay:0.2`) or for ever (`hang`). Each is done once, and told on standard error.
+ULAK_TEST_POINT holds `NAME[:NTH]=ACT` one or more times, comma separated: at the NTH time (the first) that
+the code comes to the point of this name, the process dies as by `kill -9` (`kill`), the point raises
+(`fail`), waits so many seconds (`delay:0.2`) or for ever (`hang`). Each is done once, and told on standard
+error.
 """
 
 from __future__ import annotations
