@@ -8,8 +8,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import psycopg
+from tests import launch
 
 from ulak.service import accounts, carriers, credits
 from ulak.store.engine import Database, Sql, Tx
@@ -24,7 +23,6 @@ from ulak.store.vault import Vault
 from ulak.store.writer import sync_read, sync_write
 from ulak.wiring import CARRIER_KINDS, now_ms
 
-ULAK = Path(sys.executable).with_name("ulak")
 HOST = "127.0.0.1"
 CREDITS = 10_000_000
 SENDER = "ULAK"
@@ -218,7 +216,7 @@ class Server:
     def __init__(self, directory: Path, url: str | None) -> None:
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: launch.Process | None = None
         self._open: list[Customer | Http] = []
 
     # What is set up before, straight in the database
@@ -262,13 +260,8 @@ class Server:
         assert self._process is None
         self.database.directory.mkdir(exist_ok=True)
         with open(self.database.directory / "serve.log", "ab") as log:
-            self._process = subprocess.Popen(
-                [ULAK, command, *self._place(), "--port", str(self.port)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=_environment(),
-            )
+            words = [command, *self._place(), "--port", str(self.port)]
+            self._process = launch.start(words, _environment(), log.fileno(), log.fileno())
 
     async def start(self, command: str = "serve") -> float:
         """Start it; returns the seconds until it answered."""
@@ -352,18 +345,8 @@ class Server:
 
     async def cli(self, *words: str, code: int = 0) -> Any:
         """Run a command on these data; the JSON it printed."""
-        process = await asyncio.create_subprocess_exec(
-            ULAK,
-            *words,
-            *self._place(),
-            "--json",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-        )
-        out, err = await process.communicate()
-        assert process.returncode == code, (words, process.returncode, out, err)
+        ended, out, err = await launch.run([*words, *self._place(), "--json"], _environment())
+        assert ended == code, (words, ended, out, err)
         return json.loads(out) if out else None
 
 
