@@ -211,11 +211,13 @@ class Customer:
 
 
 class Server:
-    """`ulak serve` on these data, as often as it is started."""
+    """`ulak serve` on these data, as often as it is started. `armed` is what the next process does at which
+    point in the code (`ulak.cli.points`)."""
 
     def __init__(self, directory: Path, url: str | None) -> None:
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
+        self.armed = ""
         self._process: launch.Process | None = None
         self._open: list[Customer | Http] = []
 
@@ -261,7 +263,8 @@ class Server:
         self.database.directory.mkdir(exist_ok=True)
         with open(self.database.directory / "serve.log", "ab") as log:
             words = [command, *self._place(), "--port", str(self.port)]
-            self._process = launch.start(words, _environment(), log.fileno(), log.fileno())
+            environment = _environment() | {"ULAK_TEST_POINT": self.armed}
+            self._process = launch.start(words, environment, log.fileno(), log.fileno())
 
     async def start(self, command: str = "serve") -> float:
         """Start it; returns the seconds until it answered."""
