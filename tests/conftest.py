@@ -24,6 +24,10 @@ from ulak.wiring import GROUP_KINDS
 
 pytest.register_assert_rewrite(
     "tests.cast",
+    "tests.faults.lives",
+    "tests.faults.messages",
+    "tests.faults.parcels",
+    "tests.faults.purchases",
     "tests.service.day_book",
     "tests.service.days",
     "tests.service.parcel_days",
