@@ -8,6 +8,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,6 @@ from types import MappingProxyType
 from typing import Any
 
 import psycopg
-from tests import launch
 
 from ulak.service import accounts, carriers, credits
 from ulak.store.engine import Database, Sql, Tx
@@ -23,6 +24,7 @@ from ulak.store.vault import Vault
 from ulak.store.writer import sync_read, sync_write
 from ulak.wiring import CARRIER_KINDS, now_ms
 
+ULAK = Path(sys.executable).with_name("ulak")
 HOST = "127.0.0.1"
 CREDITS = 10_000_000
 SENDER = "ULAK"
@@ -211,14 +213,18 @@ class Customer:
 
 
 class Server:
-    """`ulak serve` on these data, as often as it is started. `armed` is what the next process does at which
-    point in the code (`ulak.cli.points`)."""
+    """`ulak serve` on these data, as often as it is started."""
 
-    def __init__(self, directory: Path, url: str | None) -> None:
+    def __init__(
+        self, directory: Path, url: str | None, role: str = "all", source: Path | None = None
+    ) -> None:
+        """`source` is a folder with another version of the program."""
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
-        self.armed = ""
-        self._process: launch.Process | None = None
+        self._role = role
+        self._source = source
+        self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
+        self._process: subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
 
     # What is set up before, straight in the database
@@ -261,10 +267,15 @@ class Server:
         """Start the process, and do not wait for it."""
         assert self._process is None
         self.database.directory.mkdir(exist_ok=True)
-        with open(self.database.directory / "serve.log", "ab") as log:
-            words = [command, *self._place(), "--port", str(self.port)]
-            environment = _environment() | {"ULAK_TEST_POINT": self.armed}
-            self._process = launch.start(words, environment, log.fileno(), log.fileno())
+        role = [] if self._role == "all" else ["--role", self._role]
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                [ULAK, command, *self._place(), *role, "--port", str(self.port)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_environment() | ({"PYTHONPATH": str(self._source)} if self._source else {}),
+            )
 
     async def start(self, command: str = "serve") -> float:
         """Start it; returns the seconds until it answered."""
@@ -299,6 +310,11 @@ class Server:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def wake(self) -> None:
+        """SIGCONT: it goes on where it was."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """kill -9."""
         assert self._process is not None
@@ -321,7 +337,7 @@ class Server:
 
     def log(self) -> str:
         """What it printed."""
-        return (self.database.directory / "serve.log").read_text()
+        return self._log.read_text()
 
     def customer(self, keys: Keys) -> Customer:
         """A new customer's program."""
@@ -348,8 +364,18 @@ class Server:
 
     async def cli(self, *words: str, code: int = 0) -> Any:
         """Run a command on these data; the JSON it printed."""
-        ended, out, err = await launch.run([*words, *self._place(), "--json"], _environment())
-        assert ended == code, (words, ended, out, err)
+        process = await asyncio.create_subprocess_exec(
+            ULAK,
+            *words,
+            *self._place(),
+            "--json",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+        )
+        out, err = await process.communicate()
+        assert process.returncode == code, (words, process.returncode, out, err)
         return json.loads(out) if out else None
 
 
