@@ -26,6 +26,10 @@ from ulak.wiring import CARRIER_KINDS, now_ms
 HOST = "127.0.0.1"
 CREDITS = 10_000_000
 SENDER = "ULAK"
+IDLE = 2.0
+"""Seconds after which a connection is not used again. A server hangs up after five, and whoever was held up
+for so long would send a request that nobody reads, and could not tell that from one that was cut off."""
+
 START = 30.0
 """Seconds in which a server has to answer, on a machine however busy."""
 
@@ -84,6 +88,7 @@ class Http:
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
 
     async def ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
@@ -94,8 +99,9 @@ class Http:
             ConnectionRefusedError: nobody listens, so nothing was asked.
             Gone: there was no whole answer.
         """
-        if self._streams is not None and self._streams[0].at_eof():
-            await self.close()  # It was not used for so long that the server hung up.
+        clock = asyncio.get_running_loop().time
+        if self._streams is not None and (self._streams[0].at_eof() or clock() - self._used > IDLE):
+            await self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(HOST, self._port)
         reader, writer = self._streams
@@ -112,6 +118,7 @@ class Http:
         except (OSError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise Gone(str(error)) from error
+        self._used = clock()
         return Answer(status, found, content)
 
     async def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
