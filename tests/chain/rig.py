@@ -8,6 +8,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,10 +222,16 @@ class Customer:
 class Server:
     """`ulak serve` on these data, as often as it is started."""
 
-    def __init__(self, directory: Path, url: str | None) -> None:
+    def __init__(
+        self, directory: Path, url: str | None, role: str = "all", source: Path | None = None
+    ) -> None:
+        """`source` is a folder with another version of the program."""
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
-        self._process: launch.Process | None = None
+        self._role = role
+        self._source = source
+        self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
+        self._process: launch.Process | subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
 
     # What is set up before, straight in the database
@@ -266,9 +274,19 @@ class Server:
         """Start the process, and do not wait for it."""
         assert self._process is None
         self.database.directory.mkdir(exist_ok=True)
-        with open(self.database.directory / "serve.log", "ab") as log:
-            words = [command, *self._place(), "--port", str(self.port)]
-            self._process = launch.start(words, _environment(), log.fileno(), log.fileno())
+        role = [] if self._role == "all" else ["--role", self._role]
+        words = [command, *self._place(), *role, "--port", str(self.port)]
+        with open(self._log, "ab") as log:
+            if self._source is None:
+                self._process = launch.start(words, _environment(), log.fileno(), log.fileno())
+                return
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ulak", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_environment() | {"PYTHONPATH": str(self._source)},
+            )
 
     async def start(self, command: str = "serve") -> float:
         """Start it; returns the seconds until it answered."""
@@ -303,6 +321,11 @@ class Server:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def wake(self) -> None:
+        """SIGCONT: it goes on where it was."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """kill -9."""
         assert self._process is not None
@@ -325,7 +348,7 @@ class Server:
 
     def log(self) -> str:
         """What it printed."""
-        return (self.database.directory / "serve.log").read_text()
+        return self._log.read_text()
 
     def customer(self, keys: Keys) -> Customer:
         """A new customer's program."""
