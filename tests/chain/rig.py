@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 from tests import launch
+from tests.conftest import CLEANER
 
 from ulak.service import accounts, carriers, credits
 from ulak.store.engine import Database, Sql, Tx
@@ -390,7 +391,8 @@ def sessions(url: str) -> int:
     with psycopg.connect(url) as server:
         row = server.execute(
             "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> %s",
+            [CLEANER],
         ).fetchone()
     assert row is not None
     count: int = row[0]
