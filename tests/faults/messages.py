@@ -307,7 +307,7 @@ _ORDERING = (
 VISITS: dict[str, Visit] = {
     **dict.fromkeys(_ORDERING, Messages.ordering),
     "claim.leaving": Messages.resting,
-    **dict.fromkeys(("link.bound", "link.taken_over", "sweep.committed"), Messages.starting),
+    **dict.fromkeys(("link.acquired", "link.bound", "link.taken_over", "sweep.committed"), Messages.starting),
     **dict.fromkeys(("announce.decided", "announce.committed"), Messages.campaign),
     **dict.fromkeys(("order.cancelling", "order.cancelled"), Messages.cancelling),
     **dict.fromkeys(("link.stopping", "unsent.marked"), Messages.stopping),
