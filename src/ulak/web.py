@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from ulak.core.points import point
 from ulak.dialects.door import Call, Dialect, Reply, Trouble
 
 BODY_MAX = 16 * 1024 * 1024
@@ -95,7 +96,10 @@ class Web:
             reply = dialect.trouble(call, trouble)
             return replace(reply, headers=(*reply.headers, _CLOSE))
         try:
-            return await dialect.answer(call)
+            point("http.read")
+            reply = await dialect.answer(call)
+            point("http.answering")
+            return reply
         except asyncio.CancelledError:
             # The server stops and waits no longer. Nobody knows what became of the call, as after a crash.
             return dialect.trouble(call, Trouble.CRASHED)

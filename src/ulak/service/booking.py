@@ -31,6 +31,7 @@ from ulak.core.events import Event, EventKind
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import Move
 from ulak.core.once import CLAIM, Earlier, Once, ReplyState
+from ulak.core.points import point
 from ulak.core.shipping import Booked, Declined, File, Ticket, Unreached
 from ulak.core.states import ParcelState
 from ulak.core.tracking import next_look
@@ -440,6 +441,7 @@ def conclude(
             replies.finish(tx, stored.account_id, once, stored.id, None)
         answer = _answer(tx, attempt, stored, replayed=False)
         events.record(tx, happened)
+        point("booking.decided")
         return answer
     why = _reject(tx, stored, outcome)
     for once in others if attempt.once is None else [*others, attempt.once]:

@@ -10,6 +10,7 @@ import structlog
 
 from ulak.core.funding import CannotDo, Funding, FundingDown, InvoiceNews, InvoiceState
 from ulak.core.jobs import Job
+from ulak.core.points import point
 from ulak.core.purchases import Purchase
 from ulak.core.states import PurchaseState, Resolve
 from ulak.service import resolving
@@ -61,13 +62,16 @@ class Cashier:
             return
         try:
             async with self._places:
+                point("money.moving")
                 outcome, amount = await self._carry_out(purchase)
+                point("money.moved")
         except (FundingDown, CannotDo) as error:
             if job.tries % 10 == 0:
                 log.warning("purchase.not_resolved", purchase=purchase.id, tries=job.tries, why=str(error))
             await self._books.write(lambda tx: resolving.put_off(tx, job))
             return
         await self._books.write(partial(resolving.concluded, job=job, outcome=outcome, amount=amount))
+        point("money.concluded")
         self._wake()
 
     async def _carry_out(self, purchase: Purchase) -> tuple[Outcome, int]:
@@ -130,7 +134,9 @@ class Cashier:
 
     async def _note(self, heard: Sequence[Heard], lapse: bool) -> None:
         change = partial(resolving.verified, heard=heard, sender=self._sender, lapse=lapse)
+        point("payment.heard")
         await self._books.write(change)
+        point("payment.noted")
 
     async def _look_up(
         self, funding: Funding, purchase: Purchase, is_down: asyncio.Event

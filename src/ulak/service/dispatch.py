@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ulak.core.doubts import Doubt, OnUncertain
 from ulak.core.messages import QueuedMessage
+from ulak.core.points import point
 from ulak.core.ports import Accepted, Outcome, Refused, Unknown
 from ulak.core.references import IdForm, key_of
 from ulak.core.routing import Route, choose
@@ -423,6 +424,7 @@ def leave_unsent(tx: Tx, carrier_id: int, sent: Sequence[Sent], fence: int = 0) 
         for item in sent
     ]
     report_store.doubt(tx, carrier_id, [(*mark, "the link was stopped") for mark in marks])
+    point("unsent.marked")
 
 
 def give_back(tx: Tx) -> int:

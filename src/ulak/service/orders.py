@@ -19,6 +19,7 @@ from ulak.core.orders import (
     message_name,
 )
 from ulak.core.phone import common_prefix
+from ulak.core.points import point
 from ulak.core.states import MessageState, OrderState
 from ulak.service import announcing, barring, events
 from ulak.service.accounts import admit, digest
@@ -109,6 +110,7 @@ def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | 
     for place, numbers in barring.unwilling(tx, wanted).items():
         known[place].unwilling = numbers
     results = [Refusal.UNAUTHENTICATED if case is None else _place(desk, case) for case in cases]
+    point("order.judged")
     desk.save()
     return results
 
@@ -308,4 +310,5 @@ def cancel(tx: Tx, account_id: int, number: int) -> Refusal | None:
         posting = Posting(account_id, SMS, Move.VOID, before[1], order_id)
         balances[account_id, SMS].apply(posting)
         ledger.save(tx, balances, [posting])
+    point("order.cancelling")
     return None

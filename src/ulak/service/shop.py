@@ -19,6 +19,7 @@ import structlog
 from ulak.core.errors import Refusal
 from ulak.core.funding import HASH_SIZE, CannotDo, Capability, Funding, FundingDown, Invoice
 from ulak.core.jobs import Job
+from ulak.core.points import point
 from ulak.core.purchases import ID_SIZE, PAY_WITHIN, SECOND, Denied, Purchase, Sold, Wish
 from ulak.core.states import PurchaseKind
 from ulak.service import purchases, resolving
@@ -110,6 +111,7 @@ class Shop:
         bought = await self._books.write(
             lambda tx: purchases.buy(tx, wish, owner, caller, offer, self._prices, self._sender)
         )
+        point("purchase.prepaid")
         self.wake()
         return bought
 
@@ -126,6 +128,7 @@ class Shop:
         )
         if not isinstance(purchase, Purchase):
             return purchase
+        point("purchase.opened")
         try:
             invoice = await self._invoice(funding, purchase, wish.memo)
         except (FundingDown, CannotDo) as error:
@@ -133,9 +136,11 @@ class Shop:
             await self._books.write(lambda tx: purchases.withdrawn(tx, purchase.id))
             self.wake()
             return Denied(Refusal.FUNDING_DOWN)
+        point("purchase.invoiced")
         waited_for = await self._books.write(
             lambda tx: purchases.invoiced(tx, purchase.id, invoice.payreq, invoice.payment_hash.hex())
         )
+        point("purchase.sold")
         if not waited_for:
             return Denied(Refusal.FUNDING_DOWN)
         funding.follow(invoice.payment_hash)
@@ -172,6 +177,7 @@ class Shop:
         """Cancel a purchase. None: it is cancelled, now or before. Denied with NOT_FOUND, with TOO_EARLY and
         the seconds to wait, with COMPLETED (the code came), or with FINAL."""
         denied = await self._books.write(lambda tx: purchases.cancel(tx, public_id))
+        point("purchase.cancelled")
         self.wake()
         return denied
 
@@ -206,6 +212,7 @@ class Shop:
 
     async def _pass_time(self, due: Sequence[int]) -> None:
         asked = await self._books.write(lambda tx: resolving.pass_time(tx, due))
+        point("purchase.aged")
         if asked:
             task = asyncio.create_task(self._lapse(asked))
             self._lapsing.add(task)

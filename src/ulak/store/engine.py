@@ -19,6 +19,7 @@ import msgspec
 import psycopg
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.points import point
 from ulak.core.times import Clock
 
 Result = TypeVar("Result")
@@ -205,7 +206,11 @@ class SqliteConnection:
             offset = self._db.execute(_OFFSET_SQLITE).fetchone()
             now = self._clock() + (int(offset[0]) if offset else 0)
             result = work(Tx(self._db, now, postgres=False, writes=writes))
+            if writes:
+                point("transaction.written")
             self._db.execute("COMMIT")
+            if writes:
+                point("transaction.committed")
             return result
         except sqlite3.IntegrityError:
             raise
@@ -265,8 +270,12 @@ class PostgresConnection:
         try:
             offset, xid = self._opening(db, writes)
             result = work(Tx(db, self._clock() + int(offset or 0), postgres=True, writes=writes))
+            if writes:
+                point("transaction.written")
             committing = True
             db.execute("COMMIT")
+            if writes:
+                point("transaction.committed")
             return result
         except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
             raise Conflict(str(error)) from error

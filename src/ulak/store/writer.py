@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import structlog
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.points import point
 from ulak.store import ids as id_store
 from ulak.store.engine import Conflict, Connection, Database, Tx
 
@@ -169,6 +170,8 @@ class Writer:
         """Decide and commit a group. If that fails for a reason of one item, each is committed alone."""
         result = self._commit(connection, lambda tx: self._decide(tx, groups), ids=self._ids_for(groups))
         if not isinstance(result, BaseException):
+            for name in groups:
+                point(f"{name}.committed")
             return [
                 pair for name, pairs in result.items() for pair in zip(groups[name][1], pairs, strict=True)
             ]
@@ -206,7 +209,11 @@ class Writer:
         )
 
     def _decide(self, tx: Tx, groups: dict[str, tuple[list[Any], list[Any]]]) -> dict[str, Sequence[Any]]:
-        return {name: self._kinds[name].decide(tx, items, self._ids) for name, (items, _) in groups.items()}
+        results = {}
+        for name, (items, _) in groups.items():
+            results[name] = self._kinds[name].decide(tx, items, self._ids)
+            point(f"{name}.decided")
+        return results
 
     def _commit(
         self, connection: Connection, change: Callable[[Tx], Any], ids: int = 0, tries: int = _TRIES
@@ -216,7 +223,9 @@ class Writer:
             try:
                 short = self._ids.short(ids)
                 if short:
-                    self._ids.refill(connection.writing(partial(id_store.lease, count=short)))
+                    block = connection.writing(partial(id_store.lease, count=short))
+                    point("ids.leased")
+                    self._ids.refill(block)
                 return connection.writing(change)
             except Conflict as error:
                 if attempt == tries:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ulak.core.accounts import Account
 from ulak.core.consignments import Consignment, Label, Paper
+from ulak.core.points import point
 from ulak.core.shipping import File, Printer, Unreached
 from ulak.core.states import ParcelState
 from ulak.dialects.comtohome import shown, upload, wire
@@ -196,7 +197,10 @@ class Documents:
         if made is None:
             made = await asyncio.to_thread(self._printer.label, consignment, label)
         file = made
-        return await self._gate.keep(lambda tx: labels.keep_file(tx, label.id, file))
+        point("label.printed")
+        kept = await self._gate.keep(lambda tx: labels.keep_file(tx, label.id, file))
+        point("label.kept")
+        return kept
 
     async def logo(self, visit: Visit, name: str) -> Reply:
         """GET /uploads/provider_logos/{name}.png"""

@@ -7,6 +7,7 @@ from typing import Any
 from ulak.core.accounts import Account
 from ulak.core.errors import Refusal
 from ulak.core.orders import OrderDraft, OrderReport, OrderSummary, Placed
+from ulak.core.points import point
 from ulak.core.times import to_local_text
 from ulak.dialects.iletimerkezi import fields, forms, wire
 from ulak.dialects.iletimerkezi.codes import MESSAGE_CODES, ORDER_CODES, Code
@@ -24,8 +25,10 @@ async def send_sms(visit: Visit) -> Answer:
     who, draft = await visit.parsed(_order_in)
     if not credible(who):
         return Code.UNAUTHENTICATED
+    point("order.parsed")
     submission = orders.Submission(*credential(who), visit.call.address, draft)
     placed: Placed | Refusal = await visit.books.gather(orders.PLACE, submission)
+    point("order.placed")
     if isinstance(placed, Refusal):
         return placed
     return wire.OrderTaken(OK, wire.OrderName(str(placed.number)))
@@ -43,7 +46,9 @@ async def cancel_order(visit: Visit) -> Answer:
 
     if number is None:
         return await visit.asked(request.authentication, change)
-    return await visit.changed(request.authentication, change)
+    answer = await visit.changed(request.authentication, change)
+    point("order.cancelled")
+    return answer
 
 
 async def get_report(visit: Visit) -> Answer:
