@@ -309,6 +309,13 @@ consignment = Table(
         sqlite_where=text("reference IS NOT NULL"),
         postgresql_where=text("reference IS NOT NULL"),
     ),
+    # Few are returns.
+    Index(
+        "ix_consignment_parent",
+        "parent_id",
+        sqlite_where=text("parent_id IS NOT NULL"),
+        postgresql_where=text("parent_id IS NOT NULL"),
+    ),
     postgresql_with={"fillfactor": "80"},
     # The number of a draft that was thrown away must not lead to another one.
     sqlite_autoincrement=True,

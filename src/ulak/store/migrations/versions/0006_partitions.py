@@ -110,3 +110,11 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("account_id", "brand", "audience", "digest", name=op.f("pk_suppression")),
         sqlite_with_rowid=False,
     )
+    op.create_index(
+        "ix_consignment_parent",
+        "consignment",
+        ["parent_id"],
+        unique=False,
+        sqlite_where=sa.text("parent_id IS NOT NULL"),
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
