@@ -157,7 +157,7 @@ def test_a_partition_that_somebody_looks_at_goes_later(small: Database) -> None:
 
 
 def test_the_table_becomes_the_first_partition_as_it_is(postgres: Postgres, tmp_path: Path) -> None:
-    database = _at_0004(postgres, tmp_path)
+    database = _at_0005(postgres, tmp_path)
     with psycopg.connect(str(database.url), autocommit=True) as server:
         server.execute("INSERT INTO id_block (name, next) VALUES ('message', 7000001)")
         server.execute(
@@ -180,7 +180,7 @@ def test_the_table_becomes_the_first_partition_as_it_is(postgres: Postgres, tmp_
     assert sync_write(database, lambda tx: lease(tx, BLOCK)) == range(7000001, 7000001 + BLOCK)
 
 
-def _at_0004(postgres: Postgres, tmp_path: Path) -> Database:
+def _at_0005(postgres: Postgres, tmp_path: Path) -> Database:
     """A database as the version before made it."""
     from alembic import command
     from alembic.config import Config
@@ -190,7 +190,7 @@ def _at_0004(postgres: Postgres, tmp_path: Path) -> Database:
     config = Config()
     config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
     config.attributes["url"] = database.sqlalchemy_url
-    command.upgrade(config, "0004")
+    command.upgrade(config, "0005")
     return database
 
 

@@ -14,6 +14,13 @@ from ulak.store.engine import Database
 HEAD = "0006"
 """The newest migration; a test compares it with the folder."""
 
+OLDEST = "0005"
+"""The oldest version that works with the tables of this one: its processes may go on, and be started, beside
+those of this version. A migration that only adds things leaves it as it is."""
+
+WORKS_WITH = "schema_works_with"
+"""The setting in which a database says `OLDEST` of the newest version that migrated it."""
+
 
 def prepare(database: Database) -> None:
     """Create or migrate what is missing. Cheap when there is nothing to do; safe when several start at once.
@@ -27,18 +34,29 @@ def prepare(database: Database) -> None:
     if version == HEAD:
         return
     if version is not None and version > HEAD:
+        if _works_with(database) <= HEAD:
+            return
         raise UlakError(f"the database has schema {version}, this version knows {HEAD}: use a newer ulak")
     _migrate(database)
 
 
 def _version(database: Database) -> str | None:
     """The schema in force, None for an empty database."""
-    question = "SELECT version_num FROM alembic_version"
+    return _asked(database, "SELECT version_num FROM alembic_version")
+
+
+def _works_with(database: Database) -> str:
+    """The oldest version that works with the tables as they are."""
+    return _asked(database, f"SELECT value FROM setting WHERE name = '{WORKS_WITH}'") or "9999"
+
+
+def _asked(database: Database, question: str) -> str | None:
+    """A single value of a database with a schema, None where there is none."""
     if database.url is not None:
         try:
             with psycopg.connect(database.url) as server:
                 found = server.execute("SELECT to_regclass('alembic_version')").fetchone()
-                row = server.execute(question).fetchone() if found and found[0] else None
+                row = server.execute(question.encode()).fetchone() if found and found[0] else None
         except psycopg.Error as error:
             raise StoreUnavailable(f"PostgreSQL: {error}") from error
         return row[0] if row else None

@@ -24,10 +24,10 @@ from sqlalchemy import (
     text,
 )
 
-from ulak.store import people_tables, purchase_tables, upkeep_tables
+from ulak.store import people_tables, process_tables, purchase_tables, upkeep_tables
 from ulak.store.columns import Id, metadata
 
-__all__ = ["metadata", "people_tables", "purchase_tables", "upkeep_tables"]
+__all__ = ["metadata", "people_tables", "process_tables", "purchase_tables", "upkeep_tables"]
 
 setting = Table(
     "setting",
@@ -536,6 +536,8 @@ callback = Table(
     Column("ended", BigInteger),
     # What the last attempt was answered: HTTP status, 0 without an answer.
     Column("status", SmallInteger),
+    # The process that tries it.
+    Column("claim", BigInteger, nullable=False, server_default="0"),
     # Only what is still to be told; the sent ones are many and looked for by nobody.
     Index(
         "ix_callback_due",

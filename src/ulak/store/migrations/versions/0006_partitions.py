@@ -8,7 +8,7 @@ from alembic import op
 from ulak.store.partitions import SIZE, name_of
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 _FIRST = name_of(1)
 _PROOF = "message_first_partition"
