@@ -55,7 +55,7 @@ _BARRED_SINCE = Sql(
     " submitted - :overlap AS since, audience, brand FROM {ranges} AS wanted"
     " JOIN sms_order ON sms_order.id = wanted.order_id)"
     " SELECT message.id, mine.order_id FROM mine"
-    " JOIN message ON message.id > mine.after AND message.id <= mine.upto AND message.state = 20"
+    " JOIN message ON message.id > mine.after AND message.id <= mine.upto AND message.state = 20{message.id}"
     " WHERE (SELECT added FROM block WHERE block.account_id = mine.account_id"
     " AND block.number = message.number) >= mine.since"
     " OR (mine.audience > 0 AND (SELECT changed "
@@ -63,6 +63,7 @@ _BARRED_SINCE = Sql(
     .replace("{number}", "message.number")
     .replace("{decision}", ":decision")
     + ") >= mine.since)",
+    span=("ranges", 1, 2),
     ranges=("order_id int8", "after int8", "upto int8"),
 )
 

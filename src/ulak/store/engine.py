@@ -27,6 +27,7 @@ Row = tuple[Any, ...]
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _SOURCE = re.compile(r"\{([a-z_]+)\}")
+_SPAN = re.compile(r"\{([a-z_]+\.[a-z_]+)\}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _encode = msgspec.json.Encoder().encode
 
@@ -40,20 +41,27 @@ class Sql:
     `rows` describes each `{name}`: its columns with their PostgreSQL types, e.g. `ids=("id int8",)`. The
     parameter of that name is then a sequence of tuples (of plain values, where there is one column).
     `lock` is appended on PostgreSQL only: SQLite has a single writer.
+    `span` names such a list and the first and last of its columns that hold ids. `{table.column}` in the text
+    then says that the column lies between the least and the greatest of them. It adds nothing to what the
+    statement finds, but lets PostgreSQL leave out partitions before it begins; SQLite is not told.
     A NUL in a text is stored as the replacement character.
     """
 
-    __slots__ = ("_columns", "postgresql", "sqlite")
+    __slots__ = ("_columns", "_span", "postgresql", "sqlite")
 
-    def __init__(self, text: str, *, lock: str = "", **rows: Sequence[str]) -> None:
+    def __init__(
+        self, text: str, *, lock: str = "", span: tuple[str, int, int] | None = None, **rows: Sequence[str]
+    ) -> None:
         self._columns = {
             name: [column.endswith(" text") for column in columns] for name, columns in rows.items()
         }
+        self._span = span
         # SQLite cannot guess how many rows a JSON text holds, and would rather scan a table than it. Its
         # CROSS JOIN takes tables in the order they are written: the given rows first.
         ordered = text.replace(" JOIN ", " CROSS JOIN ") if rows else text
-        self.sqlite = _SOURCE.sub(lambda m: _json_rows(m[1], rows[m[1]]), ordered)
-        plain = _SOURCE.sub(lambda m: _unnest_rows(m[1], rows[m[1]]), text.replace("%", "%%"))
+        self.sqlite = _SOURCE.sub(lambda m: _json_rows(m[1], rows[m[1]]), _SPAN.sub("", ordered))
+        spanned = _SPAN.sub(r" AND \1 BETWEEN :span_least AND :span_most", text.replace("%", "%%"))
+        plain = _SOURCE.sub(lambda m: _unnest_rows(m[1], rows[m[1]]), spanned)
         self.postgresql = _PARAMETER.sub(r"%(\1)s", plain) + (f" {lock}" if lock else "")
 
     def for_sqlite(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +81,8 @@ class Sql:
         for name, value in values.items():
             if name not in self._columns and isinstance(value, str) and _NUL in value:
                 values[name] = _without_nul(value)
+        if self._span is not None:
+            values |= _bounds(values[self._span[0]], *self._span[1:])
         for name, texts in self._columns.items():
             given = values.pop(name)
             if len(texts) == 1:
@@ -85,6 +95,15 @@ class Sql:
                     [_without_nul(text) for text in column] if has_nul else list(column)
                 )
         return values
+
+
+def _bounds(rows: Sequence[Any], first: int, last: int) -> dict[str, int]:
+    """The least and the greatest id in the rows' columns `first` and `last`."""
+    if not rows:
+        return {"span_least": 0, "span_most": 0}
+    if not isinstance(rows[0], tuple):
+        return {"span_least": min(rows), "span_most": max(rows)}
+    return {"span_least": min(row[first] for row in rows), "span_most": max(row[last] for row in rows)}
 
 
 def _without_nul(value: Any) -> Any:
