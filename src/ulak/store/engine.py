@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -209,8 +210,10 @@ class SqliteConnection:
 
     def _open(self) -> sqlite3.Connection:
         try:
+            # Never a new file: where this one was taken away, an empty one would be no better.
             db = sqlite3.connect(
-                self._path,
+                f"file:{quote(str(self._path))}?mode=rw",
+                uri=True,
                 timeout=self._patience,
                 isolation_level=None,
                 check_same_thread=False,
@@ -239,19 +242,23 @@ class SqliteConnection:
             offset = self._db.execute(OFFSET).fetchone()
             now = self._clock() + (int(offset[0]) if offset else 0)
             result = work(Tx(self._db, now, postgres=False, writes=writes))
-            point("store.before_commit")
+            if writes:
+                point("transaction.written")
             self._db.execute("COMMIT")
+            if writes:
+                point("transaction.committed")
+            return result
         except (sqlite3.Error, MemoryError) as error:
             self._trouble(error)
             raise
         finally:
             self._roll_back()
-        point("store.after_commit")
-        return result
 
     def _trouble(self, error: Exception) -> None:
         """Say in words of ours what an error means to who asked, if it is one of those we have words for."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_NOMEM) & 0xFF
+        code = (
+            sqlite3.SQLITE_NOMEM if isinstance(error, MemoryError) else getattr(error, "sqlite_errorcode", 0)
+        ) & 0xFF
         if code in _FILE_TROUBLE:
             self.close()
         if code in _NOT_NOW:

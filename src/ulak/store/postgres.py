@@ -185,7 +185,7 @@ class PostgresConnection:
         result = work(tx)
         if tx.changed:
             self._mark()
-        point("store.before_commit")
+        point("transaction.written")
         try:
             self.execute("COMMIT")
         except psycopg.OperationalError as error:
@@ -194,7 +194,7 @@ class PostgresConnection:
             db.close()
             if not tx.changed or not self._was_committed(xid, self._backend, self._session, self._number):
                 raise StoreUnavailable(f"PostgreSQL: cut off before a COMMIT was done: {error}") from error
-        point("store.after_commit")
+        point("transaction.committed")
         return result
 
     # What became of a COMMIT.
