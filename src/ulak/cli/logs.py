@@ -43,8 +43,8 @@ class Forgiving:
 
 
 class Flood:
-    """Lets the same trouble be told so often: what fails many times a second, because a database is away for example,
-    must not fill a volume. The next line after a pause says how many were left out."""
+    """Lets the same trouble be told so often: what fails many times a second, because a database is away for
+    example, must not fill a volume. The next line after a pause says how many were left out."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
