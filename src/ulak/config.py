@@ -127,10 +127,8 @@ def _port(text: str) -> int:
 
 
 def _role(text: str) -> str:
-    if text in ("api", "worker"):
-        raise ValueError(f"{text} is not there yet; one process does all")
-    if text != "all":
-        raise ValueError("must be all")
+    if text not in ("all", "api", "worker"):
+        raise ValueError("must be all, api or worker")
     return text
 
 
@@ -211,7 +209,11 @@ OPTIONS: dict[str, Option] = {
     "database": Option("postgresql://… to keep the data there instead of in DIR", _database),
     "host": Option("address to listen on", _host, "127.0.0.1"),
     "port": Option("port to listen on, 0 for any that is free", _port, "8025"),
-    "role": Option("what this process does: all (api and worker are not there yet)", _role, "all"),
+    "role": Option(
+        "what this process does: answer requests (api), hand over (worker), or all",
+        _role,
+        "all",
+    ),
     "public_url": Option("address under which customers reach this server", _url),
     "trusted_proxy": Option("addresses or networks whose X-Forwarded-For is believed", _networks, ""),
     "receipt_wait": Option("how long a final report is waited for", parse_span, "72h"),
@@ -265,6 +267,11 @@ def load(
     found |= _variables(environment)
     found |= {name: ("--" + name.replace("_", "-"), text) for name, text in given.items()}
     values = {name: _value(option, found.get(name)) for name, option in OPTIONS.items()}
+    if values["role"] != "all" and values["database"] is None:
+        raise ConfigError(f"role {values['role']} needs --database: several processes share PostgreSQL only")
+    if values["role"] == "worker" and "port" not in found:
+        # Nobody but its operator asks it anything, and there may be several on a machine.
+        values["port"] = 0
     values["data"] = values["data"] or _data_home(environment) / data_name
     return Config(**values)
 

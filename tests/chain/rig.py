@@ -215,9 +215,15 @@ class Customer:
 class Server:
     """`ulak serve` on these data, as often as it is started."""
 
-    def __init__(self, directory: Path, url: str | None) -> None:
+    def __init__(
+        self, directory: Path, url: str | None, role: str = "all", source: Path | None = None
+    ) -> None:
+        """`source` is a folder with another version of the program."""
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
+        self._role = role
+        self._source = source
+        self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
         self._process: subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
 
@@ -261,13 +267,14 @@ class Server:
         """Start the process, and do not wait for it."""
         assert self._process is None
         self.database.directory.mkdir(exist_ok=True)
-        with open(self.database.directory / "serve.log", "ab") as log:
+        role = [] if self._role == "all" else ["--role", self._role]
+        with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
-                [ULAK, command, *self._place(), "--port", str(self.port)],
+                [ULAK, command, *self._place(), *role, "--port", str(self.port)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment(),
+                env=_environment() | ({"PYTHONPATH": str(self._source)} if self._source else {}),
             )
 
     async def start(self, command: str = "serve") -> float:
@@ -303,6 +310,11 @@ class Server:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def wake(self) -> None:
+        """SIGCONT: it goes on where it was."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """kill -9."""
         assert self._process is not None
@@ -325,7 +337,7 @@ class Server:
 
     def log(self) -> str:
         """What it printed."""
-        return (self.database.directory / "serve.log").read_text()
+        return self._log.read_text()
 
     def customer(self, keys: Keys) -> Customer:
         """A new customer's program."""

@@ -56,7 +56,7 @@ class FailingDisk(Database):
 
     def __init__(self, plain: Database) -> None:
         super().__init__(plain.directory, None, plain.clock)
-        self.database = self
+        self.database: Database = self
         self.arm(0)
 
     def arm(self, at: int, how: How = How.BEFORE) -> None:
@@ -119,11 +119,11 @@ class FailingLine:
 
     def close(self) -> None:
         """Hang up on everybody."""
-        self._listener.close()
         with self._lock:
-            for line in self._lines:
+            for line in (self._listener, *self._lines):
                 with contextlib.suppress(OSError):
                     line.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def _accept(self) -> None:
         while True:

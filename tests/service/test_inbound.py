@@ -42,7 +42,8 @@ from ulak.store import purchases as store
 from ulak.store.blocks import Block
 from ulak.store.engine import Sql, Tx
 from ulak.store.vault import Vault
-from ulak.workers.send import Channel, LinkRunner
+from ulak.workers.runs import Channel
+from ulak.workers.send import LinkRunner
 
 LINK, OTHER_LINK = 501, 502
 NUMBER, SECOND = 905301234561, 905301234562

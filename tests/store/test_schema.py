@@ -12,7 +12,7 @@ from tests.conftest import FakeClock, Postgres
 
 from ulak.core.errors import StoreUnavailable, UlakError
 from ulak.store import schema, settings
-from ulak.store.engine import Database
+from ulak.store.engine import Database, Sql
 from ulak.store.tables import metadata
 from ulak.store.writer import sync_read, sync_write
 
@@ -131,17 +131,15 @@ def test_several_processes_prepare_at_once(blank: Database, tmp_path: Path) -> N
     assert sync_read(blank, settings.clock_offset) == 0
 
 
-def test_a_database_of_a_newer_version_is_refused(blank: Database) -> None:
+def test_a_database_of_a_newer_version_says_which_older_ones_work_with_it(
+    blank: Database,
+) -> None:
+    """Those go on, and are started, beside newer ones; all others are refused."""
     schema.prepare(blank)
-    newer = "UPDATE alembic_version SET version_num = '9999'"
-    if blank.url is not None:
-        with psycopg.connect(blank.url) as server:
-            server.execute(newer.encode())
-    else:
-        db = sqlite3.connect(blank.path)
-        db.execute(newer)
-        db.commit()
-        db.close()
+    sync_write(blank, lambda tx: tx.run(Sql("UPDATE alembic_version SET version_num = '9999'")))
+    sync_write(blank, lambda tx: settings.put(tx, schema.WORKS_WITH, schema.HEAD))
+    schema.prepare(blank)
+    sync_write(blank, lambda tx: settings.put(tx, schema.WORKS_WITH, "9998"))
     with pytest.raises(UlakError, match="use a newer ulak"):
         schema.prepare(blank)
 

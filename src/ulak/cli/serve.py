@@ -13,15 +13,11 @@ from cyclopts import Parameter
 
 from ulak.cli.common import Common, now_ms
 from ulak.config import OPTIONS, Config, load
-from ulak.core.errors import UlakError
 from ulak.store.engine import Database
-from ulak.store.lock import Served, serving
+from ulak.store.lock import serving
 
 if TYPE_CHECKING:
     from ulak.wiring import Running
-
-WATCH = 3.0
-"""Seconds between looks whether the data are still ours."""
 
 
 def _flag(name: str) -> Parameter:
@@ -66,8 +62,8 @@ DEFAULTS = ServerFlags()
 def serve(*, flags: ServerFlags = DEFAULTS) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was begun.
 
-    Prints one line once requests are answered: the address, or with --json {"url", "port", "pid"}. Only one
-    server works on the same data at a time.
+    Prints one line once requests are answered: the address, or with --json {"url", "port", "pid"}. One server
+    works on a directory of data at a time; with --database any number, each with a role.
     """
     from ulak.wiring import run_server
 
@@ -83,10 +79,10 @@ def serve(*, flags: ServerFlags = DEFAULTS) -> None:
 
 
 def run(config: Config, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Do a server's work, alone on its data, until the process is asked to stop.
+    """Do a server's work until the process is asked to stop.
 
     Raises:
-        UlakError: another server has the data, or took them over.
+        UlakError: another server has the data.
     """
     import uvloop
 
@@ -94,32 +90,15 @@ def run(config: Config, work: Callable[[asyncio.Event], Awaitable[None]]) -> Non
 
     logs.configure()
     with (
-        serving(Database(config.data, config.database, now_ms)) as served,
+        serving(Database(config.data, config.database, now_ms)),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        runner.run(_until_stopped(served, work))
+        runner.run(_until_stopped(work))
 
 
-async def _until_stopped(served: Served, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
-    watch = asyncio.create_task(_watch(served, stop))
     await work(stop)
-    stop.set()
-    if not await watch:
-        raise UlakError("the lock on the PostgreSQL database was lost: stopped")
-
-
-async def _watch(served: Served, stop: asyncio.Event) -> bool:
-    """Stop when the data are no longer ours; whether they were to the end."""
-    while not stop.is_set():
-        if not await asyncio.to_thread(served.still):
-            stop.set()
-            return False
-        try:
-            await asyncio.wait_for(stop.wait(), WATCH)
-        except TimeoutError:
-            continue
-    return True

@@ -72,6 +72,8 @@ class Shop:
         self._sender = sender
         self._random = random
         self.woken = asyncio.Event()
+        self.on_wake: Callable[[], None] = lambda: None
+        """Called when there is something to do: it may be for another process to do it."""
         self._sources = Sources(books, sources, monotonic)
         self.supply = Supply(books, self._sources, wake=self.wake)
         self.cashier = Cashier(books, funding, preimage=self.preimage, sender=sender, wake=self.wake)
@@ -80,6 +82,7 @@ class Shop:
     def wake(self) -> None:
         """There is something to do."""
         self.woken.set()
+        self.on_wake()
 
     # Selling.
 

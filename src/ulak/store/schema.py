@@ -14,8 +14,15 @@ from ulak.store.engine import Database
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test compares it with the folder."""
+
+OLDEST = "0005"
+"""The oldest version that works with the tables of this one: its processes may go on, and be started, beside
+those of this version. A migration that only adds things leaves it as it is."""
+
+WORKS_WITH = "schema_works_with"
+"""The setting in which a database says `OLDEST` of the newest version that migrated it."""
 
 
 def prepare(database: Database) -> None:
@@ -30,19 +37,30 @@ def prepare(database: Database) -> None:
     if version == HEAD:
         return
     if version is not None and version > HEAD:
+        if _works_with(database) <= HEAD:
+            return
         raise UlakError(f"the database has schema {version}, this version knows {HEAD}: use a newer ulak")
     _migrate(database)
 
 
 def _version(database: Database) -> str | None:
     """The schema in force, None for an empty database."""
-    question = "SELECT version_num FROM alembic_version"
+    return _asked(database, "SELECT version_num FROM alembic_version")
+
+
+def _works_with(database: Database) -> str:
+    """The oldest version that works with the tables as they are."""
+    return _asked(database, f"SELECT value FROM setting WHERE name = '{WORKS_WITH}'") or "9999"
+
+
+def _asked(database: Database, question: str) -> str | None:
+    """A single value of a database with a schema, None where there is none."""
     if database.url is not None:
         from ulak.store.postgres import dial
 
         with dial(database.url) as server:
             found = server.execute("SELECT to_regclass('alembic_version')").fetchone()
-            row = server.execute(question).fetchone() if found and found[0] else None
+            row = server.execute(question.encode()).fetchone() if found and found[0] else None
         return row[0] if row else None
     if not database.path.exists():
         return None

@@ -7,6 +7,9 @@ from ulak.store.engine import CLOCK_OFFSET, Sql, Tx
 SANDBOX = "sandbox"
 """Set to `on` where the clock may be moved."""
 
+KEY_CHECK = "key_check"
+"""Tells whether a process has the key with which secrets are sealed."""
+
 _GET = Sql("SELECT value FROM setting WHERE name = :name")
 _SET = Sql(
     "INSERT INTO setting (name, value) VALUES (:name, :value)"

@@ -24,10 +24,10 @@ from sqlalchemy import (
     text,
 )
 
-from ulak.store import people_tables, purchase_tables
+from ulak.store import people_tables, process_tables, purchase_tables
 from ulak.store.columns import Id, metadata
 
-__all__ = ["metadata", "people_tables", "purchase_tables"]
+__all__ = ["metadata", "people_tables", "process_tables", "purchase_tables"]
 
 setting = Table(
     "setting",
@@ -42,17 +42,6 @@ id_block = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("next", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-# One row a commit on PostgreSQL, for whoever lost the answer to it; those of before are deleted now and then.
-commit_mark = Table(
-    "commit_mark",
-    metadata,
-    Column("session", Text, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    # Seconds, by the database's own clock.
-    Column("at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -540,6 +529,8 @@ callback = Table(
     Column("ended", BigInteger),
     # What the last attempt was answered: HTTP status, 0 without an answer.
     Column("status", SmallInteger),
+    # The process that tries it.
+    Column("claim", BigInteger, nullable=False, server_default="0"),
     # Only what is still to be told; the sent ones are many and looked for by nobody.
     Index(
         "ix_callback_due",

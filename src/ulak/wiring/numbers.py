@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -55,13 +53,8 @@ class Numbers:
             sender=config.number_sender,
         )
         payouts = Payouts(books, self._funding, LightningAddresses(outside.outbound))
-        self._worker = PurchaseWorker(
-            books,
-            self.shop,
-            Queue(process, OF_PURCHASES),
-            funding=self._funding,
-            more={JobKind.REFER: payouts.carry_out},
-        )
+        self._more = {JobKind.REFER: payouts.carry_out}
+        self._queue = Queue(process, OF_PURCHASES)
 
     def doors(self) -> Sms4satsDoors:
         """Where customers call us."""
@@ -85,10 +78,10 @@ class Numbers:
 
         return [(sandbox.PREFIX, sandbox.SandboxDoors(self._books, hash_in))]
 
-    @property
-    def work(self) -> tuple[Callable[[asyncio.Event], Coroutine[Any, Any, None]], ...]:
-        """What is to be done all the time. Each ends within seconds of being told to stop, by itself."""
-        return (self._worker.run,)
+    async def work(self, stop: asyncio.Event) -> None:
+        """What one process does all the time. It ends within seconds of being told to stop, by itself."""
+        worker = PurchaseWorker(self._books, self.shop, self._queue, funding=self._funding, more=self._more)
+        await worker.run(stop)
 
     async def names(self) -> list[str]:
         """The sources of numbers that there are."""
@@ -96,6 +89,7 @@ class Numbers:
 
     async def close(self) -> None:
         """Hang up everywhere."""
+        await self.shop.close()
         await self._fleet.close()
         if self._funding is not None:
             await self._funding.close()

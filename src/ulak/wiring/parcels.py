@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -79,10 +77,9 @@ class Parcels:
         readers = {name: kind.news for name, kind in CARRIER_KINDS.items() if kind.news is not None}
         return hooks.HookDoors(self._books, readers, self._desk.told, self._vault, now_ms)
 
-    @property
-    def work(self) -> tuple[Callable[[asyncio.Event], Coroutine[Any, Any, None]], ...]:
-        """What is to be done all the time. Each ends within seconds of being told to stop, by itself."""
-        return (self._worker.run,)
+    async def work(self, stop: asyncio.Event) -> None:
+        """What is to be done all the time. It ends within seconds of being told to stop, by itself."""
+        await self._worker.run(stop)
 
     async def names(self) -> list[str]:
         """The parcel carriers that there are."""

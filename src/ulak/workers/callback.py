@@ -117,15 +117,17 @@ class CallbackSender:
         signing_key: Callable[[Endpoint], bytes],
         luck: Luck,
         clock: Clock,
+        process: Callable[[], int] = lambda: 0,
     ) -> None:
         """`renderers` by dialect; `signing_key` opens the secret of an endpoint; `clock` is the world's time,
-        which a moved clock of a sandbox is not: receivers compare it with theirs."""
+        which a moved clock of a sandbox is not: receivers compare it with theirs. `process` is our id."""
         self._books = books
         self._outbound = outbound
         self._renderers = renderers
         self._signing_key = signing_key
         self._luck = luck
         self._clock = clock
+        self._process = process
         self._lanes: dict[int, Lane] = {}
         self._held: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -207,6 +209,7 @@ class CallbackSender:
             ask=waiting,
             lease=LEASE,
             luck=self._luck,
+            process=self._process(),
         )
         try:
             done: Step = await self._books.write(step)

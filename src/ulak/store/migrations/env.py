@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from alembic import context
 
+from ulak.store import schema
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -27,6 +29,13 @@ def run(config: Config) -> None:
         context.configure(connection=connection, transactional_ddl=True)
         with context.begin_transaction():
             context.run_migrations()
+            connection.execute(
+                sa.text(
+                    "INSERT INTO setting (name, value) VALUES (:name, :value)"
+                    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+                ),
+                {"name": schema.WORKS_WITH, "value": schema.OLDEST},
+            )
         connection.commit()
     engine.dispose()
 
