@@ -59,6 +59,10 @@ class StoreUnavailable(Exception):
     """The database cannot take or answer anything now. Nothing was changed."""
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """The database went away during a COMMIT and stayed away: nobody knows whether anything was changed."""
+
+
 OF_PURCHASES = frozenset(
     (Refusal.NO_NUMBERS, Refusal.FUNDING_DOWN, Refusal.TOO_EARLY, Refusal.COMPLETED, Refusal.FINAL)
 )
