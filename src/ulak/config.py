@@ -35,6 +35,9 @@ IMPORT_KEY, IMPORT_HASH = "ULAK_IMPORT_KEY", "ULAK_IMPORT_HASH"
 
 _FOR_TESTS = "ULAK_TEST_"
 
+AUTH_FAILURES = 5
+"""Wrong keys or ids in a minute that hold an address up, unless something else is said."""
+
 FUNDINGS = ("memory", "lnd", "nwc", "lnbits")
 """The Lightning backends."""
 
@@ -80,6 +83,10 @@ class Config:
     number_sender: str
     number_rate: int
     compat_errors: bool
+    limits_url: str | None = field(repr=False)
+    limits_wait: int
+    auth_failures: int | None
+    auth_pause: int
     key: bytes | None = field(repr=False)
 
     @property
@@ -166,6 +173,26 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _count_or_none(text: str) -> int:
+    return 0 if text == "0" else _count(text)
+
+
+def _span_between(least: int, most: int, what: str) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        span = parse_span(text)
+        if not least <= span <= most:
+            raise ValueError(f"must be {what}")
+        return span
+
+    return check
+
+
+def _limits_url(text: str) -> str:
+    if not text.startswith(("redis://", "rediss://", "valkey://", "valkeys://")):
+        raise ValueError("must begin with valkey://, valkeys://, redis:// or rediss://")
+    return text
+
+
 def _sats(text: str) -> int:
     if not _COUNT.fullmatch(text):
         raise ValueError("must be a whole number of sats from 1 to 9999999")
@@ -239,6 +266,21 @@ OPTIONS: dict[str, Option] = {
     "number_sender": Option("sender of single SMS that are paid by themselves", _sender, "ULAK"),
     "number_rate": Option("requests that one address may make to the number API in a second", _count, "20"),
     "compat_errors": Option("500 answers every error of the number API with that status", _compat, ""),
+    "limits_url": Option(
+        "valkey://… or redis://… where several processes count limits together", _limits_url
+    ),
+    "limits_wait": Option(
+        "how long an answer from there is waited for", _span_between(1, 10_000, "1ms to 10s"), "50ms"
+    ),
+    "auth_failures": Option(
+        f"wrong keys or ids in a minute that hold an address up, 0 for any [{AUTH_FAILURES}; 0 in a sandbox]",
+        _count_or_none,
+    ),
+    "auth_pause": Option(
+        "how long it is held up at first; doubles, up to an hour",
+        _span_between(1_000, 3_600_000, "1s to 1h"),
+        "60s",
+    ),
     "key": Option("32 octets in base64 or hexadecimal that encrypt secrets [DIR/key]", read_key),
 }
 

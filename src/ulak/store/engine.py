@@ -110,17 +110,21 @@ def _unnest_rows(name: str, columns: Sequence[str]) -> str:
 
 
 class Tx:
-    """An open transaction. `now` is the same for everything it writes (ms UTC).
+    """An open transaction. `now` is the same for everything it writes (ms UTC); a sandbox's clock is `ahead`
+    of the machine's.
 
     `known` is for answers that a transaction which only reads may give again: nothing changes while it lasts.
     In one that writes there is none.
     """
 
-    __slots__ = ("_connection", "known", "now", "postgres")
+    __slots__ = ("_connection", "ahead", "known", "now", "postgres")
 
-    def __init__(self, connection: Any, now: int, postgres: bool, writes: bool = True) -> None:
+    def __init__(
+        self, connection: Any, now: int, postgres: bool, writes: bool = True, ahead: int = 0
+    ) -> None:
         self._connection = connection
         self.now = now
+        self.ahead = ahead
         self.postgres = postgres
         self.known: dict[Any, Any] | None = None if writes else {}
 
@@ -203,8 +207,8 @@ class SqliteConnection:
         try:
             self._db.execute(begin)
             offset = self._db.execute(_OFFSET_SQLITE).fetchone()
-            now = self._clock() + (int(offset[0]) if offset else 0)
-            result = work(Tx(self._db, now, postgres=False, writes=writes))
+            ahead = int(offset[0]) if offset else 0
+            result = work(Tx(self._db, self._clock() + ahead, postgres=False, writes=writes, ahead=ahead))
             self._db.execute("COMMIT")
             return result
         except sqlite3.IntegrityError:
@@ -264,7 +268,8 @@ class PostgresConnection:
         committing = False
         try:
             offset, xid = self._opening(db, writes)
-            result = work(Tx(db, self._clock() + int(offset or 0), postgres=True, writes=writes))
+            ahead = int(offset or 0)
+            result = work(Tx(db, self._clock() + ahead, postgres=True, writes=writes, ahead=ahead))
             committing = True
             db.execute("COMMIT")
             return result

@@ -33,6 +33,7 @@ from ulak.wiring.bells import Bells, Placing
 from ulak.wiring.clock import now_ms
 from ulak.wiring.hands import Hands
 from ulak.wiring.kinds import Outside
+from ulak.wiring.limits import limits_of
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
 from ulak.wiring.readiness import Readiness
@@ -96,15 +97,16 @@ async def run_server(
         at_end.push_async_callback(numbers.close)
         hands = Hands(config, books, vault, outside, presence, parcels, numbers) if role.works else None
         books.bells = Bells(presence, numbers, hands)
-        number_doors = numbers.doors()
+        limits = await limits_of(config, at_end, share=role.answers)
+        number_doors = numbers.doors(limits)
         doors: list[tuple[str, Dialect]] = []
         if role.answers:
-            parcel_doors = parcels.doors(url)
+            parcel_doors = parcels.doors(url, limits)
             doors = [
-                (hooks.PREFIX, parcels.hooks),
-                ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price)),
+                (hooks.PREFIX, parcels.hooks(limits)),
+                ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price, guard=limits.guard)),
                 *((prefix, parcel_doors) for prefix in ("/api/", "/uploads/")),
-                *await numbers.own_doors(),
+                *await numbers.own_doors(limits),
                 ("/", number_doors),
             ]
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))} if role.answers else {}

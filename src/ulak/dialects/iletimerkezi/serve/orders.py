@@ -12,8 +12,9 @@ from ulak.dialects.iletimerkezi import fields, forms, wire
 from ulak.dialects.iletimerkezi.codes import MESSAGE_CODES, ORDER_CODES, Code
 from ulak.dialects.iletimerkezi.drafts import DIALECT, draft_of
 from ulak.dialects.iletimerkezi.jsonbody import Fields
-from ulak.dialects.iletimerkezi.serve.visit import DONE, OK, Answer, Visit, credential, credible
+from ulak.dialects.iletimerkezi.serve.visit import DONE, OK, Answer, Visit, credential
 from ulak.service import orders
+from ulak.service.guard import Attempt
 
 LIST_ROWS = 30
 """Orders on a page of get-reports: undocumented, and what every SDK of the vendor counts with."""
@@ -22,10 +23,14 @@ LIST_ROWS = 30
 async def send_sms(visit: Visit) -> Answer:
     """Place an order."""
     who, draft = await visit.parsed(_order_in)
-    if not credible(who):
-        return Code.UNAUTHENTICATED
+    attempt = visit.attempt(who)
+    if not isinstance(attempt, Attempt):
+        return attempt
     submission = orders.Submission(*credential(who), visit.call.address, draft)
     placed: Placed | Refusal = await visit.books.gather(orders.PLACE, submission)
+    if placed is Refusal.UNAUTHENTICATED:
+        return await visit.wrong(attempt)
+    visit.right(attempt, placed)
     if isinstance(placed, Refusal):
         return placed
     return wire.OrderTaken(OK, wire.OrderName(str(placed.number)))
