@@ -14,10 +14,12 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from ulak.core import velocity
 from ulak.core.keys import read_key
 from ulak.core.purchases import Tariff
 from ulak.core.times import parse_span
@@ -53,7 +55,8 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that can be chosen. Times are ms; `unit_price` is what one SMS is worth, in TRY."""
+    """Everything that can be chosen. Times are ms; `unit_price` is what one SMS is worth, in TRY; `velocity`
+    holds the limits of `core.velocity` by name."""
 
     data: Path
     database: str | None = field(repr=False)
@@ -87,6 +90,7 @@ class Config:
     limits_wait: int
     auth_failures: int | None
     auth_pause: int
+    velocity: Mapping[str, str]
     key: bytes | None = field(repr=False)
 
     @property
@@ -281,17 +285,22 @@ OPTIONS: dict[str, Option] = {
         _span_between(1_000, 3_600_000, "1s to 1h"),
         "60s",
     ),
+    **{
+        name: Option(text, partial(velocity.check, name), velocity.OFF)
+        for name, text in velocity.HELP.items()
+    },
     "key": Option("32 octets in base64 or hexadecimal that encrypt secrets [DIR/key]", read_key),
 }
 
 
-BY_DIALECT = {
+BY_SUBJECT = {
     "dialects.sms4sats.sender": "number_sender",
     "dialects.sms4sats.rate": "number_rate",
     "dialects.sms4sats.compat_errors": "compat_errors",
     "dialects.comtohome.rate": "parcel_rate",
+    **{name.replace("_", ".", 1): name for name in velocity.HELP},
 }
-"""Options as a file may also name them: by the dialect that they are about."""
+"""Options as a file may also name them: by the dialect, or the kind of limit, that they are about."""
 
 
 def load(
@@ -314,6 +323,7 @@ def load(
     if values["role"] == "worker" and "port" not in found:
         # Nobody but its operator asks it anything, and there may be several on a machine.
         values["port"] = 0
+    values["velocity"] = {name: values.pop(name) for name in velocity.HELP}
     values["data"] = values["data"] or _data_home(environment) / data_name
     return Config(**values)
 
@@ -364,9 +374,9 @@ def _file(path: Path) -> dict[str, Found]:
         raise ConfigError(f"{path}: {error}") from None
     found: dict[str, Found] = {}
     for written, value in _flat(document):
-        name = BY_DIALECT.get(written, written)
+        name = BY_SUBJECT.get(written, written)
         if name not in OPTIONS:
-            raise ConfigError(f"{path}: {written} is no option{_meant(written, [*OPTIONS, *BY_DIALECT])}")
+            raise ConfigError(f"{path}: {written} is no option{_meant(written, [*OPTIONS, *BY_SUBJECT])}")
         if name in found:
             raise ConfigError(f"{path}: {name} is given twice")
         found[name] = _text(f"{path}: {written}", value)

@@ -11,6 +11,7 @@ from ulak.config import Config
 from ulak.core.errors import UlakError
 from ulak.core.jobs import OF_PURCHASES, JobKind
 from ulak.core.numbers import NumberSource
+from ulak.core.velocity import Velocities
 from ulak.dialects import sandbox
 from ulak.dialects.door import Dialect
 from ulak.dialects.sms4sats.serve import Doors as Sms4satsDoors
@@ -38,7 +39,15 @@ log = structlog.get_logger("ulak")
 class Numbers:
     """The shop, its doors, its worker and the node that takes the money."""
 
-    def __init__(self, config: Config, books: Books, vault: Vault, outside: Outside, process: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        books: Books,
+        vault: Vault,
+        outside: Outside,
+        process: str,
+        velocities: Velocities,
+    ) -> None:
         """`process` names this process in claims of jobs."""
         self._config = config
         self._books = books
@@ -52,6 +61,7 @@ class Numbers:
             prices=self._prices,
             vault=vault,
             sender=config.number_sender,
+            velocities=velocities,
         )
         payouts = Payouts(books, self._funding, LightningAddresses(outside.outbound))
         self._more = {JobKind.REFER: payouts.carry_out}

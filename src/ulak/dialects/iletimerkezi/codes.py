@@ -116,6 +116,7 @@ REFUSALS: dict[Refusal, Code] = {
     Refusal.TOO_LARGE: Code.TOO_LARGE,
     Refusal.NO_RECIPIENT: Code.BAD_RECIPIENTS,
     Refusal.REPEATED: Code.REPEATED,
+    Refusal.TOO_FAST: Code.TOO_MANY,
     Refusal.NO_CREDIT: Code.NO_CREDIT,
     Refusal.NOT_FOUND: Code.NO_SUCH_ORDER,
     Refusal.NOT_DUE: Code.NOT_DUE,

@@ -68,6 +68,8 @@ REFUSALS = {
     Refusal.UNAUTHENTICATED: Reason.UNAUTHENTICATED,
     Refusal.NO_NUMBERS: Reason.NO_NUMBERS,
     Refusal.NO_CREDIT: Reason.NO_CREDIT,
+    Refusal.NO_RECIPIENT: Reason.BAD_PHONE,
+    Refusal.TOO_FAST: Reason.TOO_MANY,
     Refusal.FUNDING_DOWN: Reason.BACKEND,
     Refusal.IN_PROGRESS: Reason.IN_PROGRESS,
     Refusal.KEY_REUSED: Reason.KEY_REUSED,
