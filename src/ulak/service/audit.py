@@ -319,10 +319,12 @@ _FORGOTTEN = Sql(
     " AND coalesce(due, look, verify, 0) = 0"
     " AND NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 3 AND job.subject = purchase.id) ORDER BY id"
 )
+# A message for which there was no room when it was paid (75: it failed) never was one.
 _UNSENT = Sql(
     "SELECT purchase.id, purchase.message_id FROM purchase"
     " LEFT JOIN message ON message.id = purchase.message_id AND message.number = purchase.number"
-    " WHERE kind = 4 AND paid IS NOT NULL AND message.id IS NULL ORDER BY purchase.id"
+    " WHERE kind = 4 AND paid IS NOT NULL AND message.id IS NULL"
+    " AND (message_id IS NOT NULL OR purchase.state <> 75) ORDER BY purchase.id"
 )
 _FOREIGN_INCOMING = Sql(
     "SELECT incoming.id, incoming.purchase_id FROM incoming"

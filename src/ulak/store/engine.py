@@ -148,18 +148,21 @@ def _unnest_rows(name: str, columns: Sequence[str]) -> str:
 
 
 class Tx:
-    """An open transaction. `now` is the same for everything it writes (ms UTC); `changed` is whether it did
-    more than ask.
+    """An open transaction. `now` is the same for everything it writes (ms UTC); a sandbox's clock is `ahead`
+    of the machine's. `changed` is whether it did more than ask.
 
     `known` is for answers that a transaction which only reads may give again: nothing changes while it lasts.
     In one that writes there is none.
     """
 
-    __slots__ = ("_connection", "changed", "known", "now", "postgres")
+    __slots__ = ("_connection", "ahead", "changed", "known", "now", "postgres")
 
-    def __init__(self, connection: Any, now: int, postgres: bool, writes: bool = True) -> None:
+    def __init__(
+        self, connection: Any, now: int, postgres: bool, writes: bool = True, ahead: int = 0
+    ) -> None:
         self._connection = connection
         self.now = now
+        self.ahead = ahead
         self.postgres = postgres
         self.changed = False
         self.known: dict[Any, Any] | None = None if writes else {}
@@ -259,8 +262,8 @@ class SqliteConnection:
         try:
             self._db.execute(begin)
             offset = self._db.execute(OFFSET).fetchone()
-            now = self._clock() + (int(offset[0]) if offset else 0)
-            result = work(Tx(self._db, now, postgres=False, writes=writes))
+            ahead = int(offset[0]) if offset else 0
+            result = work(Tx(self._db, self._clock() + ahead, postgres=False, writes=writes, ahead=ahead))
             if writes:
                 point("transaction.written")
             self._db.execute("COMMIT")
