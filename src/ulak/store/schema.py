@@ -11,7 +11,7 @@ import psycopg
 from ulak.core.errors import StoreUnavailable, UlakError
 from ulak.store.engine import Database
 
-HEAD = "0005"
+HEAD = "0007"
 """The newest migration; a test compares it with the folder."""
 
 OLDEST = "0005"
