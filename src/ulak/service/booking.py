@@ -40,7 +40,7 @@ from ulak.service.carriers import Carrier
 from ulak.service.marks import Marks, numbered
 from ulak.service.parcels import STRANGER, Denied, Done, Order, Render, Who
 from ulak.service.payments import Purse, can_pay, move, purse
-from ulak.store import bookings, consignments, jobs, labels, replies, special_services
+from ulak.store import booking_keys, bookings, consignments, jobs, labels, replies, special_services
 from ulak.store.engine import Tx
 
 DECLINED, UNREACHED = "declined", "unreached"
@@ -457,6 +457,8 @@ def _book(tx: Tx, consignment: Consignment, booked: Booked, marks: Marks) -> lis
     move(tx, consignment, Move.POST, consignment.held)
     consignment.held, consignment.posted = 0, consignment.posted + consignment.held
     consignments.save(tx, consignment)
+    assert consignment.carrier is not None
+    booking_keys.keep(tx, consignment.carrier.id, consignment.uuid)
     seen = sightings.note(tx, consignment, ParcelState.BOOKED)
     kinds = (EventKind.CONSIGNMENT_CREATED, EventKind.CONSIGNMENT_LABEL)
     return [sightings.event(kind, consignment, seen) for kind in kinds]

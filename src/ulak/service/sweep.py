@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from ulak.core import callbacks as callback_rules
 from ulak.core import once
 from ulak.core.states import MessageEvent
-from ulak.service import inbound
+from ulak.service import inbound, journal
 from ulak.service.orders import REPEAT_WINDOW
 from ulak.service.settlement import Settlement
-from ulak.store import callbacks, endpoints, events, messages, orders, velocity
+from ulak.store import booking_keys, callbacks, endpoints, events, messages, orders, settings, velocity
 from ulak.store import sweep as store
 from ulak.store.engine import Tx
 
@@ -97,6 +97,12 @@ def _replies(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
     return None if last is None else (last, 0)
 
 
+def _keys(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    """By the machine's clock: carriers do not forget bookings because a sandbox's clock was moved."""
+    last = booking_keys.sweep(tx, position[0], settings.machine_now(tx) - journal.KEPT, STRETCH)
+    return None if last is None else (last, 0)
+
+
 def _callbacks(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
     last = callbacks.forget(tx, position[0], tx.now - callback_rules.KEPT, STRETCH)
     return None if last is None else (last, 0)
@@ -167,6 +173,7 @@ _WALKS = (
     _Walk(_HOUR, _references),
     _Walk(_HOUR, _replies),
     _Walk(_HOUR, _traces),
+    _Walk(_DAY, _keys),
     _Walk(_DAY, _callbacks),
     _Walk(_DAY, _events),
     _Walk(_DAY, _unclaimed),

@@ -14,10 +14,10 @@ from ulak.store.engine import Database
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a test compares it with the folder."""
 
-OLDEST = "0008"
+OLDEST = "0009"
 """The oldest version that works with the tables of this one: its processes may go on, and be started, beside
 those of this version. A migration that only adds things leaves it as it is."""
 

@@ -24,11 +24,19 @@ from sqlalchemy import (
     text,
 )
 
-from ulak.store import people_tables, process_tables, purchase_tables, upkeep_tables, velocity_tables
+from ulak.store import (
+    parcel_tables,
+    people_tables,
+    process_tables,
+    purchase_tables,
+    upkeep_tables,
+    velocity_tables,
+)
 from ulak.store.columns import Id, metadata
 
 __all__ = [
     "metadata",
+    "parcel_tables",
     "people_tables",
     "process_tables",
     "purchase_tables",

@@ -99,8 +99,7 @@ def _way(vault: Vault, outside: Outside, carrier: Carrier) -> ParcelCarrier | No
         log.error("carrier.unknown_kind", carrier=carrier.name, kind=carrier.kind)
         return None
     try:
-        own = outside._replace(directory=outside.directory / "carriers" / str(carrier.id))
-        return kind.parcels(carrier.settings(vault), own)
+        return kind.parcels(carrier, carrier.settings(vault), outside)
     except (UlakError, ValueError) as error:
         log.error("carrier.cannot_start", carrier=carrier.name, error=str(error))
         return None
