@@ -157,7 +157,7 @@ async def run_server(
         readiness = partial(_readiness, books, dispatcher, parcels, numbers)
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))}
         web = Web(doors, readiness, trusted_proxies=config.trusted_proxy, pages=pages)
-        server = http.server(web, number_doors.unreadable)
+        server = http.server(web)
         server.on_start = lambda: ready(Running(port, url))
         await dispatcher.look()
         _calm_collector()
