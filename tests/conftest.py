@@ -24,6 +24,7 @@ from ulak.wiring import GROUP_KINDS
 
 pytest.register_assert_rewrite(
     "tests.cast",
+    "tests.faults.smpp_attacks",
     "tests.service.day_book",
     "tests.service.days",
     "tests.service.parcel_days",
