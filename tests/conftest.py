@@ -28,6 +28,7 @@ pytest.register_assert_rewrite(
     "tests.faults.messages",
     "tests.faults.parcels",
     "tests.faults.purchases",
+    "tests.faults.smpp_attacks",
     "tests.service.day_book",
     "tests.service.days",
     "tests.service.parcel_days",

@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN = {
     "alembic": {"store"},
     "cyclopts": {"cli"},
-    "httptools": {"web", "outbound"},
+    "httptools": {"web", "outbound", "wiring"},
     "psycopg": {"store"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},

@@ -46,6 +46,8 @@ _CLOSE = (b"connection", b"close")
 # An answer of this status has neither a body nor a word about one (RFC 9110, section 8.6).
 _NO_CONTENT = 204
 
+_UNREADABLE = Reply(400, b'{"error":"this is no HTTP request"}')
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
@@ -82,15 +84,27 @@ class Web:
         """One request."""
         if scope["type"] != "http":
             return
-        path: str = scope["path"]
+        dialect = self._owner(scope["path"])
+        if dialect is None:
+            reply = await self._own(scope["path"])
+        else:
+            reply = await self._through(dialect, scope, receive)
+        await _answer(reply, send)
+
+    def unreadable(self, path: str) -> Reply:
+        """The answer to what is no HTTP request, as far as can be seen one for this path."""
+        dialect = self._owner(path)
+        if dialect is None:
+            return _UNREADABLE
+        return dialect.trouble(Call("", path, b"", (), b"", ""), Trouble.BODY_INCOMPLETE)
+
+    def _owner(self, path: str) -> Dialect | None:
+        """The dialect that has a path; None: it is Ulak's own, or nobody's."""
         is_own = path in OWN or path.startswith(OWN_BELOW)
         for prefix, dialect in self._within_own if is_own else self._dialects:
             if path.startswith(prefix):
-                reply = await self._through(dialect, scope, receive)
-                break
-        else:
-            reply = await self._own(path)
-        await _answer(reply, send)
+                return dialect
+        return None
 
     async def _through(self, dialect: Dialect, scope: dict[str, Any], receive: Receive) -> Reply:
         """Read the request and let the dialect answer it, whatever happens."""

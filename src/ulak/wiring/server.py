@@ -120,7 +120,7 @@ async def run_server(
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))} if role.answers else {}
         readiness = Readiness(books, hands, parcels, numbers)
         web = Web(doors, readiness.look, trusted_proxies=config.trusted_proxy, pages=pages)
-        server = http.server(web, number_doors.unreadable)
+        server = http.server(web)
         server.on_start = lambda: ready(Running(port, url))
         if hands is not None:
             await hands.dispatcher.look()

@@ -361,8 +361,14 @@ async def test_a_flood_of_connections_is_bounded() -> None:
     await listener.open("127.0.0.1", 0)
     clients = [await Client.connected(listener.port) for _ in range(12)]
     await until(lambda: len(listener.peers) == 5, "five are left")
-    clients[0].say(codes.BIND_TRANSCEIVER, 1, BIND)
-    assert (await clients[0].hear())[1] == 0
+    clients[-1].say(codes.BIND_TRANSCEIVER, 1, BIND)
+    assert (await clients[-1].hear())[1] == 0
+    more = [await Client.connected(listener.port) for _ in range(12)]
+    await until(lambda: len(listener.peers) == 5, "five are left")
+    clients[-1].say(codes.ENQUIRE_LINK, 2)
+    assert await clients[-1].hear() == (codes.ENQUIRE_LINK_RESP, 0, 2)
+    for client in more:
+        client.writer.close()
     for client in clients:
         client.writer.close()
     await until(lambda: listener.peers == [], "all are gone")
@@ -375,7 +381,8 @@ async def test_who_does_not_read_is_not_listened_to() -> None:
     await listener.open("127.0.0.1", 0)
     client = await Client.bound(listener.port)
     client.reader._transport.pause_reading()  # type: ignore[attr-defined]
-    flood = b"".join(wire.frame(codes.ENQUIRE_LINK, 0, number) for number in range(1, 4000))
+    unreadable = [wire.frame(codes.SUBMIT_SM, 0, number) for number in range(1, 4000)]
+    flood = b"".join(unreadable)
     written = 0
     with suppress(TimeoutError):
         while written < 200_000_000:

@@ -13,6 +13,10 @@ from typing import Generic, cast
 
 from ulak.dialects.smpp.session import Event, Role, Session, State, Token
 
+TALK_MAX = 1_000
+"""What a peer may say beside messages, their answers and binds, until its owner looks again: within a second.
+Whoever says more is hung up on."""
+
 
 class Line(asyncio.Protocol, Generic[Token]):
     """A connection and its session.
@@ -60,6 +64,9 @@ class Line(asyncio.Protocol, Generic[Token]):
         if events:
             self.heard(self, events)
         self._reading = False
+        if self.session.talk > TALK_MAX:
+            self.abort()
+            return
         self._write()
         if self.session.state in (State.BROKEN, State.UNBOUND):
             self.close()

@@ -83,11 +83,6 @@ class Doors:
             "/history": {"GET": prepaid.history},
         }
 
-    @property
-    def unreadable(self) -> Reply:
-        """The answer to what cannot be read at all, and so is everybody's."""
-        return self._voice.refusal(Reason.UNREADABLE)
-
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
         if call.method == "OPTIONS":
