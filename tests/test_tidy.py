@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN = {
     "alembic": {"store"},
     "cyclopts": {"cli"},
-    "httptools": {"web", "outbound"},
+    "httptools": {"web", "outbound", "wiring"},
     "prometheus_client": {"wiring"},
     "psycopg": {"store"},
     "rich": {"cli"},

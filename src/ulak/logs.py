@@ -6,19 +6,27 @@ On the way numbers and secrets are masked (`core.masking`), whoever wrote them.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from ulak.core.masking import MASKER
+
+FLOOD_LINES, FLOOD_SECONDS = 20, 60.0
+"""How many lines may say the same in how many seconds."""
+
+FLOOD_NAMES = 1_000
+"""Different things that are remembered to have been said."""
 
 lines: Counter[str] = Counter()
 """How many lines of each level were written that say that something is wrong; for metrics."""
@@ -32,12 +40,62 @@ request: ContextVar[bytes] = ContextVar("request", default=b"")
 Event = MutableMapping[str, Any]
 
 
+class Forgiving:
+    """A stream that takes what it can: a volume of logs that is full, or a reader that is gone, must not stop
+    what only wanted to say something."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or leave it."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Let out what can be."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether a person is looking."""
+        return self._stream.isatty()
+
+
+class Flood:
+    """Lets the same trouble be told so often: what fails many times a second, because a database is away for
+    example, must not fill a volume. The next line after a pause says how many were left out."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[object, tuple[float, int]] = {}
+
+    def __call__(
+        self, _logger: object, method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        if method in ("debug", "info"):
+            return event
+        now, name = self._clock(), event.get("event")
+        began, count = self._said.get(name, (now, 0))
+        if now - began >= FLOOD_SECONDS:
+            if count > FLOOD_LINES:
+                event["left_out"] = count - FLOOD_LINES
+            began, count = now, 0
+        if len(self._said) >= FLOOD_NAMES:
+            self._said.clear()
+        self._said[name] = began, count + 1
+        if count >= FLOOD_LINES:
+            raise structlog.DropEvent
+        return event
+
+
 def configure(
     stream: TextIO | None = None, form: str = "auto", secrets: Iterable[str] = (), *, hooks: bool = False
 ) -> None:
     """Send our own log and that of libraries to standard error, or to `stream`. `secrets` are masked word by
     word, beside what looks like one. With `hooks` warnings and what nobody catches are written there too."""
-    target = stream or sys.stderr
+    target = cast(TextIO, Forgiving(stream or sys.stderr))
     MASKER.know(*secrets)
     shared: list[Any] = [
         named,
@@ -46,7 +104,7 @@ def configure(
     ]
     last = _last(form if form != "auto" else "text" if target.isatty() else "json")
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[Flood(), *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(target),
         cache_logger_on_first_use=True,

@@ -31,6 +31,7 @@ from ulak.core.events import Event, EventKind
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import Move
 from ulak.core.once import CLAIM, Earlier, Once, ReplyState
+from ulak.core.points import point
 from ulak.core.shipping import Booked, Declined, File, Ticket, Unreached
 from ulak.core.states import ParcelState
 from ulak.core.tracking import next_look
@@ -39,7 +40,7 @@ from ulak.service.carriers import Carrier
 from ulak.service.marks import Marks, numbered
 from ulak.service.parcels import STRANGER, Denied, Done, Order, Render, Who
 from ulak.service.payments import Purse, can_pay, move, purse
-from ulak.store import bookings, consignments, jobs, labels, replies, special_services
+from ulak.store import booking_keys, bookings, consignments, jobs, labels, replies, special_services
 from ulak.store.engine import Tx
 
 DECLINED, UNREACHED = "declined", "unreached"
@@ -440,6 +441,7 @@ def conclude(
             replies.finish(tx, stored.account_id, once, stored.id, None)
         answer = _answer(tx, attempt, stored, replayed=False)
         events.record(tx, happened)
+        point("booking.decided")
         return answer
     why = _reject(tx, stored, outcome)
     for once in others if attempt.once is None else [*others, attempt.once]:
@@ -455,6 +457,8 @@ def _book(tx: Tx, consignment: Consignment, booked: Booked, marks: Marks) -> lis
     move(tx, consignment, Move.POST, consignment.held)
     consignment.held, consignment.posted = 0, consignment.posted + consignment.held
     consignments.save(tx, consignment)
+    assert consignment.carrier is not None
+    booking_keys.keep(tx, consignment.carrier.id, consignment.uuid)
     seen = sightings.note(tx, consignment, ParcelState.BOOKED)
     kinds = (EventKind.CONSIGNMENT_CREATED, EventKind.CONSIGNMENT_LABEL)
     return [sightings.event(kind, consignment, seen) for kind in kinds]

@@ -72,26 +72,27 @@ def step(
     ask: Collection[int] = (),
     lease: int,
     luck: Luck,
+    process: int = 0,
 ) -> Step:
     """Write down what came of attempts, give back what was claimed and not tried, and claim what is due.
 
     One commit serves all three. `returned` are ids of callbacks; `ask` are endpoints with callbacks that are
-    claimed and not tried yet; `lease` is how long a claim holds, ms.
+    claimed and not tried yet; `lease` is how long a claim holds, ms, and `process` whose it is.
     """
     disabled = finish(tx, outcomes, luck) if outcomes else []
     if returned:
         give_back(tx, returned)
     asked = endpoints.in_use(tx, ask) if ask else {}
-    return Step(claim(tx, room, lease, luck), disabled, asked)
+    return Step(claim(tx, room, lease, luck, process), disabled, asked)
 
 
-def claim(tx: Tx, room: Room, lease: int, luck: Luck) -> list[Callback]:
+def claim(tx: Tx, room: Room, lease: int, luck: Luck, process: int = 0) -> list[Callback]:
     """Claim callbacks that are due, fairly: no endpoint has a second one before each has one.
 
     Where there is not room for all endpoints, luck says which come first.
     """
     rooms = _shares(store.queues(tx), room, luck())
-    taken = store.take(tx, rooms, tx.now + lease) if rooms else []
+    taken = store.take(tx, rooms, tx.now + lease, process) if rooms else []
     known = endpoints.in_use(tx, {endpoint_id for _, endpoint_id, _ in taken}) if taken else {}
     whole = announcing.filled(tx, [event for _, _, event in taken]) if taken else {}
     return [
@@ -120,7 +121,7 @@ def _shares(queues: Mapping[int, bool], room: Room, start: float) -> dict[int, i
 
 
 def release(tx: Tx) -> int:
-    """What a process that is gone was trying is due again; how many those are."""
+    """What processes were trying that are gone is due again; how many those are."""
     return store.release(tx)
 
 

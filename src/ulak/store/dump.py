@@ -28,8 +28,11 @@ MANIFEST, KEY = "manifest.json", "key"
 PAGE = 10_000
 """Rows that are read at once."""
 
-LEFT_OUT = frozenset(("process", "lease"))
-"""What says which processes are at work: nothing of it is true of another time."""
+LEFT_OUT = frozenset(("process", "lease", "id_lease", "commit_mark"))
+"""What processes at work note for themselves: nothing of it is true of another time."""
+
+# There is a deadline for whoever stops in the middle of a transaction. We only wait for a slow disk.
+_NO_DEADLINE = Sql("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
 
 _LEVEL = 3  # of compression: nearly as small as the best one, in a third of its time
 
@@ -72,6 +75,8 @@ def tables() -> list[Table]:
 
 def dump(tx: Tx, to: IO[bytes], *, version: str, key_check: str = "", key: str | None = None) -> Manifest:
     """Write a backup. With `key` whoever has the file can also read what is secret in it."""
+    if tx.postgres:
+        tx.all(_NO_DEADLINE)
     with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as file:
         notes = [_dump_table(tx, file, table) for table in tables()]
         manifest = Manifest(

@@ -19,9 +19,10 @@ import psycopg
 
 from ulak.core.errors import StoreUnavailable, UlakError
 from ulak.core.points import point
-from ulak.store import schema, settings
+from ulak.store import partitions, schema, settings
 from ulak.store.dump import Backup, TableNote
 from ulak.store.engine import Database, Row, Sql, Tx
+from ulak.store.presence import at_work
 from ulak.store.tables import metadata
 from ulak.store.writer import sync_read, sync_write
 
@@ -35,6 +36,16 @@ not be given again."""
 BEFORE = "ulak.db.before-restore"
 """What was there before, on SQLite."""
 
+_PARTITIONS = (
+    "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+    " AND tablename ~ '^message_[0-9]{19}$'"
+)
+_EXTENT = (
+    "SELECT (SELECT coalesce(min(id), 1) FROM sms_order), greatest("
+    " (SELECT coalesce(max(id + total), 1) FROM sms_order),"
+    " (SELECT coalesce(max(next), 1) FROM id_block WHERE name = 'message')) - 1"
+)
+_ORDER_AT = "SELECT id, id + total - 1 FROM sms_order WHERE id <= %s ORDER BY id DESC LIMIT 1"
 _PAUSE = (
     "INSERT INTO setting (name, value) VALUES (%s, %s)"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -182,8 +193,17 @@ def _load_postgres(database: Database, backup: Backup, after: After, ahead: int)
     assert database.url is not None
     try:
         with schema.transaction(database) as (server, migrate):
+            count = at_work(server)
+            if count:
+                raise UlakError(
+                    f"{count} processes of ulak work on this PostgreSQL database: stop them first"
+                )
             for name in metadata.tables:
                 server.execute(f'DROP TABLE IF EXISTS "{name}" CASCADE'.encode())
+            # Partitions that were taken off and not dropped yet.
+            leftover = server.execute(_PARTITIONS).fetchall()
+            for (name,) in leftover:
+                server.execute(f'DROP TABLE "{name}"'.encode())
             server.execute(b"DROP TABLE IF EXISTS alembic_version")
             migrate(backup.manifest.schema)
             _fill_postgres(server, backup, ahead)
@@ -201,7 +221,10 @@ def _load_postgres(database: Database, backup: Backup, after: After, ahead: int)
 
 
 def _fill_postgres(server: psycopg.Connection[Row], backup: Backup, ahead: int) -> None:
-    for note in backup.manifest.tables:
+    # Messages last: how they are parted depends on the orders they belong to.
+    for note in sorted(backup.manifest.tables, key=lambda note: note.name == "message"):
+        if note.name == "message":
+            _part(server)
         server.execute(f'DELETE FROM "{note.name}"'.encode())
         columns = ", ".join(note.columns)
         with server.cursor().copy(f'COPY "{note.name}" ({columns}) FROM STDIN'.encode()) as copy:
@@ -210,6 +233,31 @@ def _fill_postgres(server: psycopg.Connection[Row], backup: Backup, ahead: int) 
                     copy.write_row(row)
         _go_on_behind(server, backup, note, ahead)
     server.execute(b"UPDATE id_block SET next = next + %s", (ahead,))
+
+
+def _part(server: psycopg.Connection[Row]) -> None:
+    """Make partitions for all messages, none of which parts an order: on SQLite orders know no borders."""
+    kind = server.execute("SELECT relkind::text FROM pg_class WHERE oid = 'message'::regclass").fetchone()
+    if kind != ("p",):
+        return  # It is the schema of a version before partitions.
+    tx = Tx(server, 0, postgres=True)
+    for made in partitions.every(tx):
+        server.execute(f'DROP TABLE "{made.name}"'.encode())
+    ends = server.execute(_EXTENT).fetchone()
+    assert ends is not None
+    lowest, end = ends
+    first = 1
+    if lowest > partitions.SIZE:
+        # What was there is pruned.
+        partitions.make(tx, 1, lowest - 1)
+        first = lowest
+    while first <= end:
+        last = first + partitions.SIZE - 1
+        order = server.execute(_ORDER_AT, (last,)).fetchone()
+        if order is not None and order[1] > last and order[0] > first:
+            last = order[0] - 1
+        partitions.make(tx, first, last)
+        first = last + 1
 
 
 def _go_on_behind(server: psycopg.Connection[Row], backup: Backup, note: TableNote, ahead: int) -> None:

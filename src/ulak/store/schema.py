@@ -6,16 +6,26 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
-
-from ulak.core.errors import StoreUnavailable, UlakError
+from ulak.core.errors import UlakError
 from ulak.store.engine import Database, Row
 
-HEAD = "0004"
+if TYPE_CHECKING:
+    import psycopg
+    import sqlalchemy as sa
+
+HEAD = "0009"
 """The newest migration; a test compares it with the folder."""
+
+OLDEST = "0009"
+"""The oldest version that works with the tables of this one: its processes may go on, and be started, beside
+those of this version. A migration that only adds things leaves it as it is."""
+
+WORKS_WITH = "schema_works_with"
+"""The setting in which a database says `OLDEST` of the newest version that migrated it."""
 
 
 def prepare(database: Database) -> None:
@@ -30,20 +40,30 @@ def prepare(database: Database) -> None:
     if found == HEAD:
         return
     if found is not None and found > HEAD:
+        if _works_with(database) <= HEAD:
+            return
         raise UlakError(f"the database has schema {found}, this version knows {HEAD}: use a newer ulak")
     migrate(database)
 
 
 def version(database: Database) -> str | None:
     """The schema in force, None for an empty database."""
-    question = "SELECT version_num FROM alembic_version"
+    return _asked(database, "SELECT version_num FROM alembic_version")
+
+
+def _works_with(database: Database) -> str:
+    """The oldest version that works with the tables as they are."""
+    return _asked(database, f"SELECT value FROM setting WHERE name = '{WORKS_WITH}'") or "9999"
+
+
+def _asked(database: Database, question: str) -> str | None:
+    """A single value of a database with a schema, None where there is none."""
     if database.url is not None:
-        try:
-            with psycopg.connect(database.url) as server:
-                found = server.execute("SELECT to_regclass('alembic_version')").fetchone()
-                row = server.execute(question).fetchone() if found and found[0] else None
-        except psycopg.Error as error:
-            raise StoreUnavailable(f"PostgreSQL: {error}") from error
+        from ulak.store.postgres import dial
+
+        with dial(database.url) as server:
+            found = server.execute("SELECT to_regclass('alembic_version')").fetchone()
+            row = server.execute(question.encode()).fetchone() if found and found[0] else None
         return row[0] if row else None
     if not database.path.exists():
         return None
@@ -65,7 +85,7 @@ def migrate(database: Database, to: str = HEAD) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if version(database) != to:
-            _upgrade(to, url=database.sqlalchemy_url)
+            _upgrade(to, engine=engine(database))
     finally:
         os.close(lock)
 
@@ -75,10 +95,7 @@ def transaction(
     database: Database,
 ) -> Iterator[tuple[psycopg.Connection[Row], Callable[[str], None]]]:
     """One transaction on PostgreSQL, and what brings its schema to a version inside it."""
-    import sqlalchemy
-
-    engine = sqlalchemy.create_engine(database.sqlalchemy_url, poolclass=sqlalchemy.pool.NullPool)
-    with engine.begin() as connection:
+    with engine(database).begin() as connection:
         server: Any = connection.connection.driver_connection
         yield server, lambda to: _upgrade(to, connection=connection)
 
@@ -91,3 +108,16 @@ def _upgrade(to: str, **attributes: Any) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes.update(attributes)
     command.upgrade(config, to)
+
+
+def engine(database: Database) -> sa.Engine:
+    """What SQLAlchemy knows the database by. Every connection is a new one."""
+    import sqlalchemy as sa
+
+    if database.url is None:
+        return sa.create_engine(f"sqlite:///{database.path}", poolclass=sa.pool.NullPool)
+    from ulak.store.postgres import dial
+
+    # Its own reading of an address knows less than PostgreSQL's: several servers, for example.
+    creator = partial(dial, database.url, autocommit=False)
+    return sa.create_engine("postgresql+psycopg://", creator=creator, poolclass=sa.pool.NullPool)

@@ -7,6 +7,9 @@ from ulak.store.engine import CLOCK_OFFSET, Sql, Tx
 SANDBOX = "sandbox"
 """Set to `on` where the clock may be moved."""
 
+KEY_CHECK = "key_check"
+"""Tells whether a process has the key with which secrets are sealed."""
+
 DISPATCH = "dispatch"
 PAUSED = "paused"
 """The setting that has this value where nothing new may be handed to carriers."""
@@ -37,6 +40,11 @@ def paused(tx: Tx) -> bool:
 def clock_offset(tx: Tx) -> int:
     """How far this installation's clock is ahead of the machine's, in ms."""
     return int(get(tx, CLOCK_OFFSET) or 0)
+
+
+def machine_now(tx: Tx) -> int:
+    """The machine's clock (ms), for what must not age when a sandbox's clock is moved."""
+    return tx.now - clock_offset(tx)
 
 
 def move_clock(tx: Tx, span: int) -> int:

@@ -16,13 +16,14 @@ from ulak.core.figures import SHORT, Histogram, Key, LinkFigures
 from ulak.core.ports import MessageLink
 from ulak.dialects import hooks, sandbox
 from ulak.dialects.door import Dialect, Reply
+from ulak.service.guard import Guard
 from ulak.store import gauges, schema, settings
 from ulak.store.books import Books
 from ulak.store.gauges import Standing
 from ulak.web import Web
 from ulak.wiring.metrics import Metrics, Values, free_bytes, one, picked, size_of
 from ulak.workers.measured import MeasuredLink
-from ulak.workers.send import Channel
+from ulak.workers.runs import Channel
 
 POLL = 0.25
 """Seconds between looks whether dispatch is paused."""
@@ -222,6 +223,17 @@ class Watch:
         add.gauge("http_requests_under_way", "Requests without an answer yet.", lambda: one(web.under_way))
         return web
 
+    def guard(self, guard: Guard) -> None:
+        """Who guesses is slowed here."""
+        self.metrics.counter(
+            "guard_refusals",
+            "Tries that were not looked at, as somebody guesses.",
+            lambda: one(guard.refused),
+        )
+        self.metrics.counter(
+            "guard_holds", "How often an address or a name was held up.", lambda: one(guard.holds)
+        )
+
     def connections(self, count: Callable[[], int]) -> None:
         """`count` tells how many connections there are."""
         self.metrics.gauge("http_connections", "Open connections.", lambda: one(count()))
@@ -244,17 +256,9 @@ class Watch:
             link.pause(paused)
 
     async def _ready_or_paused(self) -> dict[str, object]:
-        """What `/readyz` says. While dispatch is paused, links that would be up count as such: orders are
-        taken, and wait on purpose."""
+        """What `/readyz` says."""
         state: dict[str, object] = await self._ready() if self._ready is not None else {"ready": True}
-        if not self._paused:
-            return state
-        links = state.get("links")
-        if isinstance(links, dict):
-            up = {name for name in links if name in self._links and self._links[name][0].up}
-            state["links"] = {name: "paused" if name in up else said for name, said in links.items()}
-            state["ready"] = bool(state["ready"] or up)
-        return {**state, "dispatch": "paused"}
+        return state | {"dispatch": "paused"} if self._paused else state
 
     def links(self, runners: Callable[[], Iterable[Runner]]) -> None:
         """Messages are sent here, over the links that `runners` tells."""

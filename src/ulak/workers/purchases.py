@@ -118,7 +118,6 @@ class PurchaseWorker:
             for task in (listening, *parts):
                 task.cancel()
             await asyncio.gather(listening, *parts, return_exceptions=True)
-            await self._shop.close()
 
     async def _until(self, stop: asyncio.Event) -> None:
         released = False
