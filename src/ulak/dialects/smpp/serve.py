@@ -129,10 +129,10 @@ class Simulator:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`password`: None takes any; wrong ones are slowed. `delay`: seconds to an ordinary receipt;
-        `time_scale` multiplies this and every other delay. `ids`, `receipt_ids`: how message ids are spelled in answers and in receipts, a
-        key of SPELLINGS. `receipt_form`: `text`, `tlv` or `both`. `keep`: receipts that wait for a session of
-        theirs, at most, over all system_ids; and those that a session may be behind with before its submits
-        are turned away.
+        `time_scale` multiplies this and every other delay. `ids`, `receipt_ids`: how message ids are spelled
+        in answers and in receipts, a key of SPELLINGS. `receipt_form`: `text`, `tlv` or `both`. `keep`:
+        receipts that wait for a session of theirs, at most, over all system_ids; and those that a session may
+        be behind with before its submits are turned away.
         """
         self.log: deque[Submit] = deque(maxlen=log_size)
         self.counts: Counter[str] = Counter()
