@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "funding": {"core", "outbound"},
     "papers": {"core"},
     "outbound": {"core"},
+    "shared": {"core", "service"},
     "workers": {"core", "service", "outbound"},
     "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding"},
     "config": {"core"},
@@ -48,6 +49,7 @@ ONLY_IN = {
     "sqlite3": {"store"},
     "starlette": {"web", "panel"},
     "uvicorn": {"web", "wiring"},
+    "valkey": {"shared"},
 }
 
 

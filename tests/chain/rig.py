@@ -216,13 +216,19 @@ class Server:
     """`ulak serve` on these data, as often as it is started."""
 
     def __init__(
-        self, directory: Path, url: str | None, role: str = "all", source: Path | None = None
+        self,
+        directory: Path,
+        url: str | None,
+        role: str = "all",
+        source: Path | None = None,
+        options: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`source` is a folder with another version of the program."""
+        """`source` is a folder with another version of the program, `options` are further variables of its
+        environment."""
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
         self._role = role
-        self._source = source
+        self._variables = dict(options) | ({"PYTHONPATH": str(source)} if source else {})
         self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
         self._process: subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
@@ -274,7 +280,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment() | ({"PYTHONPATH": str(self._source)} if self._source else {}),
+                env=_environment() | self._variables,
             )
 
     async def start(self, command: str = "serve") -> float:
