@@ -49,6 +49,7 @@ ONLY_IN = {
     "sqlite3": {"store"},
     "starlette": {"web", "panel"},
     "uvicorn": {"web", "wiring"},
+    "valkey": {"shared"},
 }
 
 
