@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "papers": {"core"},
     "outbound": {"core"},
     "logs": {"core"},
+    "shared": {"core", "service"},
     "workers": {"core", "service", "outbound"},
     "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding", "logs"},
     "config": {"core"},
@@ -50,6 +51,7 @@ ONLY_IN = {
     "sqlite3": {"store"},
     "starlette": {"web", "panel"},
     "uvicorn": {"web", "wiring"},
+    "valkey": {"shared"},
 }
 
 

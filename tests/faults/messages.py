@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +25,9 @@ from ulak.store.vault import Vault
 from ulak.wiring import RENDERERS
 
 WINDOW = 4
+LARGE = 101
+"""Messages of an order that are announced after it was taken."""
+
 ENDS = 30.0
 """Seconds until everything is final, on a machine however busy."""
 
@@ -102,7 +105,7 @@ class Messages:
     async def campaign(self, point: str, acts: list[str]) -> None:
         """An order whose messages are announced after it was taken."""
         await self.server.life(*acts)
-        await self._place(point, ANYBODY, 101)
+        await self._place(point, ANYBODY, LARGE)
         await self.server.dies(point)
 
     async def starting(self, point: str, acts: list[str]) -> None:
@@ -181,6 +184,24 @@ class Messages:
         words = ("--since", today, "--url", f"http://127.0.0.1:{self.server.port}")
         credentials = ("--key", self._keys.key, "--hash", self._keys.hash)
         return await self.server.command("import", "iletimerkezi", "here", *words, *credentials, point=point)
+
+    async def failing(self, points: Sequence[str], acts: list[str]) -> None:
+        """Orders, a large one, and one that is cancelled, until the code has failed at each of these points.
+        Nobody dies."""
+        await self.server.life(*acts)
+        while not all(self.server.said(point, "fail") for point in points):
+            large = 3 if self.server.said("announce.decided", "fail") else LARGE
+            for size, when in ((WINDOW + 1, ""), (large, ""), (2, self._tomorrow())):
+                numbers = [next(self._numbers[ANYBODY]) for _ in range(size)]
+                wish = Wish("fail", f"{numbers[0]}", numbers)
+                customer = self.server.customer(self._keys)
+                status, wish.order = await customer.send(wish.text, numbers, when=when)
+                if status == 200:
+                    self.wishes.append(wish)
+                    wish.cancelled = bool(when)
+                if wish.cancelled:
+                    await customer.cancel(wish.order)
+        self.server.kill()
 
     # What customers do
 

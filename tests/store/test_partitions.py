@@ -141,15 +141,15 @@ def test_a_partition_that_somebody_looks_at_goes_later(small: Database) -> None:
     first = sync_read(small, partitions.every)[0]
     with psycopg.connect(str(small.url)) as reader:
         assert reader.execute("SELECT count(*) FROM message").fetchone() == (10,)
-        assert not partitions.drop(small, first, wait=0.2)
+        assert not partitions.drop(small, first.first, wait=0.2)
         pending = sync_read(small, partitions.every)[0]
         assert (pending.name, pending.leaving) == (first.name, True)
         assert len(sync_read(small, lambda tx: messages.page(tx, 0, 3000, 100))) == 5, (
             "gone for new questions"
         )
     assert leased(small, 10) == range(1001, 1011), "nobody leases in it any more"
-    assert partitions.drop(small, pending)
-    assert partitions.drop(small, pending), "again: it is gone already"
+    assert partitions.drop(small, first.first)
+    assert partitions.drop(small, first.first), "again: it is gone already"
     assert names(small) == [partitions.name_of(1001), partitions.name_of(2001)]
 
 

@@ -30,7 +30,7 @@ from ulak.core.errors import Refusal
 from ulak.core.events import Event, EventKind
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import Move
-from ulak.core.once import CLAIM, Earlier, Once, ReplyState
+from ulak.core.once import BOOKING, CLAIM, Earlier, Once, ReplyState
 from ulak.core.points import point
 from ulak.core.shipping import Booked, Declined, File, Ticket, Unreached
 from ulak.core.states import ParcelState
@@ -305,7 +305,7 @@ def _waiting(
 def _hold(tx: Tx, consignment: Consignment, money: Purse, process: str) -> None:
     """Reserve the price, and say whose the booking is."""
     move(tx, consignment, Move.HOLD, consignment.held, money)
-    bookings.take(tx, consignment.id, tx.now + CLAIM, process)
+    bookings.take(tx, consignment.id, tx.now + BOOKING, process)
 
 
 def again(tx: Tx, who: Who, consignment_id: int, render: Render | None, process: str) -> Attempt | Denied:
@@ -316,7 +316,7 @@ def again(tx: Tx, who: Who, consignment_id: int, render: Render | None, process:
     stored = _locked(tx, account, consignment_id)
     if stored is None:
         return Denied(Refusal.NOT_FOUND)
-    if stored.state is ParcelState.WAITING and bookings.take(tx, stored.id, tx.now + CLAIM, process):
+    if stored.state is ParcelState.WAITING and bookings.take(tx, stored.id, tx.now + BOOKING, process):
         return Attempt(stored, account, render=render, resumed=True)
     if stored.state is not ParcelState.REJECTED:
         return Denied(Refusal.WRONG_STATE)
@@ -362,7 +362,7 @@ def _went_on(
 ) -> Attempt | Done | Denied:
     """A consignment that was begun with this key, and is not as it was before it."""
     attempt = Attempt(stored, account, request.once, request.render, resumed=True)
-    if stored.state is ParcelState.WAITING and bookings.take(tx, stored.id, tx.now + CLAIM, process):
+    if stored.state is ParcelState.WAITING and bookings.take(tx, stored.id, tx.now + BOOKING, process):
         return attempt
     return _standing(tx, attempt, stored)
 

@@ -169,13 +169,11 @@ class Prune:
         while left:
             left, gone = self._do(partial(self._some_in, first=first, last=last))
             self.gone.update(gone)
-        for partition in sync_read(self._database, partitions.every):
-            if partition.first == first and not partitions.drop(self._database, partition):
-                self.gone["waiting"] += 1
-                return
+        if not partitions.drop(self._database, first):
+            self.gone["waiting"] += 1
+            return
         point("prune.dropped")
-        self._do(partial(pruning.end_drop, first=first))
-        self.gone["partitions"] += 1
+        self.gone["partitions"] += self._do(partial(pruning.end_drop, first=first))
 
     def _some_in(self, tx: Tx, first: int, last: int) -> tuple[bool, Counter[str]]:
         found = pruning.in_range(tx, first, last, ROWS)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import psycopg
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.points import point
 from ulak.store.engine import Database, Sql, Tx
 
 SIZE = 10_000_000
@@ -23,6 +24,9 @@ FILL = 80
 DETACH = 60
 """Seconds to wait for others who still look at a partition that is to go. Its orders are gone by then."""
 
+_DROPPING = 7_955_820
+"""Any constant."""
+
 _BOUNDS = re.compile(r"FROM \('?(\d+|MINVALUE)'?\) TO \('?(\d+)'?\)")
 _OF_MESSAGES = (
     "SELECT child.relname, pg_get_expr(child.relpartbound, child.oid), inhdetachpending FROM pg_inherits"
@@ -30,6 +34,7 @@ _OF_MESSAGES = (
 )
 _ALL = Sql(f"{_OF_MESSAGES} ORDER BY child.relname")
 _AT = Sql(f"{_OF_MESSAGES} AND child.relname <= :name ORDER BY child.relname DESC LIMIT 1")
+_ATTACHED = "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(%s)"
 
 
 class Partition(NamedTuple):
@@ -70,32 +75,34 @@ def make(tx: Tx, first: int, last: int) -> None:
     tx.run(Sql(f"ALTER TABLE message ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({last + 1})"))
 
 
-def drop(database: Database, partition: Partition, *, wait: float = DETACH) -> bool:
-    """Take a partition away with all that is in it; whether it is gone. Otherwise somebody still looks at it,
-    no new question sees it, and the next call ends what this one began. Done again it does no harm.
+def drop(database: Database, first: int, *, wait: float = DETACH) -> bool:
+    """Take the partition that begins with this id away with all that is in it; whether it is gone. Otherwise
+    somebody still looks at it, no new question sees it, and the next call ends what this one began. It goes
+    on wherever a call before was stopped, and done again does no harm.
 
     Raises:
         StoreUnavailable: the database could not do it.
     """
     assert database.url is not None
-    detach = "FINALIZE" if partition.leaving else "CONCURRENTLY"
+    name = name_of(max(1, first))
     try:
         # Not in a transaction: it has to wait for those of others while it shows them what it has begun.
         with psycopg.connect(database.url, autocommit=True) as server:
             server.execute(f"SET statement_timeout = {int(wait * 1000)}".encode())
-            if _attached(server, partition.name):
-                server.execute(f"ALTER TABLE message DETACH PARTITION {partition.name} {detach}".encode())
-            server.execute(f"DROP TABLE IF EXISTS {partition.name}".encode())
+            # One at a time: PostgreSQL takes away one partition of a table at a time, and whoever was first
+            # may have done it.
+            server.execute("SELECT pg_advisory_lock(%s)", (_DROPPING,))
+            found = server.execute(_ATTACHED, (name,)).fetchone()
+            if found is not None:
+                how = "FINALIZE" if found[0] else "CONCURRENTLY"
+                server.execute(f"ALTER TABLE message DETACH PARTITION {name} {how}".encode())
+            point("partition.detached")
+            server.execute(f"DROP TABLE IF EXISTS {name}".encode())
     except psycopg.errors.QueryCanceled:
         return False
     except psycopg.Error as error:
         raise StoreUnavailable(f"PostgreSQL: {error}") from error
     return True
-
-
-def _attached(server: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
-    found = server.execute("SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass(%s)", (name,)).fetchone()
-    return found is not None
 
 
 def _at(tx: Tx, message_id: int) -> Partition | None:

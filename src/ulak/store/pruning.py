@@ -197,6 +197,6 @@ def begin_drop(tx: Tx, first: int, last: int) -> None:
     tx.run(_ADD_DROPPED, first=first, last=last)
 
 
-def end_drop(tx: Tx, first: int) -> None:
-    """The partition is gone."""
-    tx.run(_FORGET_DROPPED, first=first)
+def end_drop(tx: Tx, first: int) -> int:
+    """The partition is gone. 1 unless somebody else has said so before, then 0."""
+    return tx.run(_FORGET_DROPPED, first=first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ulak.core.jobs import Job, JobKind
+from ulak.core.once import BOOKING
 from ulak.store import jobs, settings
 from ulak.store.engine import Tx
 
@@ -33,7 +34,10 @@ class Queue:
 
     def claim(self, tx: Tx, kind: JobKind, limit: int) -> list[Job]:
         """Claim some that are due."""
-        return [] if _is_held_back(tx, kind) else jobs.claim(tx, kind, limit, LEASE, self._process)
+        if _is_held_back(tx, kind):
+            return []
+        lease = BOOKING if kind is JobKind.BOOK else LEASE
+        return jobs.claim(tx, kind, limit, lease, self._process)
 
     def release(self, tx: Tx) -> None:
         """Make due what processes that are gone had claimed."""
