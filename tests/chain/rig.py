@@ -240,6 +240,8 @@ class Server:
         self._variables = dict(options) | ({"PYTHONPATH": str(source)} if source else {})
         self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
         self.armed = ""
+        self.options: dict[str, str] = {}
+        """Options for its environment."""
         self._process: launch.Process | subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
 
@@ -295,7 +297,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment() | self._variables,
+                env=_environment() | self._variables | self.options,
             )
 
     async def start(self, command: str = "serve") -> float:
@@ -342,6 +344,19 @@ class Server:
         self._process.kill()
         self._process.wait()
         self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Its process, which runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def ended(self, seconds: float = 20.0) -> None:
+        """Wait until it has ended in order, having been asked to."""
+        process, self._process = self._process, None
+        assert process is not None
+        await until(lambda: process.poll() is not None, seconds, "the server ends")
+        assert process.returncode == 0, (process.returncode, self.log()[-2000:])
 
     async def stop(self, seconds: float = 20.0) -> float:
         """SIGTERM; returns the seconds until it had ended in order."""

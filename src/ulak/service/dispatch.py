@@ -15,7 +15,7 @@ from ulak.core.states import MessageEvent
 from ulak.service import barring, carriers
 from ulak.service.reports import FreshReference, unpark
 from ulak.service.settlement import Settlement
-from ulak.store import leases, messages, orders
+from ulak.store import leases, messages, orders, settings
 from ulak.store import reports as report_store
 from ulak.store.engine import Tx
 from ulak.store.ids import Ids
@@ -102,6 +102,8 @@ class Step:
 
 def claim_group(tx: Tx, items: Sequence[Claim], _ids: Ids) -> list[list[ClaimedOrder]]:
     """Give due orders to links that are up, and open as much of them as the windows have room for."""
+    if settings.paused(tx):
+        return [[] for _ in items]
     return [_claim(tx, item) for item in items]
 
 

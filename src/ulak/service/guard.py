@@ -59,6 +59,8 @@ class Guard:
         self, penalty: Penalty | None, clock: Clock, *, shared: Counts | None = None, spare: int = SPARE
     ) -> None:
         """`penalty` None: nobody is slowed. `clock` is the machine's."""
+        self.refused = self.holds = 0
+        """Tries that were not looked at, and how often a subject was held up."""
         self._on = penalty is not None
         self._penalty = penalty or Penalty()
         self._clock = clock
@@ -86,7 +88,9 @@ class Guard:
         held_up = {name: end for name, end in held_up.items() if now < end <= now + self._penalty.most}
         if not held_up or attempt.mark in self._right.get(attempt.network, ()):
             return 0
-        return max(self._unless_spare(subject, end, now) for subject, end in held_up.items())
+        wait = max(self._unless_spare(subject, end, now) for subject, end in held_up.items())
+        self.refused += wait > 0
+        return wait
 
     def _unless_spare(self, subject: str, until: int, now: int) -> int:
         if self._spare is None:
@@ -133,6 +137,7 @@ class Guard:
         for subject, pause in zip(subjects, pauses, strict=True):
             if pause:
                 if self._held_up.get(subject, 0) <= now:
+                    self.holds += 1
                     log.warning("guard.held_up", subject=subject, seconds=seconds(pause))
                 self._held_up[subject] = now + pause
                 self._held_up.move_to_end(subject)

@@ -130,6 +130,8 @@ def place_group(
     results = [Refusal.UNAUTHENTICATED if case is None else _place(desk, case) for case in cases]
     point("order.judged")
     desk.save()
+    for item, result in zip(items, results, strict=True):
+        tx.count("orders", item.dialect, result.value if isinstance(result, Refusal) else "accepted")
     return results
 
 
@@ -246,6 +248,10 @@ def _accept(desk: _Desk, case: _Case, texts: list[TextDraft], price: int) -> Pla
         told, announced = announcing.placed(account.id, number, first_message, desk.messages[first_row:])
         desk.events += told
     consent = ruling.consent
+    desk.tx.count("order_messages", draft.dialect, by=total)
+    desk.tx.count("order_parts", draft.dialect, by=price)
+    if usable < total:
+        desk.tx.count("messages_final", "undelivered", by=total - usable)
     desk.orders.append(
         store.NewOrder(
             order_id,
@@ -349,6 +355,7 @@ def cancel(tx: Tx, account_id: int, number: int) -> Refusal | None:
         return Refusal.NOT_FOUND
     order_id, total = cancelled
     messages.cancel_range(tx, order_id - 1, order_id + total - 1)
+    tx.count("messages_final", "cancelled", by=total)
     store.free_fingerprint(tx, order_id)
     if before[1]:
         posting = Posting(account_id, SMS, Move.VOID, before[1], order_id)

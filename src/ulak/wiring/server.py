@@ -28,7 +28,6 @@ from ulak.store.engine import Database, Tx
 from ulak.store.presence import Presence
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
-from ulak.web import Web
 from ulak.wiring import http
 from ulak.wiring.bells import Bells, Placing
 from ulak.wiring.clock import now_ms
@@ -38,7 +37,9 @@ from ulak.wiring.limits import limits_of
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
 from ulak.wiring.readiness import Readiness
+from ulak.wiring.watch import POLL, Watch
 from ulak.workers.main import every
+from ulak.workers.send import LinkRunner
 
 ALIVE = 1.0
 """Seconds between signs that the event loop moves."""
@@ -103,9 +104,14 @@ async def run_server(
         at_end.push_async_callback(parcels.close)
         numbers = Numbers(config, books, vault, outside, presence.name, velocities)
         at_end.push_async_callback(numbers.close)
-        hands = Hands(config, books, vault, outside, presence, parcels, numbers) if role.works else None
+        watch = Watch(config, books, asyncio.get_running_loop().time)
+        hands = None
+        if role.works:
+            hands = Hands(config, books, vault, outside, presence, parcels, numbers, watch.link)
+            watch.links(partial(_runners, hands))
         books.bells = Bells(presence, numbers, hands)
         limits = await limits_of(config, at_end, share=role.answers)
+        watch.guard(limits.guard)
         number_doors = numbers.doors(limits)
         doors: list[tuple[str, Dialect]] = []
         if role.answers:
@@ -118,22 +124,33 @@ async def run_server(
                 ("/", number_doors),
             ]
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))} if role.answers else {}
-        readiness = Readiness(books, hands, parcels, numbers)
-        web = Web(doors, readiness.look, trusted_proxies=config.trusted_proxy, pages=pages)
+        web = watch.web(doors, Readiness(books, hands, parcels, numbers).look, pages, presence.name[:6])
         server = http.server(web)
+        watch.connections(lambda: len(server.server_state.connections))
         server.on_start = lambda: ready(Running(port, url))
+        await watch.look()
         if hands is not None:
             await hands.dispatcher.look()
         _calm_collector()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        workers = [asyncio.create_task(every(ALIVE, partial(_show, presence), stop))]
+        workers = [
+            asyncio.create_task(every(ALIVE, partial(_show, presence), stop)),
+            asyncio.create_task(every(POLL, watch.look, stop)),
+        ]
         if hands is not None:
             workers += [asyncio.create_task(work(stop)) for work in hands.work]
         await _first(stop, serving)
+        web.stopping = True
+        # Whoever shares out requests has so long to notice.
+        await asyncio.wait({serving}, timeout=config.drain / 1000)
         server.should_exit = True
         await serving
         stop.set()
         await asyncio.gather(*workers)
+
+
+def _runners(hands: Hands) -> list[LinkRunner]:
+    return hands.dispatcher.runners
 
 
 async def _show(presence: Presence) -> None:

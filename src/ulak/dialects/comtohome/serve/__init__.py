@@ -28,9 +28,16 @@ Door = Callable[[Visit, str], Awaitable[Reply]]
 """Carries out a call, given the part of its path that changes."""
 
 
+WORDS = 8
+"""Into how many words a path is taken apart at most; none that leads anywhere has more."""
+
+_CHANGING = re.compile(r"\([^)]+\)(\[.\]png)?")
+
+
 class Route(NamedTuple):
     """Paths of one form, and what each method does there. The pattern's only group is what changes."""
 
+    shape: str
     pattern: re.Pattern[str]
     methods: dict[str, Door]
 
@@ -67,6 +74,14 @@ class Doors:
         documents = Documents(gate, desk, show, printer, logo)
         tariffs = Tariffs(gate, desk, show)
         self._routes = _routes(finding, booking, documents, tariffs)
+        shapes = [tuple(_CHANGING.sub("*", route.shape).split("/")) for route in self._routes]
+        self._names = {shape: "/".join(shape[1:]).removeprefix("api/v1/") for shape in shapes}
+        self._words = {word for shape in shapes for word in shape}
+
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few: the path without what changes in it."""
+        words = path.rstrip("/").split("/", WORDS)
+        return self._names.get(tuple(word if word in self._words else "*" for word in words), "unknown")
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
@@ -143,4 +158,4 @@ def _routes(finding: Finding, booking: Booking, documents: Documents, tariffs: T
 
 def _route(path: str, base: str = BASE, **methods: Door) -> Route:
     ending = "" if path.endswith("(.+)") else "/?"
-    return Route(re.compile(base + path + ending, re.DOTALL), methods)
+    return Route(base + path.replace("()", ""), re.compile(base + path + ending, re.DOTALL), methods)

@@ -35,6 +35,7 @@ JSON_ONLY = frozenset(
 class _Door(NamedTuple):
     """An operation as one path has it."""
 
+    name: str
     method: str
     format: Format
     operation: Operation
@@ -65,11 +66,16 @@ class Doors:
             **contacts.OPERATIONS,
         }
         self._doors = {
-            f"/v1/{name}/json": _Door("POST", JSON, operation) for name, operation in operations.items()
+            f"/v1/{name}/json": _Door(name, "POST", JSON, operation) for name, operation in operations.items()
         }
         for name in operations.keys() - JSON_ONLY:
-            self._doors[f"/v1/{name}"] = _Door("POST", XML, operations[name])
-        self._doors["/v1/send-sms/get"] = _Door("GET", QUERY, orders.send_sms)
+            self._doors[f"/v1/{name}"] = _Door(name, "POST", XML, operations[name])
+        self._doors["/v1/send-sms/get"] = _Door("send-sms", "GET", QUERY, orders.send_sms)
+
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few."""
+        door = self._doors.get(path.removesuffix("/"))
+        return "unknown" if door is None else door.name
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""

@@ -83,6 +83,10 @@ class Doors:
             "/history": {"GET": prepaid.history},
         }
 
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few."""
+        return path[1:] or "alive" if path in self._doors or path == "/" else "unknown"
+
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
         if call.method == "OPTIONS":
