@@ -14,7 +14,7 @@ import msgspec
 
 from benchmarks import machine, rig
 
-NAMES = ("bulk", "single", "reports", "memory", "parcels", "labels", "callbacks", "told", "numbers")
+NAMES = ("bulk", "single", "reports", "memory", "parcels", "labels", "callbacks", "told", "numbers", "limits")
 
 
 def main() -> int:

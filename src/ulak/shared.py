@@ -119,7 +119,7 @@ class Shared:
     def __init__(self, client: Valkey, *, wait: float) -> None:
         """`wait`: seconds after which a script that was not answered means that the server is away. Who asks
         while `FLYING_MAX` of them are under way waits for one of those too."""
-        self._client = client
+        self.client = client
         self._wait = wait
         self._loop = asyncio.get_running_loop()
         self._script = client.register_script(SCRIPT)
@@ -136,7 +136,7 @@ class Shared:
         """See whether the server is there, so that a wrong address is told of at the start."""
         try:
             async with asyncio.timeout(OPEN_WITHIN):
-                await self._client.ping()
+                await self.client.ping()
         except _trouble() as error:
             self._gone(error)
 
@@ -156,7 +156,7 @@ class Shared:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.aclose()
+        await self.client.aclose()
 
     async def _answer(self, key: str, *arguments: Any) -> Any:
         if self._probing is not None:
@@ -214,7 +214,7 @@ class Shared:
         while True:
             await asyncio.sleep(AGAIN)
             with contextlib.suppress(*_trouble()):
-                await self._in_time(self._client.ping())
+                await self._in_time(self.client.ping())
                 break
         self._probing = None
         log.info("limits.shared")
