@@ -33,7 +33,7 @@ AGAIN = 1.0
 OPEN_WITHIN = 2.0
 """Seconds in which a server has to answer when we start."""
 
-STEPS = 20
+TURNS = 20
 """Turns of the loop in which an answer that has come is read."""
 
 PREFIX = "ulak:"
@@ -193,16 +193,22 @@ class Shared:
 
         When it was this process that stood still the answer is here by now, and is read before time is up.
         """
-        task = asyncio.ensure_future(work)
+        timeout = asyncio.timeout(None)
+
+        def late(turns: int) -> None:
+            if turns:
+                timer[0] = self._loop.call_soon(late, turns - 1)
+            else:
+                timeout.reschedule(self._loop.time())
+
+        timer: list[asyncio.Handle] = [self._loop.call_later(self._wait, late, TURNS)]
         try:
-            await asyncio.wait({task}, timeout=self._wait)
-            for _ in range(STEPS):
-                if task.done():
-                    return task.result()
-                await asyncio.sleep(0)
-            raise TimeoutError(f"no answer in {self._wait * 1000:.0f} ms")
+            async with timeout:
+                return await work
+        except TimeoutError:
+            raise TimeoutError(f"no answer in {self._wait * 1000:.0f} ms") from None
         finally:
-            task.cancel()
+            timer[0].cancel()
 
     def _gone(self, error: Exception) -> None:
         if self._probing is None:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -35,8 +34,7 @@ _NAME_SHOWN = 32
 log = structlog.get_logger("ulak.guard")
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One try: the network it came from, a mark that stands for all that was tried, and the part of it that
     can be tried by itself."""
 
