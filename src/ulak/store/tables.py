@@ -24,10 +24,10 @@ from sqlalchemy import (
     text,
 )
 
-from ulak.store import parcel_tables, people_tables, process_tables, purchase_tables
+from ulak.store import journal_tables, people_tables, process_tables, purchase_tables
 from ulak.store.columns import Id, metadata
 
-__all__ = ["metadata", "parcel_tables", "people_tables", "process_tables", "purchase_tables"]
+__all__ = ["journal_tables", "metadata", "people_tables", "process_tables", "purchase_tables"]
 
 setting = Table(
     "setting",
