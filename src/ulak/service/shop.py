@@ -72,6 +72,8 @@ class Shop:
         self._sender = sender
         self._random = random
         self.woken = asyncio.Event()
+        self.attended = False
+        """Whether this process listens to the node. Another one that does finds new invoices when it looks."""
         self.on_wake: Callable[[], None] = lambda: None
         """Called when there is something to do: it may be for another process to do it."""
         self._sources = Sources(books, sources, monotonic)
@@ -138,7 +140,8 @@ class Shop:
         )
         if not waited_for:
             return Denied(Refusal.FUNDING_DOWN)
-        funding.follow(invoice.payment_hash)
+        if self.attended:
+            funding.follow(invoice.payment_hash)
         return Sold(purchase.public_id, invoice.payreq)
 
     async def _invoice(self, funding: Funding, purchase: Purchase, memo: str) -> Invoice:
