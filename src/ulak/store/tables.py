@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from ulak.store import (
-    parcel_tables,
+    journal_tables,
     people_tables,
     process_tables,
     purchase_tables,
@@ -36,7 +36,7 @@ from ulak.store.columns import Id, metadata
 
 __all__ = [
     "metadata",
-    "parcel_tables",
+    "journal_tables",
     "people_tables",
     "process_tables",
     "purchase_tables",
