@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import pytest_asyncio
+from tests.faults import table
 
 from ulak.service import audit
 from ulak.store import schema
@@ -175,6 +176,23 @@ async def books(database: Database, clock: FakeClock) -> AsyncIterator[ClockedBo
     opened.clock = clock
     yield opened
     await opened.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a run can write."""
+    parser.addoption("--faults", metavar="FILE", help="write the table of faults of this run there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only one process writes."""
+    path = config.getoption("faults")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(table.plugin(path))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What the table says of a test goes with it."""
+    table.describe(items)
 
 
 _seconds: defaultdict[str, float] = defaultdict(float)
