@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 LOADED = (
+    "alembic.command",
+    "sqlalchemy.dialects.sqlite",
     "ulak.cli.serve",
     "ulak.cli.sandbox",
     "ulak.cli.doctor",
@@ -130,10 +132,19 @@ def start(words: Sequence[str], environment: Mapping[str, str], out: int, err: i
     return _launcher.start(words, environment, out, err)
 
 
+PATIENCE = 120.0
+"""Seconds that a command may take, on a machine however busy."""
+
+
 async def run(words: Sequence[str], environment: Mapping[str, str]) -> tuple[int, bytes, bytes]:
     """Carry out `ulak WORDS…` to its end: the exit code, and what it wrote."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = await start(words, environment, out.fileno(), err.fileno()).ended()
+        process = start(words, environment, out.fileno(), err.fileno())
+        try:
+            code = await asyncio.wait_for(process.ended(), PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
         out.seek(0)
         err.seek(0)
         return code, out.read(), err.read()

@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "funding": {"core", "outbound"},
     "papers": {"core"},
     "outbound": {"core"},
+    "shared": {"core", "service"},
     "workers": {"core", "service", "outbound"},
     "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding"},
     "config": {"core"},
@@ -41,13 +42,14 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN = {
     "alembic": {"store"},
     "cyclopts": {"cli"},
-    "httptools": {"web", "outbound"},
+    "httptools": {"web", "outbound", "wiring"},
     "psycopg": {"store"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
     "sqlite3": {"store"},
     "starlette": {"web", "panel"},
     "uvicorn": {"web", "wiring"},
+    "valkey": {"shared"},
 }
 
 

@@ -245,3 +245,36 @@ async def test_callers_behind_proxies(client: str, forwarded: bytes, seen: str) 
     app = Asgi(Web([("/v1/", Echo())], ready, trusted_proxies=[ipaddress.ip_network("10.0.0.0/8")]))
     _, body = await app("/v1/x", headers=[(b"x-forwarded-for", forwarded)], client=client)
     assert body.decode().rsplit(" ", 1)[0] == seen
+
+
+# Too much at a time.
+
+
+async def test_who_comes_while_too_many_are_worked_on_is_refused_in_the_dialects_envelope(
+    echo: Asgi, doors: Asgi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "REQUESTS_MAX", 2)
+    waiting = [asyncio.create_task(echo("/v1/wait")) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert await echo("/v1/x") == (400, Trouble.OVERLOADED.value.encode())
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (await echo("/v1/x"))[0] == 200
+    monkeypatch.setattr(web, "REQUESTS_MAX", 0)
+    status, body = await doors("/v1/get-balance/json")
+    assert (status, json.loads(body)["response"]["status"]["code"]) == (503, 503)
+
+
+async def test_large_bodies_have_so_much_room_together(echo: Asgi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "BODIES_MAX", 300_000)
+    large = chunk(bytes(200_000), more=False)
+    first = asyncio.create_task(echo("/v1/wait", large))
+    await asyncio.sleep(0)
+    assert await echo("/v1/x", large) == (400, Trouble.OVERLOADED.value.encode())
+    piece = chunk(bytes(60_000), more=True)
+    assert await echo("/v1/x", *[piece] * 4) == (400, Trouble.OVERLOADED.value.encode())
+    assert await echo("/v1/x", piece, chunk(b"", more=False)) == (200, b"192.0.2.7 60000")
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert (await echo("/v1/x", large))[0] == 200

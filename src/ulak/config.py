@@ -14,10 +14,12 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from ulak.core import velocity
 from ulak.core.keys import read_key
 from ulak.core.purchases import Tariff
 from ulak.core.times import parse_span
@@ -35,6 +37,9 @@ IMPORT_KEY, IMPORT_HASH = "ULAK_IMPORT_KEY", "ULAK_IMPORT_HASH"
 
 _FOR_TESTS = "ULAK_TEST_"
 
+AUTH_FAILURES = 5
+"""Wrong keys or ids in a minute that hold an address up, unless something else is said."""
+
 FUNDINGS = ("memory", "lnd", "nwc", "lnbits")
 """The Lightning backends."""
 
@@ -50,7 +55,8 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that can be chosen. Times are ms; `unit_price` is what one SMS is worth, in TRY."""
+    """Everything that can be chosen. Times are ms; `unit_price` is what one SMS is worth, in TRY; `velocity`
+    holds the limits of `core.velocity` by name."""
 
     data: Path
     database: str | None = field(repr=False)
@@ -80,6 +86,11 @@ class Config:
     number_sender: str
     number_rate: int
     compat_errors: bool
+    limits_url: str | None = field(repr=False)
+    limits_wait: int
+    auth_failures: int | None
+    auth_pause: int
+    velocity: Mapping[str, str]
     key: bytes | None = field(repr=False)
 
     @property
@@ -166,6 +177,26 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _count_or_none(text: str) -> int:
+    return 0 if text == "0" else _count(text)
+
+
+def _span_between(least: int, most: int, what: str) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        span = parse_span(text)
+        if not least <= span <= most:
+            raise ValueError(f"must be {what}")
+        return span
+
+    return check
+
+
+def _limits_url(text: str) -> str:
+    if not text.startswith(("redis://", "rediss://", "valkey://", "valkeys://")):
+        raise ValueError("must begin with valkey://, valkeys://, redis:// or rediss://")
+    return text
+
+
 def _sats(text: str) -> int:
     if not _COUNT.fullmatch(text):
         raise ValueError("must be a whole number of sats from 1 to 9999999")
@@ -239,17 +270,37 @@ OPTIONS: dict[str, Option] = {
     "number_sender": Option("sender of single SMS that are paid by themselves", _sender, "ULAK"),
     "number_rate": Option("requests that one address may make to the number API in a second", _count, "20"),
     "compat_errors": Option("500 answers every error of the number API with that status", _compat, ""),
+    "limits_url": Option(
+        "valkey://… or redis://… where several processes count limits together", _limits_url
+    ),
+    "limits_wait": Option(
+        "how long an answer from there is waited for", _span_between(1, 10_000, "1ms to 10s"), "50ms"
+    ),
+    "auth_failures": Option(
+        f"wrong keys or ids in a minute that hold an address up, 0 for any [{AUTH_FAILURES}; 0 in a sandbox]",
+        _count_or_none,
+    ),
+    "auth_pause": Option(
+        "how long it is held up at first; doubles, up to an hour",
+        _span_between(1_000, 3_600_000, "1s to 1h"),
+        "60s",
+    ),
+    **{
+        name: Option(text, partial(velocity.check, name), velocity.OFF)
+        for name, text in velocity.HELP.items()
+    },
     "key": Option("32 octets in base64 or hexadecimal that encrypt secrets [DIR/key]", read_key),
 }
 
 
-BY_DIALECT = {
+BY_SUBJECT = {
     "dialects.sms4sats.sender": "number_sender",
     "dialects.sms4sats.rate": "number_rate",
     "dialects.sms4sats.compat_errors": "compat_errors",
     "dialects.comtohome.rate": "parcel_rate",
+    **{name.replace("_", ".", 1): name for name in velocity.HELP},
 }
-"""Options as a file may also name them: by the dialect that they are about."""
+"""Options as a file may also name them: by the dialect, or the kind of limit, that they are about."""
 
 
 def load(
@@ -272,6 +323,7 @@ def load(
     if values["role"] == "worker" and "port" not in found:
         # Nobody but its operator asks it anything, and there may be several on a machine.
         values["port"] = 0
+    values["velocity"] = {name: values.pop(name) for name in velocity.HELP}
     values["data"] = values["data"] or _data_home(environment) / data_name
     return Config(**values)
 
@@ -322,9 +374,9 @@ def _file(path: Path) -> dict[str, Found]:
         raise ConfigError(f"{path}: {error}") from None
     found: dict[str, Found] = {}
     for written, value in _flat(document):
-        name = BY_DIALECT.get(written, written)
+        name = BY_SUBJECT.get(written, written)
         if name not in OPTIONS:
-            raise ConfigError(f"{path}: {written} is no option{_meant(written, [*OPTIONS, *BY_DIALECT])}")
+            raise ConfigError(f"{path}: {written} is no option{_meant(written, [*OPTIONS, *BY_SUBJECT])}")
         if name in found:
             raise ConfigError(f"{path}: {name} is given twice")
         found[name] = _text(f"{path}: {written}", value)

@@ -24,6 +24,16 @@ BODY_MAX = 16 * 1024 * 1024
 BODY_SECONDS = 30.0
 """A body has to be here in this time. The server itself would wait for ever."""
 
+REQUESTS_MAX = 4_000
+"""Requests that are worked on at a time, from the end of their bodies on. What the store does with so many
+takes a second or two; whoever comes then is refused, and told when to come again."""
+
+BODIES_MAX = 256 * 1024 * 1024
+"""Bytes that all bodies may take that are here or on their way; beyond it no large one is let in."""
+
+SMALL_BODY = 64 * 1024
+"""Bytes up to which a body is always let in."""
+
 OWN = frozenset(("/healthz", "/readyz", "/metrics", "/api/manifest.json", "/panel", "/ulak/v1"))
 OWN_BELOW = ("/panel/", "/ulak/v1/")
 """Paths that are Ulak's own, and those with everything below them, whatever a dialect's prefix covers."""
@@ -35,6 +45,8 @@ _CLOSE = (b"connection", b"close")
 
 # An answer of this status has neither a body nor a word about one (RFC 9110, section 8.6).
 _NO_CONTENT = 204
+
+_UNREADABLE = Reply(400, b'{"error":"this is no HTTP request"}')
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -63,6 +75,8 @@ class Web:
         self._dialects = list(dialects)
         self._within_own = [entry for entry in dialects if entry[0].startswith(OWN_BELOW)]
         self._ready = ready
+        self._room = _Room()
+        self._working = 0
         self._proxies = tuple(trusted_proxies)
         self._pages = pages
 
@@ -70,19 +84,31 @@ class Web:
         """One request."""
         if scope["type"] != "http":
             return
-        path: str = scope["path"]
+        dialect = self._owner(scope["path"])
+        if dialect is None:
+            reply = await self._own(scope["path"])
+        else:
+            reply = await self._through(dialect, scope, receive)
+        await _answer(reply, send)
+
+    def unreadable(self, path: str) -> Reply:
+        """The answer to what is no HTTP request, as far as can be seen one for this path."""
+        dialect = self._owner(path)
+        if dialect is None:
+            return _UNREADABLE
+        return dialect.trouble(Call("", path, b"", (), b"", ""), Trouble.BODY_INCOMPLETE)
+
+    def _owner(self, path: str) -> Dialect | None:
+        """The dialect that has a path; None: it is Ulak's own, or nobody's."""
         is_own = path in OWN or path.startswith(OWN_BELOW)
         for prefix, dialect in self._within_own if is_own else self._dialects:
             if path.startswith(prefix):
-                reply = await self._through(dialect, scope, receive)
-                break
-        else:
-            reply = await self._own(path)
-        await _answer(reply, send)
+                return dialect
+        return None
 
     async def _through(self, dialect: Dialect, scope: dict[str, Any], receive: Receive) -> Reply:
         """Read the request and let the dialect answer it, whatever happens."""
-        body, trouble = await _body(scope, receive)
+        body, trouble = await _body(scope, receive, self._room)
         call = Call(
             scope["method"],
             scope["path"],
@@ -95,8 +121,11 @@ class Web:
             # What is still to come of the body would be waited for, by us or by whoever comes next.
             reply = dialect.trouble(call, trouble)
             return replace(reply, headers=(*reply.headers, _CLOSE))
+        self._working += 1
         try:
             point("http.read")
+            if self._working > REQUESTS_MAX:
+                return dialect.trouble(call, Trouble.OVERLOADED)
             reply = await dialect.answer(call)
             point("http.answering")
             return reply
@@ -106,6 +135,9 @@ class Web:
         except Exception:
             log.exception("door.crashed", path=call.path)
             return dialect.trouble(call, Trouble.CRASHED)
+        finally:
+            self._working -= 1
+            self._room.leave(len(body))
 
     def _caller(self, scope: dict[str, Any]) -> str:
         """The caller's address: the nearest one that is not a proxy we trust."""
@@ -139,31 +171,56 @@ class Web:
         return self._pages.get(path) or Reply(404, b'{"error":"not found"}')
 
 
-async def _body(scope: dict[str, Any], receive: Receive) -> tuple[bytes, Trouble | None]:
-    """The whole body, or why there is none. A body that is too large is read no further."""
+class _Room:
+    """What the bodies of all requests take together."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self, size: int, before: int = 0) -> bool:
+        """Make room for so many bytes of a body that has some already; whether there is any."""
+        if before + size > SMALL_BODY and self._taken + size > BODIES_MAX:
+            return False
+        self._taken += size
+        return True
+
+    def leave(self, size: int) -> None:
+        """So many bytes are gone."""
+        self._taken -= size
+
+
+async def _body(scope: dict[str, Any], receive: Receive, room: _Room) -> tuple[bytes, Trouble | None]:
+    """The whole body, or why there is none. A body that is too large is read no further.
+
+    It has its room until the caller leaves it.
+    """
     if scope["method"] == "GET" and not any(name in _BODY_HEADERS for name, _ in scope["headers"]):
         return b"", None
+    chunks: list[bytes] = []
+    size = 0
+    trouble: Trouble | None = None
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            event = await receive()
-            if not event.get("more_body"):
-                if event["type"] != "http.request":
-                    return b"", Trouble.BODY_INCOMPLETE
-                return event.get("body", b""), None
-            if _announced(scope) > BODY_MAX:
-                return b"", Trouble.BODY_TOO_LARGE
-            chunks, size = [event["body"]], len(event["body"])
-            while event.get("more_body"):
+            while trouble is None:
                 event = await receive()
+                chunk = event.get("body", b"")
                 if event["type"] != "http.request":
-                    return b"", Trouble.BODY_INCOMPLETE
-                chunks.append(event.get("body", b""))
-                size += len(chunks[-1])
-                if size > BODY_MAX:
-                    return b"", Trouble.BODY_TOO_LARGE
-            return b"".join(chunks), None
+                    trouble = Trouble.BODY_INCOMPLETE
+                elif size + len(chunk) > BODY_MAX or (
+                    event.get("more_body") and _announced(scope) > BODY_MAX
+                ):
+                    trouble = Trouble.BODY_TOO_LARGE
+                elif not room.take(len(chunk), size):
+                    trouble = Trouble.OVERLOADED
+                else:
+                    size += len(chunk)
+                    chunks.append(chunk)
+                    if not event.get("more_body"):
+                        return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), None
     except TimeoutError:
-        return b"", Trouble.BODY_INCOMPLETE
+        trouble = Trouble.BODY_INCOMPLETE
+    room.leave(size)
+    return b"", trouble
 
 
 def _announced(scope: dict[str, Any]) -> int:

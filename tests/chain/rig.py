@@ -225,13 +225,19 @@ class Server:
     point in the code (`ulak.cli.points`)."""
 
     def __init__(
-        self, directory: Path, url: str | None, role: str = "all", source: Path | None = None
+        self,
+        directory: Path,
+        url: str | None,
+        role: str = "all",
+        source: Path | None = None,
+        options: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`source` is a folder with another version of the program."""
+        """`source` is a folder with another version of the program, `options` are further variables of its
+        environment."""
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
         self._role = role
-        self._source = source
+        self._variables = dict(options) | ({"PYTHONPATH": str(source)} if source else {})
         self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
         self.armed = ""
         self._process: launch.Process | subprocess.Popen[bytes] | None = None
@@ -280,8 +286,8 @@ class Server:
         role = [] if self._role == "all" else ["--role", self._role]
         words = [command, *self._place(), *role, "--port", str(self.port)]
         with open(self._log, "ab") as log:
-            if self._source is None:
-                environment = _environment() | {"ULAK_TEST_POINT": self.armed}
+            if "PYTHONPATH" not in self._variables:
+                environment = _environment() | self._variables | {"ULAK_TEST_POINT": self.armed}
                 self._process = launch.start(words, environment, log.fileno(), log.fileno())
                 return
             self._process = subprocess.Popen(
@@ -289,7 +295,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment() | {"PYTHONPATH": str(self._source)},
+                env=_environment() | self._variables,
             )
 
     async def start(self, command: str = "serve") -> float:

@@ -14,6 +14,7 @@ from ulak.service import purchases, resolving, sandbox
 from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
 from ulak.service.resolving import Heard
+from ulak.service.texting import Sending
 from ulak.store import jobs
 from ulak.store.engine import Database, Sql, Tx
 from ulak.store.writer import sync_write
@@ -108,7 +109,7 @@ def test_what_is_bought_and_not_done_is_told(ulak: Command, database: Database) 
         assert isinstance(made, Purchase)
         purchases.invoiced(tx, made.id, "lnbcrt1", "ab" * 32)
         news = InvoiceNews(InvoiceState.HELD, 1500)
-        resolving.verified(tx, [Heard(made.id, PurchaseState.UNPAID, news)], "ULAK")
+        resolving.verified(tx, [Heard(made.id, PurchaseState.UNPAID, news)], Sending("ULAK"))
 
     sync_write(database, change)
     assert ulak("doctor").value == HEALTHY | {"purchases_open": 1, "sat_held": 1500}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -54,3 +55,31 @@ def test_a_traceback_tells_no_secrets(stream: io.StringIO) -> None:
     said = fail(stream)
     assert "8 characters" in said
     assert "geheim12" not in said
+
+
+def test_a_volume_of_logs_that_is_full_stops_nobody() -> None:
+    with contextlib.suppress(OSError), open("/dev/full", "w") as full:
+        logs.configure(full)
+        structlog.get_logger("ulak").warning("something.happened", size=10_000)
+        logging.getLogger("library").warning("something %s", "happened")
+    full.close()
+    structlog.get_logger("ulak").warning("after.that")
+
+
+def test_trouble_that_goes_on_is_told_so_often_only() -> None:
+    now = 0.0
+    flood = logs.Flood(lambda: now)
+
+    def said(name: str) -> dict[str, object] | None:
+        try:
+            return dict(flood(None, "warning", {"event": name}))
+        except structlog.DropEvent:
+            return None
+
+    again = [said("look.failed") for _ in range(100)]
+    assert again == [{"event": "look.failed"}] * logs.FLOOD_LINES + [None] * (100 - logs.FLOOD_LINES)
+    assert flood(None, "info", {"event": "look.failed"}) == {"event": "look.failed"}
+    assert said("look.ended") == {"event": "look.ended"}
+    now = logs.FLOOD_SECONDS
+    assert said("look.failed") == {"event": "look.failed", "left_out": 100 - logs.FLOOD_LINES}
+    assert said("look.failed") == {"event": "look.failed"}

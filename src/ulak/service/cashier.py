@@ -17,6 +17,7 @@ from ulak.service import resolving
 from ulak.service.apart import apart
 from ulak.service.parcels import Books
 from ulak.service.resolving import Heard, Outcome
+from ulak.service.texting import Sending
 from ulak.store import jobs
 from ulak.store import purchases as store
 from ulak.store.engine import Tx
@@ -39,15 +40,15 @@ class Cashier:
         funding: Funding | None,
         *,
         preimage: Callable[[Purchase], str],
-        sender: str,
+        sending: Sending,
         wake: Callable[[], None],
     ) -> None:
-        """`preimage` opens a purchase's preimage; `wake` is called when something became paid; `sender` is
-        under which name messages go out that are."""
+        """`preimage` opens a purchase's preimage; `wake` is called when something became paid; `sending` is
+        how messages go out that are."""
         self._books = books
         self._funding = funding
         self._preimage = preimage
-        self._sender = sender
+        self._sending = sending
         self._wake = wake
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -133,8 +134,8 @@ class Cashier:
         return [one.id for one, news in zip(purchases, answers, strict=True) if news is None]
 
     async def _note(self, heard: Sequence[Heard], lapse: bool) -> None:
-        change = partial(resolving.verified, heard=heard, sender=self._sender, lapse=lapse)
         point("payment.heard")
+        change = partial(resolving.verified, heard=heard, sending=self._sending, lapse=lapse)
         await self._books.write(change)
         point("payment.noted")
 

@@ -61,9 +61,6 @@ __all__ = [
 
 Answer = TypeVar("Answer")
 
-GOING_ON = 16
-"""Left bookings that are gone on with at the same time."""
-
 ROUNDS = 3
 """How often a request looks again when another one with its key fails just then."""
 
@@ -178,7 +175,7 @@ class Desk:
         return concluded
 
     async def go_on(self, jobs_: Sequence[Job]) -> None:
-        """Do claimed jobs of kind BOOK: finish what a process left in the middle."""
+        """Do claimed jobs of kind BOOK, all at the same time: finish what a process left in the middle."""
         subjects = [job.subject for job in jobs_]
         found = await self._books.read(lambda tx: consignments.load(tx, subjects))
         waiting = [
@@ -188,13 +185,11 @@ class Desk:
         ]
         if waiting:
             point("booking.resuming")
-        places = asyncio.Semaphore(GOING_ON)
 
         async def finish(consignment: Consignment) -> None:
-            async with places:
-                result = await self._carry_out(Attempt(consignment, resumed=True))
-                why = result.why.value if isinstance(result, Denied) else None
-                log.info("booking.resumed", consignment=consignment.id, refused=why)
+            result = await self._carry_out(Attempt(consignment, resumed=True))
+            why = result.why.value if isinstance(result, Denied) else None
+            log.info("booking.resumed", consignment=consignment.id, refused=why)
 
         results = await asyncio.gather(*map(finish, waiting), return_exceptions=True)
         for consignment, result in zip(waiting, results, strict=True):

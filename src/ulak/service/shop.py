@@ -22,6 +22,7 @@ from ulak.core.jobs import Job
 from ulak.core.points import point
 from ulak.core.purchases import ID_SIZE, PAY_WITHIN, SECOND, Denied, Purchase, Sold, Wish
 from ulak.core.states import PurchaseKind
+from ulak.core.velocity import Velocities
 from ulak.service import purchases, resolving
 from ulak.service.apart import apart
 from ulak.service.cashier import Cashier
@@ -31,6 +32,7 @@ from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
 from ulak.service.sources import Sources
 from ulak.service.supply import Supply
+from ulak.service.texting import Sending
 from ulak.service.till import NUMBERS
 from ulak.store import jobs
 from ulak.store import purchases as store
@@ -61,23 +63,24 @@ class Shop:
         prices: Prices,
         vault: Vault,
         sender: str = "ULAK",
+        velocities: Velocities | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`funding` None: nothing but balances pays. `sender` is whom messages are from; `random` is where
-        ids and preimages come from."""
+        """`funding` None: nothing but balances pays. `sender` is whom messages are from, `velocities` how
+        many there may be; `random` is where ids and preimages come from."""
         self._books = books
         self._funding = funding
         self._prices = prices
         self._vault = vault
-        self._sender = sender
+        self._sending = Sending(sender, velocities or Velocities())
         self._random = random
         self.woken = asyncio.Event()
         self.on_wake: Callable[[], None] = lambda: None
         """Called when there is something to do: it may be for another process to do it."""
         self._sources = Sources(books, sources, monotonic)
         self.supply = Supply(books, self._sources, wake=self.wake)
-        self.cashier = Cashier(books, funding, preimage=self.preimage, sender=sender, wake=self.wake)
+        self.cashier = Cashier(books, funding, preimage=self.preimage, sending=self._sending, wake=self.wake)
         self._lapsing: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
@@ -109,7 +112,7 @@ class Shop:
             return Denied(Refusal.NO_CREDIT)
         owner, offer = account_id, Offer(self._public_id())
         bought = await self._books.write(
-            lambda tx: purchases.buy(tx, wish, owner, caller, offer, self._prices, self._sender)
+            lambda tx: purchases.buy(tx, wish, owner, caller, offer, self._prices, self._sending)
         )
         point("purchase.prepaid")
         self.wake()
@@ -124,7 +127,7 @@ class Shop:
         preimage = None if plain else self._random(HASH_SIZE)
         offer = self._offer(preimage)
         purchase = await self._books.write(
-            lambda tx: purchases.open_(tx, wish, account_id, caller, offer, self._prices)
+            lambda tx: purchases.open_(tx, wish, account_id, caller, offer, self._prices, self._sending)
         )
         if not isinstance(purchase, Purchase):
             return purchase

@@ -80,6 +80,12 @@ def find(tx: Tx, account: str) -> Account | None:
     return _account(row) if row else None
 
 
+def by_id(tx: Tx, account_id: int) -> Account | None:
+    """By its id."""
+    row = tx.one(_BY_ID, id=account_id)
+    return _account(row) if row else None
+
+
 def lock(tx: Tx, account_id: int) -> None:
     """Let nobody else change the account, or begin a balance of it, until this transaction ends."""
     tx.one(_LOCK, id=account_id)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psycopg
-
-from ulak.core.errors import StoreUnavailable, UlakError
+from ulak.core.errors import UlakError
 from ulak.store.engine import Database
 
-HEAD = "0005"
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+HEAD = "0009"
 """The newest migration; a test compares it with the folder."""
 
-OLDEST = "0005"
+OLDEST = "0009"
 """The oldest version that works with the tables of this one: its processes may go on, and be started, beside
 those of this version. A migration that only adds things leaves it as it is."""
 
@@ -53,12 +56,11 @@ def _works_with(database: Database) -> str:
 def _asked(database: Database, question: str) -> str | None:
     """A single value of a database with a schema, None where there is none."""
     if database.url is not None:
-        try:
-            with psycopg.connect(database.url) as server:
-                found = server.execute("SELECT to_regclass('alembic_version')").fetchone()
-                row = server.execute(question.encode()).fetchone() if found and found[0] else None
-        except psycopg.Error as error:
-            raise StoreUnavailable(f"PostgreSQL: {error}") from error
+        from ulak.store.postgres import dial
+
+        with dial(database.url) as server:
+            found = server.execute("SELECT to_regclass('alembic_version')").fetchone()
+            row = server.execute(question.encode()).fetchone() if found and found[0] else None
         return row[0] if row else None
     if not database.path.exists():
         return None
@@ -86,7 +88,20 @@ def _migrate(database: Database) -> None:
             return
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["url"] = database.sqlalchemy_url
+        config.attributes["engine"] = engine(database)
         command.upgrade(config, "head")
     finally:
         os.close(lock)
+
+
+def engine(database: Database) -> sa.Engine:
+    """What SQLAlchemy knows the database by. Every connection is a new one."""
+    import sqlalchemy as sa
+
+    if database.url is None:
+        return sa.create_engine(f"sqlite:///{database.path}", poolclass=sa.pool.NullPool)
+    from ulak.store.postgres import dial
+
+    # Its own reading of an address knows less than PostgreSQL's: several servers, for example.
+    creator = partial(dial, database.url, autocommit=False)
+    return sa.create_engine("postgresql+psycopg://", creator=creator, poolclass=sa.pool.NullPool)

@@ -33,6 +33,11 @@ def clock_offset(tx: Tx) -> int:
     return int(get(tx, CLOCK_OFFSET) or 0)
 
 
+def machine_now(tx: Tx) -> int:
+    """The machine's clock (ms), for what must not age when a sandbox's clock is moved."""
+    return tx.now - clock_offset(tx)
+
+
 def move_clock(tx: Tx, span: int) -> int:
     """Put the clock forward by `span` ms; returns the whole offset. Holds from the next transaction on."""
     offset = clock_offset(tx) + span

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ulak.core.jobs import Job, JobKind
+from ulak.core.once import BOOKING
 from ulak.store import jobs
 from ulak.store.engine import Tx
 
@@ -25,7 +26,8 @@ class Queue:
 
     def claim(self, tx: Tx, kind: JobKind, limit: int) -> list[Job]:
         """Claim some that are due."""
-        return jobs.claim(tx, kind, limit, LEASE, self._process)
+        lease = BOOKING if kind is JobKind.BOOK else LEASE
+        return jobs.claim(tx, kind, limit, lease, self._process)
 
     def release(self, tx: Tx) -> None:
         """Make due what processes that are gone had claimed."""

@@ -16,6 +16,7 @@ import structlog
 from ulak.config import Config
 from ulak.core.errors import UlakError
 from ulak.core.leases import Role
+from ulak.core.velocity import Velocities
 from ulak.dialects import hooks
 from ulak.dialects.door import Dialect, Reply
 from ulak.dialects.iletimerkezi import manifest
@@ -33,6 +34,7 @@ from ulak.wiring.bells import Bells, Placing
 from ulak.wiring.clock import now_ms
 from ulak.wiring.hands import Hands
 from ulak.wiring.kinds import Outside
+from ulak.wiring.limits import limits_of
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
 from ulak.wiring.readiness import Readiness
@@ -48,6 +50,12 @@ GROUP_KINDS: dict[str, GroupKind] = {
     dispatch.CLAIM: GroupKind(dispatch.claim_group),
 }
 """What is gathered, in the order in which a group decides it: what frees the windows goes first."""
+
+
+def group_kinds(velocities: Velocities) -> dict[str, GroupKind]:
+    """The same, where orders have velocity limits."""
+    place = partial(orders.place_group, velocities=velocities)
+    return GROUP_KINDS | {orders.PLACE: GroupKind(place, orders.ids_needed)}
 
 
 log = structlog.get_logger("ulak")
@@ -84,7 +92,8 @@ async def run_server(
         presence = Presence(database, role)
         await asyncio.to_thread(presence.start)
         at_end.push_async_callback(asyncio.to_thread, presence.stop)
-        books = Placing(database, GROUP_KINDS)
+        velocities = Velocities(config.velocity)
+        books = Placing(database, group_kinds(velocities))
         at_end.push_async_callback(books.close)
         if database.postgres:
             await books.write(partial(_same_key, vault=vault))
@@ -92,25 +101,26 @@ async def run_server(
         outside = Outside(outbound, now_ms, config.data, books)
         parcels = Parcels(config, books, vault, outside, presence.name)
         at_end.push_async_callback(parcels.close)
-        numbers = Numbers(config, books, vault, outside, presence.name)
+        numbers = Numbers(config, books, vault, outside, presence.name, velocities)
         at_end.push_async_callback(numbers.close)
         hands = Hands(config, books, vault, outside, presence, parcels, numbers) if role.works else None
         books.bells = Bells(presence, numbers, hands)
-        number_doors = numbers.doors()
+        limits = await limits_of(config, at_end, share=role.answers)
+        number_doors = numbers.doors(limits)
         doors: list[tuple[str, Dialect]] = []
         if role.answers:
-            parcel_doors = parcels.doors(url)
+            parcel_doors = parcels.doors(url, limits)
             doors = [
-                (hooks.PREFIX, parcels.hooks),
-                ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price)),
+                (hooks.PREFIX, parcels.hooks(limits)),
+                ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price, guard=limits.guard)),
                 *((prefix, parcel_doors) for prefix in ("/api/", "/uploads/")),
-                *await numbers.own_doors(),
+                *await numbers.own_doors(limits),
                 ("/", number_doors),
             ]
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))} if role.answers else {}
         readiness = Readiness(books, hands, parcels, numbers)
         web = Web(doors, readiness.look, trusted_proxies=config.trusted_proxy, pages=pages)
-        server = http.server(web, number_doors.unreadable)
+        server = http.server(web)
         server.on_start = lambda: ready(Running(port, url))
         if hands is not None:
             await hands.dispatcher.look()

@@ -286,6 +286,7 @@ class SmppLink:
                 line.abort()
                 self._end(why)
                 return
+            line.session.talk = 0
             if not line.session.enquiring and now - line.heard_at >= settings.enquire_link:
                 line.session.enquire()
                 line.flush()

@@ -17,7 +17,7 @@ _LOCK = 7_263_745_821
 
 
 def run(config: Config) -> None:
-    engine = sa.create_engine(config.attributes["url"], poolclass=sa.pool.NullPool)
+    engine: sa.Engine = config.attributes["engine"]
     if engine.dialect.name == "sqlite":
         # Left to itself the driver begins no transaction for DDL, and half a migration would stay.
         sa.event.listen(engine, "connect", _prepare_sqlite)

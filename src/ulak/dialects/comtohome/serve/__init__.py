@@ -17,7 +17,8 @@ from ulak.dialects.comtohome.shown import Show
 from ulak.dialects.comtohome.texts import Text
 from ulak.dialects.door import Books, Call, Reply, Trouble
 from ulak.service.desk import Desk
-from ulak.service.limits import Window
+from ulak.service.guard import Guard, no_guard
+from ulak.service.limits import Counts, Limit
 
 __all__ = ["DIALECT", "Doors"]
 
@@ -49,15 +50,17 @@ class Doors:
         limit: int = 300,
         window_ms: int = 60_000,
         nudge: Callable[[int], None] | None = None,
+        guard: Guard | None = None,
+        shared: Counts | None = None,
     ) -> None:
         """`public_url` is where the server is reached, `link_key` makes the links of labels, `logo` draws a
         carrier's picture (PNG) from its name in a path.
 
-        A key may ask `limit` times in `window_ms`. `nudge` is told about parcels whose carrier was not asked
-        for long.
+        A key may ask `limit` times in `window_ms`, which is counted in `shared` if there is one. `guard`
+        slows those who guess. `nudge` is told about parcels whose carrier was not asked for long.
         """
-        self._window = Window(limit, window_ms)
-        gate = Gate(books, self._window)
+        self._limit = Limit(DIALECT, limit, window_ms, shared)
+        gate = Gate(books, self._limit, guard or no_guard())
         show = Show(public_url, link_key)
         finding = Finding(gate, show, nudge)
         booking = Booking(gate, desk, show)
@@ -67,7 +70,7 @@ class Doors:
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
-        visit = Visit(call, self._window.unasked)
+        visit = Visit(call, self._limit.unasked)
         try:
             door, value = self._door(visit)
             reply = await door(visit, value)
@@ -80,7 +83,7 @@ class Doors:
     def trouble(self, call: Call, what: Trouble) -> Reply:
         """The envelope for a call that could not be carried out."""
         status, text = _TROUBLES[what]
-        visit = Visit(call, self._window.unasked)
+        visit = Visit(call, self._limit.unasked)
         headers = RETRY_AFTER if what is Trouble.OVERLOADED else ()
         return with_rate(visit.refused(status, text, headers).reply, visit.rate)
 

@@ -174,6 +174,7 @@ class Documents:
 
     async def _wanted(self, visit: Visit, text: str) -> _Wanted:
         number, seal = identifier(text), (visit.query("_hash") or "").replace(" ", "+")
+        attempt = self._gate.attempt(visit, f"label {text} {seal}")
 
         def question(tx: Any) -> _Wanted | None:
             found = None if number is None else labels.public(tx, number)
@@ -183,7 +184,9 @@ class Documents:
 
         wanted = await self._gate.look(question)
         if wanted is None:
+            await self._gate.wrong(visit, attempt)
             raise visit.refused(404, Text.LABEL_NOT_FOUND)
+        self._gate.right(attempt)
         return wanted
 
     async def _printed(self, visit: Visit, consignment: Consignment, label: Label) -> File:
