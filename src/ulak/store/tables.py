@@ -35,8 +35,8 @@ from ulak.store import (
 from ulak.store.columns import Id, metadata
 
 __all__ = [
-    "metadata",
     "journal_tables",
+    "metadata",
     "people_tables",
     "process_tables",
     "purchase_tables",
