@@ -26,6 +26,7 @@ NAMES = (
     "numbers",
     "limits",
     "roles",
+    "backup",
 )
 LONG = ("growth", "soak")
 """Only when they are named: they take half an hour each."""
