@@ -240,8 +240,6 @@ class Server:
         self._variables = dict(options) | ({"PYTHONPATH": str(source)} if source else {})
         self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
         self.armed = ""
-        self.options: dict[str, str] = {}
-        """Options for its environment."""
         self._process: launch.Process | subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
 
@@ -297,7 +295,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment() | self._variables | self.options,
+                env=_environment() | self._variables,
             )
 
     async def start(self, command: str = "serve") -> float:
