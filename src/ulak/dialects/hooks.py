@@ -21,7 +21,7 @@ from ulak.core.errors import StoreUnavailable
 from ulak.core.ports import Report
 from ulak.core.shipping import News, Sighting
 from ulak.core.times import Clock
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.service import carriers
 from ulak.service.carriers import Carrier
 from ulak.service.reports import REPORTS, ReportBatch
@@ -74,6 +74,8 @@ class HookDoors:
         self._told = told
         self._vault = vault
         self._clock = clock
+
+    routes = (Route("POST", PREFIX + "{carrier}/{secret}"),)
 
     async def answer(self, call: Call) -> Reply:
         """Take what a carrier tells. It is answered when the store has it."""

@@ -11,7 +11,7 @@ import msgspec
 
 from ulak.core.errors import StoreUnavailable
 from ulak.core.funding import CannotDo
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.service import memory_node
 from ulak.service.memory_node import Payment
 
@@ -53,6 +53,8 @@ class SandboxDoors:
     def __init__(self, books: Books, hash_in: HashIn) -> None:
         self._books = books
         self._hash_in = hash_in
+
+    routes = (Route("POST", PAY),)
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call: `POST lightning/pay` is the only one."""

@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ulak.core.errors import Refusal, StoreUnavailable
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
 from ulak.dialects.iletimerkezi.formats import JSON, QUERY, XML, Format
@@ -69,6 +69,11 @@ class Doors:
         for name in operations.keys() - JSON_ONLY:
             self._doors[f"/v1/{name}"] = _Door("POST", XML, operations[name])
         self._doors["/v1/send-sms/get"] = _Door("GET", QUERY, orders.send_sms)
+
+    @property
+    def routes(self) -> list[Route]:
+        """All that is answered here."""
+        return [Route(door.method, path) for path, door in self._doors.items()]
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
