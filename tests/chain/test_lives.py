@@ -7,27 +7,33 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from tests import cast
 
 from ulak.core.doubts import Doubt, OnUncertain
+from ulak.core.leases import Role
 from ulak.core.ports import Accepted, LinkDesk, Outgoing, Unknown
 from ulak.core.states import MessageState
 from ulak.service import audit, carriers, doubts
 from ulak.service.dispatch import CLAIM, STEP, claim_group, step_group
+from ulak.service.leases import Leases
+from ulak.store import leases, processes
 from ulak.store import reports as report_store
 from ulak.store.engine import Database, Sql, Tx
 from ulak.store.ids import Ids
 from ulak.store.vault import Vault
 from ulak.store.writer import sync_read, sync_write
 from ulak.workers import main as workers
-from ulak.workers.main import Dispatcher, Outlook
-from ulak.workers.send import Channel
+from ulak.workers.links import Outlook
+from ulak.workers.main import Dispatcher
+from ulak.workers.runs import Channel
 
 WINDOW = 24
 SEEDS = 12
@@ -139,6 +145,7 @@ class MoodyLink:
     """A link that answers when it likes, some messages at a time, and now and then breaks."""
 
     window = WINDOW
+    counts: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, world: World) -> None:
         self.dead = False
@@ -204,15 +211,30 @@ class Life:
         self._books = MortalBooks(world)
         self._link = MoodyLink(world)
         self._stop = asyncio.Event()
-        self._dispatcher = Dispatcher(self._books, look=self._look, make=self._make)
+        self._process = sync_write(world.database, self._begin)
+        self._dispatcher = Dispatcher(
+            self._books, look=self._look, make=self._make, leases=Leases(self._books, lambda: self._process)
+        )
         self._running = asyncio.create_task(self._dispatcher.run(self._stop))
 
     def _make(self, _carrier: object) -> tuple[Channel, MoodyLink]:
         return Channel(cast.CARRIER, "link", on_uncertain=self._world.policy), self._link
 
     @staticmethod
-    def _look(tx: Tx) -> Outlook:
-        return Outlook(True, frozenset(report_store.carriers_asked(tx)), carriers.active(tx))
+    def _begin(tx: Tx) -> int:
+        """It knows that those before it are gone, as a server with a directory of its own does."""
+        for peer in processes.peers(tx):
+            processes.bury(tx, peer.id)
+        return processes.register(tx, secrets.token_hex(8), Role.ALL, "here", "1")
+
+    def _look(self, tx: Tx) -> Outlook:
+        return Outlook(
+            True,
+            frozenset(report_store.carriers_asked(tx)),
+            carriers.active(tx),
+            leases.tenures(tx),
+            frozenset([self._process]),
+        )
 
     async def turn(self) -> None:
         """One turn of the loop."""

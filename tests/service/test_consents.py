@@ -101,7 +101,7 @@ def test_a_large_batch_is_a_few_statements(database: Database) -> None:
         return consents.record(counting, alice, BRAND, words)
 
     assert sync_write(database, change) == []
-    assert len(asked) == 3
+    assert len(asked) == (4 if database.postgres else 3), "on PostgreSQL a lock besides"
     assert find(database, alice, words[-1].person) == words[-1]
     assert len(record(database, alice, *words)) == 5_000
 

@@ -7,6 +7,7 @@ from tests import cast
 from tests.conftest import FakeClock
 
 from ulak.core.doubts import Doubt, OnUncertain
+from ulak.core.leases import Role
 from ulak.core.ledger import Balance
 from ulak.core.ports import Accepted, Refused, Unknown
 from ulak.core.routing import Route
@@ -15,7 +16,7 @@ from ulak.service import carriers, dispatch, doubts
 from ulak.service.dispatch import Claim, ClaimedOrder
 from ulak.service.settlement import Settlement
 from ulak.store import carriers as carrier_store
-from ulak.store import messages
+from ulak.store import leases, messages, processes
 from ulak.store import orders as order_store
 from ulak.store import reports as report_store
 from ulak.store.engine import Database, Sql, Tx
@@ -445,9 +446,12 @@ def test_a_full_link_takes_small_orders_only(database: Database) -> None:
 def test_a_removed_carrier_whose_link_still_works_keeps_its_orders(database: Database) -> None:
     alice = cast.alice(database)
     cast.place(database, alice, [cast.text([905301000001])])
-    carrier_id = sync_write(database, lambda tx: carrier_store.insert(tx, "x", "smpp", "{}"))
-    assert carrier_id is not None
+    carrier_id = carrier(database, "x")
     cast.claim(database, routes=[Route(carrier_id, "", 0, True)], slots=0)
     sync_write(database, lambda tx: carrier_store.remove(tx, "x"))
-    assert sync_write(database, lambda tx: dispatch.give_back(tx, [carrier_id])) == 0
+    process = sync_write(database, lambda tx: processes.register(tx, "me", Role.WORKER, "here", "1"))
+    assert sync_write(database, lambda tx: leases.acquire(tx, carrier_id, process)) == 1
+    assert sync_write(database, dispatch.give_back) == 0
     assert sync_read(database, order_store.waiting) == 0
+    sync_write(database, lambda tx: processes.bury(tx, process))
+    assert sync_write(database, dispatch.give_back) == 1

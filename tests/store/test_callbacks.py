@@ -74,7 +74,7 @@ def test_the_longest_due_are_taken_and_no_more_than_there_is_room(database: Data
     oldest = min(row.id for row in queued if row.account == "alice")
     late = [(row.id, State.DUE, 0, row.due - 1, None) for row in queued if row.id == oldest + 3]
     sync_write(database, lambda tx: callbacks.save(tx, late))
-    taken = sync_write(database, lambda tx: callbacks.take(tx, {endpoint: 2, other: 9}, tx.now + 1000))
+    taken = sync_write(database, lambda tx: callbacks.take(tx, {endpoint: 2, other: 9}, tx.now + 1000, 0))
     found = sorted(callback for callback, one, _ in taken if one == endpoint)
     assert len(found) == 2
     assert oldest + 3 in found
@@ -141,7 +141,7 @@ def test_two_claims_at_once_share_what_is_due(postgres_database: Database) -> No
     taken: list[int] = []
 
     def take(tx: Tx) -> None:
-        taken.extend(row[0] for row in callbacks.take(tx, {endpoint: 2}, tx.now + 1000))
+        taken.extend(row[0] for row in callbacks.take(tx, {endpoint: 2}, tx.now + 1000, 0))
 
     overlap(postgres_database, take, take, waits=False)
     assert len(taken) == len(set(taken)) == 3

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from structlog.testing import capture_logs
 
-from ulak.workers.send import Channel, LinkRunner
+from ulak.workers.runs import Channel
+from ulak.workers.send import LinkRunner
 
 REFUSED, DENIED, BOUND = "no connection", "401", "the account answers"
 

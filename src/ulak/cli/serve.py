@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cyclopts import Parameter
 
 from ulak.cli.common import Common, now_ms
 from ulak.config import OPTIONS, Config, load
-from ulak.core.errors import UlakError
+from ulak.core.keys import write_key
 from ulak.store.engine import Database
-from ulak.store.lock import Served, serving
+from ulak.store.lock import serving
 
 if TYPE_CHECKING:
     from ulak.wiring import Running
 
-WATCH = 3.0
-"""Seconds between looks whether the data are still ours."""
+STOP_MAX = 15.0
+"""Seconds that stopping may take: requests under way have five, then links and whoever is told have some."""
 
 
 def _flag(name: str) -> Parameter:
@@ -66,8 +68,8 @@ DEFAULTS = ServerFlags()
 def serve(*, flags: ServerFlags = DEFAULTS) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was begun.
 
-    Prints one line once requests are answered: the address, or with --json {"url", "port", "pid"}. Only one
-    server works on the same data at a time.
+    Prints one line once requests are answered: the address, or with --json {"url", "port", "pid"}. One server
+    works on a directory of data at a time; with --database any number, each with a role.
     """
     from ulak.wiring import run_server
 
@@ -83,43 +85,58 @@ def serve(*, flags: ServerFlags = DEFAULTS) -> None:
 
 
 def run(config: Config, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Do a server's work, alone on its data, until the process is asked to stop.
+    """Do a server's work until the process is asked to stop.
 
     Raises:
-        UlakError: another server has the data, or took them over.
+        UlakError: another server has the data.
     """
     import uvloop
 
-    from ulak.cli import logs
+    from ulak import logs
 
-    logs.configure()
+    logs.configure(form=config.log_format, secrets=_secrets(config), hooks=True)
     with (
-        serving(Database(config.data, config.database, now_ms)) as served,
+        serving(Database(config.data, config.database, now_ms)),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        runner.run(_until_stopped(served, work))
+        runner.run(_until_stopped(work, STOP_MAX + config.drain / 1000))
 
 
-async def _until_stopped(served: Served, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+def _secrets(config: Config) -> list[str]:
+    """What the options say that must not be in a log, as it may be written."""
+    found = [config.metrics_token, config.nwc_uri, config.lnd_macaroon, config.lnbits_key]
+    if config.nwc_uri is not None:
+        found += [value for _, value in parse_qsl(urlsplit(config.nwc_uri).query)]
+    for url in (config.database, config.limits_url):
+        password = (urlsplit(url).password or "") if url is not None else ""
+        found += [password, unquote(password)]
+    if config.key is not None:
+        found += [config.key.hex(), write_key(config.key)]
+    return [secret for secret in found if secret]
+
+
+async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]], patience: float) -> None:
+    """Work until a signal asks to stop. Who asks again, or waits for longer than `patience` seconds, gets an
+    end without ceremony: what was not finished is found by whoever comes next, as after a crash."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def asked(sign: signal.Signals) -> None:
+        if stop.is_set():
+            os._exit(128 + sign)
+        stop.set()
+        # In a thread: what does not end may be the loop itself.
+        late = threading.Timer(patience, _end_late)
+        late.daemon = True
+        late.start()
+
     for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stop.set)
-    watch = asyncio.create_task(_watch(served, stop))
+        loop.add_signal_handler(sign, asked, sign)
     await work(stop)
-    stop.set()
-    if not await watch:
-        raise UlakError("the lock on the PostgreSQL database was lost: stopped")
 
 
-async def _watch(served: Served, stop: asyncio.Event) -> bool:
-    """Stop when the data are no longer ours; whether they were to the end."""
-    while not stop.is_set():
-        if not await asyncio.to_thread(served.still):
-            stop.set()
-            return False
-        try:
-            await asyncio.wait_for(stop.wait(), WATCH)
-        except TimeoutError:
-            continue
-    return True
+def _end_late() -> None:
+    import structlog
+
+    structlog.get_logger("ulak").critical("stop.forced")
+    os._exit(1)

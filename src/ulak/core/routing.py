@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,20 @@ def choose(routes: Sequence[Route], prefix: str, turn: int) -> Route | None:
     best = min(route.priority for route in able)
     equal = [route for route in able if route.priority == best]
     return equal[turn % len(equal)]
+
+
+def shared_ways(ours: Sequence[Route], elsewhere: Sequence[Route]) -> list[Route]:
+    """The routes by which this process may take orders, beside those that other processes have.
+
+    A longer prefix keeps its orders whoever has it. Where another one's link with the same prefix is up and
+    goes before ours by its priority, it takes them; equals take what each finds first.
+    """
+    up = [route for route in elsewhere if route.up]
+    able = [
+        replace(
+            route,
+            up=route.up and not any(o.prefix == route.prefix and o.priority < route.priority for o in up),
+        )
+        for route in ours
+    ]
+    return able + [replace(route, up=False) for route in elsewhere]

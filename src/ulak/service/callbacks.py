@@ -72,26 +72,27 @@ def step(
     ask: Collection[int] = (),
     lease: int,
     luck: Luck,
+    process: int = 0,
 ) -> Step:
     """Write down what came of attempts, give back what was claimed and not tried, and claim what is due.
 
     One commit serves all three. `returned` are ids of callbacks; `ask` are endpoints with callbacks that are
-    claimed and not tried yet; `lease` is how long a claim holds, ms.
+    claimed and not tried yet; `lease` is how long a claim holds, ms, and `process` whose it is.
     """
     disabled = finish(tx, outcomes, luck) if outcomes else []
     if returned:
         give_back(tx, returned)
     asked = endpoints.in_use(tx, ask) if ask else {}
-    return Step(claim(tx, room, lease, luck), disabled, asked)
+    return Step(claim(tx, room, lease, luck, process), disabled, asked)
 
 
-def claim(tx: Tx, room: Room, lease: int, luck: Luck) -> list[Callback]:
+def claim(tx: Tx, room: Room, lease: int, luck: Luck, process: int = 0) -> list[Callback]:
     """Claim callbacks that are due, fairly: no endpoint has a second one before each has one.
 
     Where there is not room for all endpoints, luck says which come first.
     """
     rooms = _shares(store.queues(tx), room, luck())
-    taken = store.take(tx, rooms, tx.now + lease) if rooms else []
+    taken = store.take(tx, rooms, tx.now + lease, process) if rooms else []
     known = endpoints.in_use(tx, {endpoint_id for _, endpoint_id, _ in taken}) if taken else {}
     whole = announcing.filled(tx, [event for _, _, event in taken]) if taken else {}
     return [
@@ -120,7 +121,7 @@ def _shares(queues: Mapping[int, bool], room: Room, start: float) -> dict[int, i
 
 
 def release(tx: Tx) -> int:
-    """What a process that is gone was trying is due again; how many those are."""
+    """What processes were trying that are gone is due again; how many those are."""
     return store.release(tx)
 
 
@@ -173,6 +174,7 @@ class _Finishing:
         """Decide what becomes of a callback and of its endpoint."""
         copy = self.copies[outcome.callback_id]
         endpoint = self._endpoints[copy.endpoint_id]
+        self._tx.count("callback_attempts", "arrived" if outcome.arrived else "failed")
         if outcome.arrived:
             self._endpoints[endpoint.id] = endpoint._replace(failing=None)
             if copy.state is not CallbackState.ARRIVED:
@@ -184,6 +186,7 @@ class _Finishing:
         # A date in the answer is of the world's time, as is that of the attempt.
         wait = next_wait(copy.tries + 1, outcome, outcome.at, self._luck())
         if wait is None:
+            self._tx.count("callbacks_given_up")
             self._set(copy, CallbackState.GIVEN_UP, outcome)
         else:
             self._set(copy, CallbackState.DUE, outcome, wait)
@@ -226,7 +229,8 @@ class _Finishing:
                 if one != self._before[one.id]
             ],
         )
-        store.give_up(tx, [endpoint.id for endpoint in self._disabled])
+        given_up = store.give_up(tx, [endpoint.id for endpoint in self._disabled])
+        tx.count("callbacks_given_up", by=given_up)
         events.record(tx, [_disabled_event(endpoint) for endpoint in self._disabled])
         return self._disabled
 

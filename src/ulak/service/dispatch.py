@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ulak.core.doubts import Doubt, OnUncertain
 from ulak.core.messages import QueuedMessage
+from ulak.core.points import point
 from ulak.core.ports import Accepted, Outcome, Refused, Unknown
 from ulak.core.references import IdForm, key_of
 from ulak.core.routing import Route, choose
@@ -14,7 +15,7 @@ from ulak.core.states import MessageEvent
 from ulak.service import barring, carriers
 from ulak.service.reports import FreshReference, unpark
 from ulak.service.settlement import Settlement
-from ulak.store import messages, orders
+from ulak.store import leases, messages, orders, settings
 from ulak.store import reports as report_store
 from ulak.store.engine import Tx
 from ulak.store.ids import Ids
@@ -38,7 +39,8 @@ GIVE_BACK = 1_000
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Take orders that are due: at most so many `small` and `large` ones. `slots` tells how many parts each
-    carrier's window has room for. Carriers that are `full` take small ones only."""
+    carrier's window has room for, and `fences` under which we have their links; an order never goes to a link
+    that is not ours any more. Carriers that are `full` take small ones only."""
 
     routes: Sequence[Route]
     slots: Mapping[int, int]
@@ -46,6 +48,7 @@ class Claim:
     large: int
     turn: int
     full: frozenset[int] = frozenset()
+    fences: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Step:
 
     `advances` are (order, last message opened, last message up to which all have an outcome); `leaving` are
     (order, message) of all that are to leave, those that were open before too. `repeated`: nobody knows
-    whether it was committed already.
+    whether it was committed already. `fence` is the one under which we have the link.
     """
 
     carrier_id: int
@@ -94,16 +97,21 @@ class Step:
     advances: Sequence[tuple[int, int, int]]
     leaving: Sequence[tuple[int, int]]
     repeated: bool = False
+    fence: int = 0
 
 
 def claim_group(tx: Tx, items: Sequence[Claim], _ids: Ids) -> list[list[ClaimedOrder]]:
     """Give due orders to links that are up, and open as much of them as the windows have room for."""
+    if settings.paused(tx):
+        return [[] for _ in items]
     return [_claim(tx, item) for item in items]
 
 
 def _claim(tx: Tx, item: Claim) -> list[ClaimedOrder]:
-    taken = _take(tx, item, item.routes, item.small, (1, SMALL))
-    large = [replace(route, up=route.up and route.carrier_id not in item.full) for route in item.routes]
+    ours = leases.held(tx, [(carrier_id, item.fences.get(carrier_id, 0)) for carrier_id in item.slots])
+    routes = [replace(route, up=route.up and route.carrier_id in ours) for route in item.routes]
+    taken = _take(tx, item, routes, item.small, (1, SMALL))
+    large = [replace(route, up=route.up and route.carrier_id not in item.full) for route in routes]
     taken += _take(tx, item, large, item.large, (SMALL + 1, ANY_SIZE))
     if not taken:
         return []
@@ -193,17 +201,28 @@ def more_rows(tx: Tx, covered: int, last_id: int, limit: int) -> tuple[int, list
 @dataclass(frozen=True, slots=True)
 class Stepped:
     """A step is committed. What leaves may be reported on from `now` on; those `withheld` must not leave, and
-    are undelivered already."""
+    are undelivered already. A step for a link that another process has is `lost`: nothing of it was done, and
+    nothing may leave."""
 
     now: int
     withheld: frozenset[int] = frozenset()
+    lost: bool = False
 
 
 def step_group(tx: Tx, items: Sequence[Step], _ids: Ids) -> list[Stepped]:
-    """Commit outcomes and open what comes next.
+    """Commit outcomes and open what comes next, of the links that are ours.
 
     Steps of one link that came together are one: the last advance of an order counts.
     """
+    wanted = {(item.carrier_id, item.fence) for item in items}
+    ours = leases.held(tx, wanted)
+    if all(carrier_id in ours for carrier_id, _ in wanted):
+        return [_step(tx, items)] * len(items)
+    done = _step(tx, [item for item in items if item.carrier_id in ours])
+    return [done if item.carrier_id in ours else Stepped(tx.now, lost=True) for item in items]
+
+
+def _step(tx: Tx, items: Sequence[Step]) -> Stepped:
     advances: dict[int, tuple[int, int, int]] = {}
     answers: dict[int, list[Step]] = {}
     for item in items:
@@ -219,7 +238,7 @@ def step_group(tx: Tx, items: Sequence[Step], _ids: Ids) -> list[Stepped]:
     again = [message_id for item in items if item.repeated for _, message_id in item.leaving]
     # What was withheld the first time is not queued any more, and no news.
     ended = set(again) - messages.still_queued(tx, again) if again else set()
-    return [Stepped(tx.now, frozenset(held) | ended)] * len(items)
+    return Stepped(tx.now, frozenset(held) | ended)
 
 
 def _answer(tx: Tx, item: Step, outcomes: Sequence[tuple[Sent, Outcome]]) -> None:
@@ -279,15 +298,18 @@ def _refer(tx: Tx, item: Step, fresh: Sequence[FreshReference]) -> None:
 
 
 def take_over(
-    tx: Tx, carrier_id: int, policy: OnUncertain, after: int, limit: int
+    tx: Tx, carrier_id: int, policy: OnUncertain, after: int, limit: int, fence: int = 0
 ) -> tuple[int, list[ClaimedOrder]]:
     """Take up orders that a link (of a process that is no more) was working on, `limit` at a time.
+
+    Since the link has its new `fence` nobody else changes what is open of them. If another process has it
+    meanwhile, there is nothing to take up.
 
     Messages that were open and have no outcome may have gone: they are marked, and handled by the carrier's
     policy. Returns the id to go on after (0 at the end) and the orders in which there is something to send.
     """
-    if not after:
-        orders.stand_still(tx)
+    if not leases.held(tx, [(carrier_id, fence)]):
+        return 0, []
     found = orders.sending(tx, carrier_id, after, limit)
     if not found:
         return 0, []
@@ -352,9 +374,11 @@ def _is_asked(doubt: int) -> bool:
     return doubt in (Doubt.ASKED, Doubt.UNSENT)
 
 
-def take_asked(tx: Tx, carrier_id: int, limit: int) -> list[ClaimedOrder]:
+def take_asked(tx: Tx, carrier_id: int, limit: int, fence: int = 0) -> list[ClaimedOrder]:
     """Messages that are to be sent although their order is past them: asked for by an operator, or left
-    behind unsent when a link was stopped."""
+    behind unsent when a link was stopped. None if the link is not ours any more."""
+    if not leases.held(tx, [(carrier_id, fence)]):
+        return []
     rows = report_store.asked(tx, carrier_id, limit)
     if not rows:
         return []
@@ -389,36 +413,44 @@ def take_asked(tx: Tx, carrier_id: int, limit: int) -> list[ClaimedOrder]:
     ]
 
 
-def leave_unsent(tx: Tx, carrier_id: int, sent: Sequence[Sent]) -> None:
+def leave_unsent(tx: Tx, carrier_id: int, sent: Sequence[Sent], fence: int = 0) -> None:
     """A link was stopped before these left: they go first the next time, and are not in doubt.
 
-    One that may have gone before is marked already, and stays so.
+    One that may have gone before is marked already, and stays so. Who has lost the link has no say.
     """
+    if not leases.held(tx, [(carrier_id, fence)]):
+        return
     before = {row[0]: row[3] for row in report_store.doubts_of(tx, [item.id for item in sent])}
     marks = [
         (item.id, item.order_id, Doubt.ASKED if before.get(item.id) == Doubt.RESENT else Doubt.UNSENT)
         for item in sent
     ]
     report_store.doubt(tx, carrier_id, [(*mark, "the link was stopped") for mark in marks])
+    point("unsent.marked")
 
 
-def give_back(tx: Tx, at_work: Sequence[int] = ()) -> int:
+def give_back(tx: Tx) -> int:
     """Let other carriers take what removed ones had not sent; returns how many orders that were.
 
-    Removed ones whose link is still `at_work` are passed over: it has to be stopped first.
+    Removed ones whose link is still at work, here or in another process, are passed over: it has to be
+    stopped first.
 
     What a clean stop left open is settled or marked already. After a crash it is not, and the removed
     carrier's policy decides about it as if it were taking over itself.
     """
+    free = []
     for carrier in carriers.removed_at_work(tx):
-        if carrier.id in at_work:
+        fence = leases.seize(tx, carrier.id)
+        if fence is None:
             continue
+        free.append(carrier.id)
         after = 0
         while True:
-            after, _ = take_over(tx, carrier.id, carrier.terms.on_uncertain, after, GIVE_BACK)
+            policy = carrier.terms.on_uncertain
+            after, _ = take_over(tx, carrier.id, policy, after, GIVE_BACK, fence)
             if not after:
                 break
-    returned = orders.give_back(tx, at_work)
+    returned = orders.give_back(tx, free) if free else []
     if returned:
         report_store.forget_asked(tx, returned)
     return len(returned)

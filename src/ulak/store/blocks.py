@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ulak.core.consents import Origin
+from ulak.store import barring
 from ulak.store.engine import Sql, Tx
 
 # A block that stands keeps its time; one that the account may lift becomes one that it may not, never back.
@@ -39,6 +40,7 @@ class Block(NamedTuple):
 
 def add(tx: Tx, account_id: int, number: int, origin: Origin) -> None:
     """Block a number. One that is blocked stays so since when it was; only an origin of API gives way."""
+    barring.speak(tx, account_id)
     values = {"origin": int(origin), "liftable": int(Origin.API)}
     tx.run(_ADD, account=account_id, number=number, now=tx.now, **values)
 

@@ -50,7 +50,7 @@ _FIRST_POSTGRES = Sql(
     ids=("id int8",),
 )
 _TAKE = Sql(
-    "UPDATE callback SET state = 3, due = :until WHERE id IN (SELECT id FROM {ids} AS taken)",
+    "UPDATE callback SET state = 3, due = :until, claim = :claim WHERE id IN (SELECT id FROM {ids} AS taken)",
     ids=("id int8",),
 )
 _TAKEN = Sql(
@@ -59,7 +59,10 @@ _TAKEN = Sql(
     " ORDER BY callback.due, callback.id",
     ids=("id int8",),
 )
-_RELEASE = Sql("UPDATE callback SET state = 2, due = :now WHERE state IN (2, 3) AND state = 3")
+_RELEASE = Sql(
+    "UPDATE callback SET state = 2, due = :now WHERE state IN (2, 3) AND state = 3"
+    " AND claim NOT IN (SELECT process.id FROM process)"
+)
 
 _COPIES = Sql(
     "SELECT callback.id, endpoint_id, subject, state, tries, created FROM {ids} AS wanted"
@@ -175,9 +178,9 @@ def queues(tx: Tx) -> dict[int, bool]:
     return {row[0]: row[1] is not None for row in sorted(tx.all(_WITH_DUE, now=tx.now))}
 
 
-def take(tx: Tx, rooms: Mapping[int, int], until: int) -> list[tuple[int, int, EventRow]]:
+def take(tx: Tx, rooms: Mapping[int, int], until: int, claim: int) -> list[tuple[int, int, EventRow]]:
     """Claim what is due, so many of an endpoint as it has room, the longest due first; the claim ends at
-    `until` (ms). Returns (callback, endpoint, event)."""
+    `until` (ms). `claim` is the process that takes it. Returns (callback, endpoint, event)."""
     by_room: dict[int, list[int]] = {}
     for endpoint_id, room in rooms.items():
         by_room.setdefault(room, []).append(endpoint_id)
@@ -189,7 +192,7 @@ def take(tx: Tx, rooms: Mapping[int, int], until: int) -> list[tuple[int, int, E
     ]
     if not ids:
         return []
-    tx.run(_TAKE, ids=ids, until=until)
+    tx.run(_TAKE, ids=ids, until=until, claim=claim)
     return [
         (row[0], row[1], EventRow(row[2], row[3], EventKind(row[4]), row[5], bytes(row[6]), row[7]))
         for row in tx.all(_TAKEN, ids=ids)
@@ -197,7 +200,7 @@ def take(tx: Tx, rooms: Mapping[int, int], until: int) -> list[tuple[int, int, E
 
 
 def release(tx: Tx) -> int:
-    """Nobody tries anything now: what was claimed is due. Returns how many those are."""
+    """What processes were trying that are gone is due; how many those are."""
     return tx.run(_RELEASE, now=tx.now)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ulak.core.consents import Audience, Channel, Decision, Person, Source, Word
+from ulak.store import barring
 from ulak.store.engine import Sql, Tx
 
 _OF_PERSON = (
@@ -54,6 +55,7 @@ def find(tx: Tx, account_id: int, brand: int, person: Person) -> Word | None:
 
 def save(tx: Tx, account_id: int, brand: int, words: Iterable[Word]) -> None:
     """Keep the newest words, one a person."""
+    barring.speak(tx, account_id)
     rows = sorted(
         (int(who.channel), int(who.audience), who.recipient, int(decision), int(source), given)
         for who, decision, source, given in words

@@ -34,7 +34,10 @@ _REMOVE = Sql(
     "DELETE FROM job WHERE kind = :kind AND subject IN (SELECT subject FROM {wanted} AS wanted)",
     wanted=("subject int8",),
 )
-_RELEASE = Sql("UPDATE job SET due = :now, claim = '' WHERE claim <> '' AND claim <> :claim")
+_RELEASE = Sql(
+    "UPDATE job SET due = :now, claim = '' WHERE claim <> '' AND claim <> :claim"
+    " AND claim NOT IN (SELECT name FROM process)"
+)
 _HELD = Sql("SELECT 1 FROM job WHERE id = :id AND claim <> '' AND tries = :tries", lock="FOR UPDATE")
 _ANY_DUE = Sql("SELECT 1 FROM job WHERE kind = :kind AND due <= :now LIMIT 1")
 
@@ -85,9 +88,8 @@ def remove(tx: Tx, kind: JobKind, subjects: Iterable[int]) -> None:
         tx.run(_REMOVE, kind=int(kind), wanted=wanted)
 
 
-def release(tx: Tx, *, claim_not: str) -> int:
-    """Make the jobs due at once that others than this one have claimed; how many. For a process that knows
-    that the others are gone."""
+def release(tx: Tx, *, claim_not: str = "") -> int:
+    """Make the jobs due at once that processes claimed which are gone, unless it is this one; how many."""
     return tx.run(_RELEASE, now=tx.now, claim=claim_not)
 
 

@@ -136,11 +136,10 @@ _UNDER_WAY = Sql(
 _ANY_DUE = Sql("SELECT 1 FROM sms_order WHERE state IN (10, 11) AND due <= :now LIMIT 1")
 _GIVE_BACK = Sql(
     "UPDATE sms_order SET state = 11, carrier_id = 0, opened = id - 1, settled = id - 1"
-    " WHERE state = 12 AND carrier_id IN (SELECT id FROM carrier WHERE removed IS NOT NULL)"
-    " AND carrier_id NOT IN (SELECT id FROM {at_work} AS working)"
+    " WHERE state = 12 AND carrier_id IN (SELECT id FROM {carriers} AS removed)"
     " AND EXISTS (SELECT 1 FROM message WHERE message.id >= sms_order.id"
     " AND message.id < sms_order.id + sms_order.total AND message.state = 20) RETURNING id",
-    at_work=("id int8",),
+    carriers=("id int8",),
 )
 
 
@@ -380,13 +379,6 @@ def waiting(tx: Tx) -> int:
     return count
 
 
-def stand_still(tx: Tx) -> None:
-    """Wait for changes of orders that others have begun. PostgreSQL may still be finishing a commit that a
-    process asked for which is dead by now; SQLite never is."""
-    if tx.postgres:
-        tx.run(Sql("LOCK TABLE sms_order IN SHARE MODE"))
-
-
 def sending(tx: Tx, carrier_id: int, after: int, limit: int) -> list[SendingOrder]:
     """Orders a carrier works on, by id, from `after` (exclusive) on."""
     return [SendingOrder(*row) for row in tx.all(_SENDING, carrier=carrier_id, after=after, limit=limit)]
@@ -407,7 +399,6 @@ def any_due(tx: Tx) -> bool:
     return tx.one(_ANY_DUE, now=tx.now) is not None
 
 
-def give_back(tx: Tx, at_work: Sequence[int]) -> list[int]:
-    """Take orders with queued messages from carriers that were removed and are not `at_work`; any carrier may
-    claim them."""
-    return [row[0] for row in tx.all(_GIVE_BACK, at_work=at_work)]
+def give_back(tx: Tx, carriers: Sequence[int]) -> list[int]:
+    """Take orders with queued messages from these carriers; any carrier may claim them."""
+    return [row[0] for row in tx.all(_GIVE_BACK, carriers=carriers)]

@@ -5,53 +5,44 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import random
 import resource
-import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 
 from ulak.config import Config
 from ulak.core.errors import UlakError
-from ulak.core.ports import MessageLink
+from ulak.core.leases import Role
+from ulak.core.velocity import Velocities
 from ulak.dialects import hooks
 from ulak.dialects.door import Dialect, Reply
 from ulak.dialects.iletimerkezi import manifest
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
-from ulak.service import carriers as carrier_service
 from ulak.service import dispatch, orders, reports
-from ulak.service.carriers import Carrier
-from ulak.service.endpoints import signing_key
-from ulak.store import orders as order_store
-from ulak.store import reports as report_store
-from ulak.store import schema
-from ulak.store.books import Books
+from ulak.store import schema, settings
 from ulak.store.engine import Database, Tx
+from ulak.store.presence import Presence
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
-from ulak.web import Web
 from ulak.wiring import http
+from ulak.wiring.bells import Bells, Placing
 from ulak.wiring.clock import now_ms
-from ulak.wiring.kinds import CARRIER_KINDS, RENDERERS, Outside, carries_messages
+from ulak.wiring.hands import Hands
+from ulak.wiring.kinds import Outside
+from ulak.wiring.limits import limits_of
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
-from ulak.workers.announce import Announcer
-from ulak.workers.callback import CallbackSender
-from ulak.workers.main import Dispatcher, Outlook, every
-from ulak.workers.send import Channel
-from ulak.workers.sweep import Sweeper
+from ulak.wiring.readiness import Readiness
+from ulak.wiring.watch import POLL, Watch
+from ulak.workers.main import every
+from ulak.workers.send import LinkRunner
 
-SWEEP = 30.0
-"""Seconds between passes of what time does by itself."""
-
-ANNOUNCE = 0.25
-"""Seconds between looks for large orders whose messages are to be announced."""
+ALIVE = 1.0
+"""Seconds between signs that the event loop moves."""
 
 GROUP_KINDS: dict[str, GroupKind] = {
     dispatch.STEP: GroupKind(dispatch.step_group),
@@ -60,6 +51,12 @@ GROUP_KINDS: dict[str, GroupKind] = {
     dispatch.CLAIM: GroupKind(dispatch.claim_group),
 }
 """What is gathered, in the order in which a group decides it: what frees the windows goes first."""
+
+
+def group_kinds(velocities: Velocities) -> dict[str, GroupKind]:
+    """The same, where orders have velocity limits."""
+    place = partial(orders.place_group, velocities=velocities)
+    return GROUP_KINDS | {orders.PLACE: GroupKind(place, orders.ids_needed)}
 
 
 log = structlog.get_logger("ulak")
@@ -80,99 +77,101 @@ class Running:
     url: str
 
 
-class _Placing(Books):
-    """Books that wake the dispatcher when an order comes.
-
-    They do so before it is placed: the claim then comes right behind it, mostly into the same transaction.
-    """
-
-    wake: Callable[[], None] = staticmethod(lambda: None)
-
-    def gather(self, kind: str, item: Any) -> asyncio.Future[Any]:
-        ticket = super().gather(kind, item)
-        if kind == orders.PLACE:
-            self.wake()
-        return ticket
-
-
-def _look(tx: Tx) -> Outlook:
-    return Outlook(
-        order_store.any_due(tx),
-        frozenset(report_store.carriers_asked(tx)),
-        carrier_service.active(tx),
-    )
-
-
-def _maker(vault: Vault, outside: Outside) -> Callable[[Carrier], tuple[Channel, MessageLink] | None]:
-    def make(carrier: Carrier) -> tuple[Channel, MessageLink] | None:
-        kind = CARRIER_KINDS.get(carrier.kind)
-        if kind is None:
-            raise UlakError(f"carrier {carrier.name!r}: this version knows no kind {carrier.kind!r}")
-        if kind.link is None or not carries_messages(carrier):
-            return None
-        link = kind.link(carrier.settings(vault), outside)
-        terms = carrier.terms
-        channel = Channel(
-            carrier.id, carrier.name, terms.prefix, terms.priority, terms.id_form, terms.on_uncertain
-        )
-        return channel, link
-
-    return make
-
-
 async def run_server(
     config: Config, stop: asyncio.Event, ready: Callable[[Running], None] = lambda _running: None
 ) -> None:
     """Serve until `stop` is set, then finish what was begun. `ready` is called when the server listens,
     before it answers anybody."""
     _more_files()
+    role = Role[config.role.upper()]
     database = open_database(config)
     async with contextlib.AsyncExitStack() as at_end:
         listener = at_end.enter_context(contextlib.closing(_listen(config.host, config.port)))
         port = listener.getsockname()[1]
         url = config.public_url or f"http://{_shown(config.host)}:{port}"
         vault = Vault(config.data, config.key)
-        books = _Placing(database, GROUP_KINDS)
+        presence = Presence(database, role)
+        await asyncio.to_thread(presence.start)
+        at_end.push_async_callback(asyncio.to_thread, presence.stop)
+        velocities = Velocities(config.velocity)
+        books = Placing(database, group_kinds(velocities))
         at_end.push_async_callback(books.close)
+        if database.postgres:
+            await books.write(partial(_same_key, vault=vault))
         outbound = await at_end.enter_async_context(Outbound(config.callback_allow))
         outside = Outside(outbound, now_ms, config.data, books)
-        process = secrets.token_hex(8)
-        parcels = Parcels(config, books, vault, outside, process)
+        parcels = Parcels(config, books, vault, outside, presence.name)
         at_end.push_async_callback(parcels.close)
-        numbers = Numbers(config, books, vault, outside, process)
+        numbers = Numbers(config, books, vault, outside, presence.name, velocities)
         at_end.push_async_callback(numbers.close)
-        dispatcher = Dispatcher(books, look=_look, make=_maker(vault, outside), on_text=numbers.shop.wake)
-        books.wake = dispatcher.wake
-        sender = CallbackSender(
-            books, outbound, RENDERERS, partial(signing_key, vault), random.random, now_ms
-        )
-        parcel_doors, number_doors = parcels.doors(url), numbers.doors()
-        doors: list[tuple[str, Dialect]] = [
-            (hooks.PREFIX, parcels.hooks),
-            ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price)),
-            *((prefix, parcel_doors) for prefix in ("/api/", "/uploads/")),
-            *await numbers.own_doors(),
-            ("/", number_doors),
-        ]
-        readiness = partial(_readiness, books, dispatcher, parcels, numbers)
-        pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))}
-        web = Web(doors, readiness, trusted_proxies=config.trusted_proxy, pages=pages)
+        watch = Watch(config, books, asyncio.get_running_loop().time)
+        hands = None
+        if role.works:
+            hands = Hands(config, books, vault, outside, presence, parcels, numbers, watch.link)
+            watch.links(partial(_runners, hands))
+        books.bells = Bells(presence, numbers, hands)
+        limits = await limits_of(config, at_end, share=role.answers)
+        watch.guard(limits.guard)
+        number_doors = numbers.doors(limits)
+        doors: list[tuple[str, Dialect]] = []
+        if role.answers:
+            parcel_doors = parcels.doors(url, limits)
+            doors = [
+                (hooks.PREFIX, parcels.hooks(limits)),
+                ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price, guard=limits.guard)),
+                *((prefix, parcel_doors) for prefix in ("/api/", "/uploads/")),
+                *await numbers.own_doors(limits),
+                ("/", number_doors),
+            ]
+        pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))} if role.answers else {}
+        web = watch.web(doors, Readiness(books, hands, parcels, numbers).look, pages, presence.name[:6])
         server = http.server(web)
+        watch.connections(lambda: len(server.server_state.connections))
         server.on_start = lambda: ready(Running(port, url))
-        await dispatcher.look()
+        await watch.look()
+        if hands is not None:
+            await hands.dispatcher.look()
         _calm_collector()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         workers = [
-            asyncio.create_task(dispatcher.run(stop)),
-            asyncio.create_task(every(SWEEP, Sweeper(books, config.receipt_wait).sweep, stop)),
-            asyncio.create_task(every(ANNOUNCE, Announcer(books, sender.wake).announce, stop)),
-            *(asyncio.create_task(work(stop)) for work in (*parcels.work, *numbers.work, sender.run)),
+            asyncio.create_task(every(ALIVE, partial(_show, presence), stop)),
+            asyncio.create_task(every(POLL, watch.look, stop)),
         ]
+        if hands is not None:
+            workers += [asyncio.create_task(work(stop)) for work in hands.work]
         await _first(stop, serving)
+        web.stopping = True
+        # Whoever shares out requests has so long to notice.
+        await asyncio.wait({serving}, timeout=config.drain / 1000)
         server.should_exit = True
         await serving
         stop.set()
         await asyncio.gather(*workers)
+
+
+def _runners(hands: Hands) -> list[LinkRunner]:
+    return hands.dispatcher.runners
+
+
+async def _show(presence: Presence) -> None:
+    presence.alive()
+
+
+def _same_key(tx: Tx, vault: Vault) -> None:
+    """Whether this process has the key that the others have.
+
+    Raises:
+        UlakError: it has another one.
+    """
+    ours = vault.derive("the same for all processes").hex()[:32]
+    known = settings.get(tx, settings.KEY_CHECK)
+    if known is None:
+        settings.put(tx, settings.KEY_CHECK, ours)
+    elif known != ours:
+        raise UlakError(
+            "the data were sealed with another key: give every process the same one,"
+            f" as ULAK_KEY or in {vault.path}"
+        )
 
 
 FILES = 16_384
@@ -203,27 +202,6 @@ async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-
-
-async def _readiness(
-    books: Books, dispatcher: Dispatcher, parcels: Parcels, numbers: Numbers
-) -> dict[str, object]:
-    """Whether orders can be taken and sent. Where no messages are carried, something else must be."""
-    try:
-        waiting = await asyncio.wait_for(books.read(order_store.waiting), 5)
-        carriers, sources = await parcels.names(), await numbers.names()
-    except Exception as error:
-        return {"ready": False, "database": str(error) or type(error).__name__}
-    links = {runner.channel.name: "up" if runner.up else "down" for runner in dispatcher.runners}
-    ready = dispatcher.ready or (not links and bool(carriers or sources))
-    return {
-        "ready": ready,
-        "database": "ok",
-        "links": links,
-        "parcel_carriers": carriers,
-        "number_sources": sources,
-        "orders_waiting": waiting,
-    }
 
 
 def _listen(host: str, port: int) -> socket.socket:

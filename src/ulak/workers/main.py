@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from ulak.core.ports import MessageLink
-from ulak.service.dispatch import CLAIM, Claim, ClaimedOrder, give_back
-from ulak.workers.send import Books, Channel, LinkRunner
+from ulak.core.routing import shared_ways
+from ulak.service.dispatch import CLAIM, Claim, ClaimedOrder
+from ulak.service.leases import Leases
+from ulak.workers.links import Links, Outlook
+from ulak.workers.runs import Channel
+from ulak.workers.send import Books, LinkRunner
 
 POLL = 0.25
 """Seconds between looks for orders that have become due and for what other processes have changed."""
@@ -31,24 +34,6 @@ Of a large one many messages are read ahead, and it may take long: no small one 
 log = structlog.get_logger("ulak.work")
 
 
-class Configured(Protocol):
-    """A configured carrier, as far as the dispatcher cares."""
-
-    @property
-    def id(self) -> int:
-        """Its row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What one look at the database says: whether an order is due and with no link, which carriers have
-    messages to be sent again, and the configured carriers; two of them are equal when nothing was changed."""
-
-    waiting: bool
-    asked: frozenset[int]
-    carriers: Sequence[Configured]
-
-
 class Dispatcher:
     """Gives due orders to links that are up."""
 
@@ -58,33 +43,30 @@ class Dispatcher:
         *,
         look: Callable[[Any], Outlook],
         make: Callable[[Any], tuple[Channel, MessageLink] | None],
+        leases: Leases,
         on_text: Callable[[], None] = lambda: None,
     ) -> None:
         """`look` asks for the outlook; `make` builds a configured carrier's link, None if it has none;
         `on_text` is called when an SMS came in that somebody waits for."""
         self._books = books
         self._look = look
-        self._make = make
-        self._on_text = on_text
-        self._runners: dict[int, LinkRunner] = {}
-        self._configured: dict[int, Configured] = {}
+        self._links = Links(books, make, leases, on_change=self.wake, on_text=on_text)
         self._claiming = False
         self._again = False
         self._paced: asyncio.TimerHandle | None = None
         self._turn = 0
         self._stopping = False
         self._holding = False
-        self._returning = True
 
     @property
     def runners(self) -> list[LinkRunner]:
         """The links at work."""
-        return list(self._runners.values())
+        return list(self._links.runners.values())
 
     @property
     def ready(self) -> bool:
         """Whether any link is up."""
-        return any(runner.up for runner in self._runners.values())
+        return any(runner.up for runner in self.runners)
 
     def wake(self) -> None:
         """Orders may be waiting: claim them now, or as soon as the pace allows."""
@@ -108,11 +90,15 @@ class Dispatcher:
         self._claiming = True
         self._paced = asyncio.get_running_loop().call_later(PACE, self._rested)
         slots = {carrier_id: runner.reserve() for carrier_id, runner in able.items()}
-        routes = [replace(runner.route, up=runner.channel.carrier_id in able) for runner in self.runners]
+        routes = shared_ways(
+            [replace(runner.route, up=runner.channel.carrier_id in able) for runner in self.runners],
+            self._links.elsewhere,
+        )
+        fences = {carrier_id: runner.fence for carrier_id, runner in able.items()}
         full = frozenset(carrier_id for carrier_id, runner in able.items() if runner.busy[1] >= LARGE_MAX)
         self._turn += 1
         try:
-            done = self._books.gather(CLAIM, Claim(routes, slots, small, large, self._turn, full))
+            done = self._books.gather(CLAIM, Claim(routes, slots, small, large, self._turn, full, fences))
         except Exception as error:
             self._claimed_nothing(error)
             return
@@ -155,7 +141,7 @@ class Dispatcher:
                 continue
         self._stopping = True
         await self._claim_through()
-        await asyncio.gather(*(runner.stop() for runner in self.runners))
+        await self._links.stop()
 
     async def _claim_through(self) -> None:
         """Wait until the claim under way is with the links: what it opened must not be forgotten."""
@@ -165,63 +151,23 @@ class Dispatcher:
     async def look(self) -> None:
         """Notice what has become due and what other processes have changed."""
         outlook = await self._books.read(self._look)
-        await self._reconcile(outlook.carriers)
+        if self._links.wants_change(outlook):
+            await self._change(outlook)
+        await self._links.tell(outlook)
         for runner in self.runners:
             if runner.up and runner.channel.carrier_id in outlook.asked:
                 await runner.look_for_asked()
         if outlook.waiting:
             self.wake()
 
-    async def _reconcile(self, carriers: Sequence[Configured]) -> None:
-        """Start links of new carriers, stop those of removed or changed ones."""
-        wanted = {carrier.id: carrier for carrier in carriers}
-        if wanted == self._configured and not self._returning:
-            return
+    async def _change(self, outlook: Outlook) -> None:
+        """Start and end links, while nothing is claimed for them."""
         self._holding = True
         try:
             await self._claim_through()
-            for carrier_id in [key for key, known in self._configured.items() if wanted.get(key) != known]:
-                await self._end(carrier_id)
-            await self._give_back()
-            for carrier_id, carrier in wanted.items():
-                if carrier_id not in self._configured:
-                    await self._start(carrier)
-                    self._configured[carrier_id] = carrier
+            await self._links.change(outlook)
         finally:
             self._holding = False
-
-    async def _end(self, carrier_id: int) -> None:
-        """Stop the link of a carrier that was changed or removed."""
-        self._returning = True
-        runner = self._runners.get(carrier_id)
-        if runner is not None:
-            await runner.stop()
-            del self._runners[carrier_id]
-            log.info("carrier.stopped", carrier=runner.channel.name)
-        del self._configured[carrier_id]
-
-    async def _give_back(self) -> None:
-        """Let other links have the orders of carriers that were removed and have no link any more."""
-        returned = await self._books.write(partial(give_back, at_work=list(self._runners)))
-        self._returning = False
-        if returned:
-            log.info("orders.given_back", count=returned)
-
-    async def _start(self, carrier: Configured) -> None:
-        try:
-            made = self._make(carrier)
-        except Exception:
-            log.exception("carrier.cannot_start", carrier_id=carrier.id)
-            return
-        if made is None:
-            return
-        channel, link = made
-        runner = LinkRunner(self._books, channel, link)
-        runner.on_change = self.wake
-        runner.on_text = self._on_text
-        await runner.start()
-        self._runners[carrier.id] = runner
-        log.info("carrier.started", carrier=channel.name)
 
 
 def _has_room(runner: LinkRunner) -> bool:

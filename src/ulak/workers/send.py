@@ -8,10 +8,9 @@ one commit frees slots and fills them, and what is open on disk is never more th
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,12 +19,13 @@ import structlog
 from ulak.core.doubts import OnUncertain
 from ulak.core.errors import StoreUnavailable
 from ulak.core.messages import QueuedMessage
+from ulak.core.points import point
 from ulak.core.ports import Inbound, MessageLink, Outcome, Outgoing, Report, Unknown
-from ulak.core.references import IdForm
 from ulak.core.routing import Route
 from ulak.service import dispatch, inbound
 from ulak.service.dispatch import STEP, ClaimedOrder, Sent, Step, Stepped
 from ulak.service.reports import REPORTS, ReportBatch, awaited, kept
+from ulak.workers.runs import Channel, Flight, Run
 
 LANES = 8
 """Orders that share what is free of the window at one time. Every order in a commit costs a row of counters
@@ -62,66 +62,17 @@ class Books(Protocol):
         """Hand an item to the group of its kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """What the engine has to know of a configured carrier."""
-
-    carrier_id: int
-    name: str
-    prefix: str = ""
-    priority: int = 0
-    id_form: IdForm = IdForm.TEXT
-    on_uncertain: OnUncertain = OnUncertain.RESEND
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """An order while a link works on it. `again` goes before `rows`; `out` are the ids with the link."""
-
-    order_id: int
-    sender: str
-    last_id: int
-    texts: tuple[tuple[int, str], ...]
-    rows: deque[QueuedMessage]
-    again: deque[QueuedMessage]
-    covered: int
-    opened: int
-    out: set[int] = field(default_factory=set)
-    loading: bool = False
-
-    def text_of(self, message_id: int) -> str:
-        """The text that a message carries."""
-        if len(self.texts) == 1:
-            return self.texts[0][1]
-        return self.texts[bisect_right(self.texts, message_id, key=lambda text: text[0]) - 1][1]
-
-    def settled(self) -> int:
-        """The id up to which every message has an outcome."""
-        lowest = min(self.out, default=self.opened + 1)
-        return min([lowest, *(row.id for row in self.again)]) - 1
-
-    @property
-    def exhausted(self) -> bool:
-        """Nothing is left to hand over."""
-        return not self.rows and not self.again and self.covered >= self.last_id
-
-
-@dataclass(slots=True)
-class Flight:
-    """A message with the link, and the slots of the window it takes."""
-
-    sent: Sent
-    run: Run
-    slots: int
-
-
 class LinkRunner:
     """Works one link. It is the link's desk (`core.ports.LinkDesk`)."""
 
-    def __init__(self, books: Books, channel: Channel, link: MessageLink) -> None:
+    def __init__(self, books: Books, channel: Channel, link: MessageLink, fence: int = 0) -> None:
+        """`fence` is the one under which this process has the link's lease."""
         self.channel = channel
+        self.fence = fence
+        self.lost = False
+        """Another process has the link: nothing more is written for it, and nothing leaves."""
         self.up = False
-        self._why = ""
+        self.why = ""
         self._books = books
         self._link = link
         self._small: deque[Run] = deque()
@@ -150,12 +101,18 @@ class LinkRunner:
     def route(self) -> Route:
         """How orders find this link."""
         channel = self.channel
-        return Route(channel.carrier_id, channel.prefix, channel.priority, self.up and not self._stopping)
+        able = self.up and not self._stopping and not self.lost
+        return Route(channel.carrier_id, channel.prefix, channel.priority, able)
 
     @property
     def busy(self) -> tuple[int, int]:
         """Small and large orders in turn."""
         return len(self._small), len(self._large)
+
+    @property
+    def used(self) -> int:
+        """Slots of the window that are taken."""
+        return self._used
 
     def reserve(self) -> int:
         """Set slots aside for orders that are being claimed; the others keep half if any are in turn."""
@@ -179,8 +136,10 @@ class LinkRunner:
                     policy=self.channel.on_uncertain,
                     after=after,
                     limit=TAKE_OVER,
+                    fence=self.fence,
                 )
             )
+            point("link.taken_over")
             self.add(claimed)
             if not after:
                 break
@@ -189,7 +148,20 @@ class LinkRunner:
     async def stop(self) -> None:
         """Hand over nothing more, wait for answers that are due, leave the rest as the database knows it."""
         self._stopping = True
+        point("link.stopping")
         await self._link.stop()
+        if not self.lost:
+            await self._last_steps()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def abandon(self) -> None:
+        """Another process has the link: hang up, and leave everything to that one."""
+        self.lost = True
+        await self.stop()
+
+    async def _last_steps(self) -> None:
         self._kick()
         try:
             async with asyncio.timeout(LAST_STEPS):
@@ -198,13 +170,12 @@ class LinkRunner:
                     await self._idle.wait()
             left = [flight.sent for flight in self._flights.values() if flight.sent.id not in self._doubted]
             if left:
-                await self._books.write(lambda tx: dispatch.leave_unsent(tx, self.channel.carrier_id, left))
+                await self._books.write(
+                    lambda tx: dispatch.leave_unsent(tx, self.channel.carrier_id, left, self.fence)
+                )
         except (TimeoutError, StoreUnavailable) as error:
             # The database is away. What it knows is enough: the next start treats the rest as uncertain.
             log.warning("send.stopped_without_store", carrier=self.channel.name, error=str(error))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def add(self, claimed: Sequence[ClaimedOrder]) -> None:
         """Take orders into turn, and send at once what was opened with the claim."""
@@ -230,6 +201,7 @@ class LinkRunner:
                 batch.append(self._launch(run, run.rows.popleft(), order.now))
             self._place(run)
         if batch:
+            point("claim.leaving")
             self._link.submit(batch)
         self._kick()
 
@@ -244,8 +216,9 @@ class LinkRunner:
         try:
             await self._step_through()
             claimed = await self._books.write(
-                lambda tx: dispatch.take_asked(tx, self.channel.carrier_id, room)
+                lambda tx: dispatch.take_asked(tx, self.channel.carrier_id, room, self.fence)
             )
+            point("unsure.taken")
         finally:
             self._holding = False
             self.add(claimed)
@@ -313,6 +286,7 @@ class LinkRunner:
             )
             stored(False)
             return
+        point("inbound.stored")
         stored(True)
         if changed:
             self.on_text()
@@ -345,20 +319,20 @@ class LinkRunner:
     def link_state(self, up: bool, why: str) -> None:
         """See `LinkDesk`."""
         # Also of one that was never up, or is down for another reason than before: it is what helps.
-        if up != self.up or (not up and why != self._why):
+        if up != self.up or (not up and why != self.why):
             log.info("link.up" if up else "link.down", carrier=self.channel.name, why=why)
-        self.up, self._why = up, why
+        self.up, self.why = up, why
         self._kick()
         self.on_change()
 
     # Steps.
 
     def _free(self) -> int:
-        return 0 if self._stopping or not self.up else max(0, self._link.window - self._used)
+        return 0 if self._stopping or self.lost or not self.up else max(0, self._link.window - self._used)
 
     def _kick(self) -> None:
         """Begin the next step if there is anything to commit and none is under way."""
-        if self._stepping or self._holding:
+        if self._stepping or self._holding or self.lost:
             return
         outcomes, resend = self._take_answers()
         picked = self._pick()
@@ -370,7 +344,15 @@ class LinkRunner:
         advances = [(run.order_id, run.opened, run.settled()) for run in {run for run, _ in picked}]
         leaving = [(run.order_id, row.id) for run, row in picked]
         channel = self.channel
-        step = Step(channel.carrier_id, channel.id_form, channel.on_uncertain, outcomes, advances, leaving)
+        step = Step(
+            channel.carrier_id,
+            channel.id_form,
+            channel.on_uncertain,
+            outcomes,
+            advances,
+            leaving,
+            fence=self.fence,
+        )
         self._commit(step, picked, resend)
 
     def _take_answers(self) -> tuple[list[tuple[Sent, Outcome]], list[Flight]]:
@@ -518,6 +500,9 @@ class LinkRunner:
             self._again(step, picked, resend, error)
             return
         stepped = done.result()
+        if stepped.lost:
+            self._lose()
+            return
         batch = [self._outgoing(flight.run, flight.sent.id, flight.sent.number) for flight in resend]
         for run, row in picked:
             if row.id in stepped.withheld:
@@ -525,11 +510,20 @@ class LinkRunner:
             else:
                 batch.append(self._launch(run, row, stepped.now, counted=True))
         if batch:
+            point("step.leaving")
             self._link.submit(batch)
         self._stepping = False
         self._kick()
         if not self._stepping:
             self._idle.set()
+
+    def _lose(self) -> None:
+        """Another process has the link; whoever started us has to end us."""
+        log.warning("link.lost", carrier=self.channel.name)
+        self.lost = True
+        self._stepping = False
+        self._idle.set()
+        self.on_change()
 
     def _drop(self, run: Run, row: QueuedMessage) -> None:
         """A message that was picked has ended without leaving."""
@@ -549,6 +543,9 @@ class LinkRunner:
         error: BaseException,
     ) -> None:
         """The store could not take a step, or could not say that it did; outcomes must not be forgotten."""
+        if self.lost:
+            self._stepping = False
+            return
         log.warning("step.failed", carrier=self.channel.name, outcomes=len(step.outcomes), error=str(error))
         asyncio.get_running_loop().call_later(
             RETRY, self._commit, replace(step, repeated=True), picked, resend

@@ -183,6 +183,31 @@ async def test_a_password_can_be_asked_for() -> None:
         await probe(LinkSettings("127.0.0.1", "ulak", port=simulator.port, password="s3cret"))
 
 
+async def test_whoever_guesses_the_password_is_refused_for_a_while() -> None:
+    """Also the right one, which may be a guess; but not who was in before."""
+    now = 1_779_274_991.0
+    async with simulated(password="s3cret", clock=lambda: now) as simulator:
+
+        async def told(password: str, system_id: str = "ulak") -> int:
+            client = await Client.connected(simulator.port)
+            client.say(codes.BIND_TRANSCEIVER, 1, wire.encode_bind(wire.Bind(system_id, password)))
+            status = (await client.hear())[1]
+            await client.close()
+            return status
+
+        assert await told("s3cret", "known") == codes.ESME_ROK
+        guesses = [await told(f"guess{n}") for n in range(6)]
+        assert guesses == [codes.ESME_RINVPASWD] * 4 + [codes.ESME_RBINDFAIL] * 2
+        assert await told("s3cret") == codes.ESME_RBINDFAIL
+        assert await told("s3cret", "known") == codes.ESME_ROK
+        now += 60
+        assert await told("s3cret") == codes.ESME_ROK
+        guesses = [await told(f"guess{n}") for n in range(5)]
+        assert guesses == [codes.ESME_RINVPASWD] * 4 + [codes.ESME_RBINDFAIL]
+        now += 60
+        assert await told("guess") == codes.ESME_RBINDFAIL, "the second time for two minutes"
+
+
 async def test_the_log_is_bounded() -> None:
     async with simulated(log_size=3) as simulator, linked(simulator.port) as (link, desk):
         link.submit(outgoing(*range(10)))

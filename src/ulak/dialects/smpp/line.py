@@ -36,6 +36,7 @@ class Line(asyncio.Protocol, Generic[Token]):
     ) -> None:
         self.session: Session[Token] = Session(role)
         self.heard_at = now()
+        self.address = ""
         self.heard = heard
         self.lost = lost
         self._now = now
@@ -47,6 +48,7 @@ class Line(asyncio.Protocol, Generic[Token]):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
         self._transport = cast(asyncio.Transport, transport)
+        self.address = (transport.get_extra_info("peername") or ("",))[0]
         peer = transport.get_extra_info("socket")
         if peer is not None:
             # A held-back segment would wait for the acknowledgement of the one before: 40 ms each.

@@ -22,6 +22,8 @@ from ulak.dialects.smpp.mobile import UDH8, bodies
 from ulak.dialects.smpp.reading import Reading, read_message
 from ulak.dialects.smpp.session import Answer, BindAsked, Incoming
 from ulak.dialects.smpp.wire import ShortMessage, encode_tlv
+from ulak.service.guard import Guard
+from ulak.service.limits import Penalty
 
 DELAY = 0.2
 DELAY_SLOW = 30.0
@@ -126,16 +128,19 @@ class Simulator:
         keep: int = 20_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`password`: None takes any. `delay`: seconds to an ordinary receipt; `time_scale` multiplies this
-        and every other delay. `ids`, `receipt_ids`: how message ids are spelled in answers and in receipts, a
-        key of SPELLINGS. `receipt_form`: `text`, `tlv` or `both`. `keep`: receipts that wait for a session of
-        theirs, at most, over all system_ids; and those that a session may be behind with before its submits
-        are turned away.
+        """`password`: None takes any; wrong ones are slowed. `delay`: seconds to an ordinary receipt;
+        `time_scale` multiplies this and every other delay. `ids`, `receipt_ids`: how message ids are spelled
+        in answers and in receipts, a key of SPELLINGS. `receipt_form`: `text`, `tlv` or `both`. `keep`:
+        receipts that wait for a session of theirs, at most, over all system_ids; and those that a session may
+        be behind with before its submits are turned away.
         """
         self.log: deque[Submit] = deque(maxlen=log_size)
         self.counts: Counter[str] = Counter()
         self.port = 0
         self._password = password
+        # A password has at most eight characters: too few to look at one while somebody guesses.
+        penalty = None if password is None else Penalty()
+        self._guard = Guard(penalty, lambda: int(clock() * 1000), spare=0)
         self._delay = delay
         self._scale = time_scale
         self._spell = SPELLINGS[ids]
@@ -201,12 +206,18 @@ class Simulator:
 
     # The handler of the listener
 
-    def may_bind(self, peer: Peer[Receipt], asked: BindAsked) -> int:  # noqa: ARG002
-        """Everybody, or who knows the password."""
+    def may_bind(self, peer: Peer[Receipt], asked: BindAsked) -> int:
+        """Everybody, or who knows the password. Whoever guesses is told for a while that it fails."""
         if self._password is None:
             return codes.ESME_ROK
-        same = hmac.compare_digest(asked.bind.password.encode(), self._password.encode())
-        return codes.ESME_ROK if same else codes.ESME_RINVPASWD
+        name, password = asked.bind.system_id, asked.bind.password
+        attempt = self._guard.attempt(peer.line.address, password, name=name)
+        if self._guard.wait(attempt):
+            return codes.ESME_RBINDFAIL
+        if hmac.compare_digest(password.encode(), self._password.encode()):
+            self._guard.right(attempt)
+            return codes.ESME_ROK
+        return codes.ESME_RBINDFAIL if self._guard.wrong_here(attempt) else codes.ESME_RINVPASWD
 
     def bound(self, peer: Peer[Receipt]) -> None:
         """A session of its own for receipts, if it may have them."""

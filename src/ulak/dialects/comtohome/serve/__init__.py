@@ -17,7 +17,8 @@ from ulak.dialects.comtohome.shown import Show
 from ulak.dialects.comtohome.texts import Text
 from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.service.desk import Desk
-from ulak.service.limits import Window
+from ulak.service.guard import Guard, no_guard
+from ulak.service.limits import Counts, Limit
 
 __all__ = ["DIALECT", "Doors"]
 
@@ -25,6 +26,12 @@ BASE = "/api/v1"
 
 Door = Callable[[Visit, str], Awaitable[Reply]]
 """Carries out a call, given the part of its path that changes."""
+
+
+WORDS = 8
+"""Into how many words a path is taken apart at most; none that leads anywhere has more."""
+
+_CHANGING = re.compile(r"\{[a-z]+\}(\.png)?")
 
 
 class Paths(NamedTuple):
@@ -50,30 +57,40 @@ class Doors:
         limit: int = 300,
         window_ms: int = 60_000,
         nudge: Callable[[int], None] | None = None,
+        guard: Guard | None = None,
+        shared: Counts | None = None,
     ) -> None:
         """`public_url` is where the server is reached, `link_key` makes the links of labels, `logo` draws a
         carrier's picture (PNG) from its name in a path.
 
-        A key may ask `limit` times in `window_ms`. `nudge` is told about parcels whose carrier was not asked
-        for long.
+        A key may ask `limit` times in `window_ms`, which is counted in `shared` if there is one. `guard`
+        slows those who guess. `nudge` is told about parcels whose carrier was not asked for long.
         """
-        self._window = Window(limit, window_ms)
-        gate = Gate(books, self._window)
+        self._limit = Limit(DIALECT, limit, window_ms, shared)
+        gate = Gate(books, self._limit, guard or no_guard())
         show = Show(public_url, link_key)
         finding = Finding(gate, show, nudge)
         booking = Booking(gate, desk, show)
         documents = Documents(gate, desk, show, printer, logo)
         tariffs = Tariffs(gate, desk, show)
         self._paths = _paths(finding, booking, documents, tariffs)
+        shapes = [tuple(_CHANGING.sub("*", paths.shown).split("/")) for paths in self._paths]
+        self._names = {shape: "/".join(shape[1:]).removeprefix("api/v1/") for shape in shapes}
+        self._words = {word for shape in shapes for word in shape}
 
     @property
     def routes(self) -> list[Route]:
         """All that is answered here."""
         return [Route(method, paths.shown) for paths in self._paths for method in paths.methods]
 
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few: the path without what changes in it."""
+        words = path.rstrip("/").split("/", WORDS)
+        return self._names.get(tuple(word if word in self._words else "*" for word in words), "unknown")
+
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
-        visit = Visit(call, self._window.unasked)
+        visit = Visit(call, self._limit.unasked)
         try:
             door, value = self._door(visit)
             reply = await door(visit, value)
@@ -86,7 +103,7 @@ class Doors:
     def trouble(self, call: Call, what: Trouble) -> Reply:
         """The envelope for a call that could not be carried out."""
         status, text = _TROUBLES[what]
-        visit = Visit(call, self._window.unasked)
+        visit = Visit(call, self._limit.unasked)
         headers = RETRY_AFTER if what is Trouble.OVERLOADED else ()
         return with_rate(visit.refused(status, text, headers).reply, visit.rate)
 

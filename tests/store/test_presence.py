@@ -1,0 +1,152 @@
+"""Who is there, and who is taken for gone: on PostgreSQL by a lock and a beat, on SQLite as the only one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from ulak.core.leases import Role
+from ulak.store import presence, processes
+from ulak.store.engine import Database
+from ulak.store.presence import Presence
+from ulak.store.writer import sync_read
+
+
+class Watch:
+    """A monotonic clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks come quickly; what counts is measured by the clock of the test."""
+    monkeypatch.setattr(presence, "LOOK", 0.02)
+    monkeypatch.setattr(presence, "SOON", 0.02)
+    monkeypatch.setattr(presence, "WHILE", 0.02)
+    monkeypatch.setattr(presence, "PATIENCE", 0.02)
+
+
+@pytest.fixture
+def begin(postgres_database: Database) -> Iterator[Callable[..., Presence]]:
+    """Starts processes, which end after the test."""
+    begun: list[Presence] = []
+
+    def one(role: Role = Role.WORKER, clock: Callable[[], float] = time.monotonic) -> Presence:
+        begun.append(Presence(postgres_database, role, clock=clock))
+        begun[-1].start()
+        return begun[-1]
+
+    yield one
+    for each in begun:
+        each.stop()
+
+
+def wait(done: Callable[[], bool]) -> None:
+    patience = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < patience
+        time.sleep(0.005)
+
+
+def there(database: Database) -> list[int]:
+    return [peer.id for peer in sync_read(database, processes.peers)]
+
+
+def test_a_directory_has_one_process(sqlite_database: Database) -> None:
+    dead, heir = Presence(sqlite_database, Role.ALL), Presence(sqlite_database, Role.ALL)
+    dead.start()
+    heir.start()
+    assert heir.id > dead.id
+    assert there(sqlite_database) == [heir.id]
+    heir.ring("orders")
+    heir.stop()
+    assert there(sqlite_database) == []
+
+
+def test_processes_see_each_other_and_hear_what_is_rung(
+    begin: Callable[..., Presence], postgres_database: Database
+) -> None:
+    one, two = begin(Role.API), begin()
+    heard: list[str] = []
+    two.on_news = heard.append
+    wait(lambda: len(one.peers) == len(two.peers) == 2)
+    assert [(peer.id, peer.role) for peer in two.peers] == [(one.id, Role.API), (two.id, Role.WORKER)]
+    one.ring("orders")
+    wait(lambda: "orders" in heard)
+    one.stop()
+    wait(lambda: [peer.id for peer in two.peers] == [two.id])
+    assert there(postgres_database) == [two.id]
+
+
+def test_a_process_that_ended_without_a_word_is_buried(
+    begin: Callable[..., Presence], postgres_database: Database
+) -> None:
+    """Its row is left, and nobody holds its lock."""
+    assert postgres_database.url is not None
+    with psycopg.connect(postgres_database.url) as server:
+        row = server.execute(
+            "INSERT INTO process (name, role, host, version, started, beat)"
+            " VALUES ('dead', 1, '', '', 0, 0) RETURNING id"
+        ).fetchone()
+    assert row is not None
+    one = begin()
+    assert there(postgres_database) == [one.id], "before it begins to work"
+
+
+def test_one_that_shows_no_sign_of_life_is_buried_and_comes_back_as_another(
+    begin: Callable[..., Presence], postgres_database: Database
+) -> None:
+    """Its lock is held all the time: the process is there, and its event loop stands still."""
+    hangs, watch = Watch(), Watch()
+    stuck, other = begin(clock=hangs), begin(clock=watch)
+    was = stuck.id
+    wait(lambda: len(other.peers) == 2)
+    hangs.now += presence.LEASE
+    watch.now += presence.LEASE - 1
+    time.sleep(0.1)
+    assert was in there(postgres_database)
+    other.alive()
+    watch.now += 1
+    wait(lambda: was not in there(postgres_database))
+    assert stuck.id == was
+    stuck.alive()
+    hangs.now += presence.BEAT
+    wait(lambda: stuck.id != was)
+    wait(lambda: sorted(there(postgres_database)) == sorted([stuck.id, other.id]))
+
+
+def test_a_lost_session_is_made_anew_and_nobody_is_buried(
+    begin: Callable[..., Presence], postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restart of the server: all of them are back within moments."""
+    monkeypatch.setattr(presence, "PATIENCE", 10.0)
+    one, two = begin(), begin()
+    before = {one.id, two.id}
+    assert postgres_database.url is not None
+    with psycopg.connect(postgres_database.url, autocommit=True) as operator:
+        operator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        wait(
+            lambda: (
+                operator.execute(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+                ).fetchone()
+                == (2,)
+            )
+        )
+    heard: list[str] = []
+    two.on_news = heard.append
+    wait(lambda: len(two.peers) == 2)
+    one.ring("orders")
+    wait(lambda: "orders" in heard)
+    assert {one.id, two.id} == before == set(there(postgres_database))
