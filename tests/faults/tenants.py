@@ -27,8 +27,7 @@ from ulak.store.engine import Database, Tx
 from ulak.store.vault import Vault
 from ulak.store.writer import sync_write
 from ulak.web import OWN, Web
-from ulak.wiring import CARRIER_KINDS, now_ms, open_database, run_server
-from ulak.wiring import server as wired
+from ulak.wiring import CARRIER_KINDS, now_ms, open_database, run_server, watch
 
 FOLDER = "/api/v1/consignments"
 _addresses = count(1)
@@ -350,7 +349,7 @@ async def opened(options: Mapping[str, str], monkeypatch: Any) -> AsyncIterator[
             super().__init__(*given, **named)
             webs.append(self)
 
-    monkeypatch.setattr(wired, "Web", Seen)
+    monkeypatch.setattr(watch, "Web", Seen)
     stop, listening = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(run_server(chosen, stop, lambda _running: listening.set()))
     waiting = asyncio.create_task(listening.wait())

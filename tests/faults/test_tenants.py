@@ -6,6 +6,7 @@ The routes come from the dialects' own tables. One that `tenant_probes` has no e
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ulak.dialects.door import Route
 from ulak.service import audit
 from ulak.store.writer import sync_read
 
-_COUNTERS = ("x-ratelimit-remaining", "x-ratelimit-reset")
+_COUNTERS = ("x-ratelimit-remaining", "x-ratelimit-reset", "x-request-id")
 _MADE = re.compile(
     r"C2H[0-9]{11}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}|lnbc[0-9a-z]+"
     r"|RR[0-9]{9}TR|_hash=[^\"]+|label_\w+|[0-9]+"
@@ -118,9 +119,9 @@ class Trial:
     def _tells_nothing(self, route: Route, asked: str, answer: Answer) -> None:
         """Nothing of Bob's stands in an answer, unless it was asked for in these words."""
         body = answer.body.replace(asked, "") if asked else answer.body
-        for secret in secrets_of(self.house.bob):
-            if secret in body:
-                self.found.append(f"{route} {asked}: it tells {secret}: {answer}")
+        for word in words_of(self.house.bob):
+            if word in body:
+                self.found.append(f"{route} {asked}: it tells {word}: {answer}")
 
     async def _logins(self, route: Route, entry: Entry) -> None:
         """Half of another's credentials opens nothing, and nobody can see which half was right."""
@@ -152,7 +153,7 @@ def shown(answer: Answer, asked: str, probe: Probe | None = None) -> tuple[int, 
     return answer.status, headers, body
 
 
-def secrets_of(tenant: Tenant) -> set[str]:
+def words_of(tenant: Tenant) -> set[str]:
     """What nobody else may see: words of the tenant's own that nothing else contains."""
     named = {id for ids in tenant.things.values() for id in ids if len(id) > 9 and not id.startswith("3000")}
     return {tenant.mark, tenant.mark.upper(), *named}
@@ -170,7 +171,7 @@ def strangers(house: House, login: str) -> list[Tenant]:
         key, hash = house.further_key(alice)
         other_key, other_hash = house.further_key(bob)
         return [
-            as_if(key="0" * 32, hash=hash),
+            as_if(key=secrets.token_hex(16), hash=hash),
             as_if(key=key, hash=other_hash),
             as_if(key=other_key, hash=hash),
             as_if(key=key, hash=hash[:-1] + ("0" if hash[-1] != "0" else "1")),
@@ -180,7 +181,7 @@ def strangers(house: House, login: str) -> list[Tenant]:
     known: str = getattr(bob, name)
     near = known[:-1] + ("0" if known[-1] != "0" else "1")
     others = [near, known.upper() + "x", bob.key, bob.number_key if login == "parcels" else bob.apikey]
-    return [as_if(**{name: "0" * 64}), *(as_if(**{name: other}) for other in others)]
+    return [as_if(**{name: secrets.token_hex(32)}), *(as_if(**{name: other}) for other in others)]
 
 
 @pytest.mark.fault("F16", "every route × every id × another's, deleted, malformed: like what never existed")
