@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ulak.core.errors import Refusal, StoreUnavailable
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
 from ulak.dialects.iletimerkezi.formats import JSON, QUERY, XML, Format
@@ -76,6 +76,11 @@ class Doors:
         """A word for what a path is for, one of few."""
         door = self._doors.get(path.removesuffix("/"))
         return "unknown" if door is None else door.name
+
+    @property
+    def routes(self) -> list[Route]:
+        """All that is answered here."""
+        return [Route(door.method, path) for path, door in self._doors.items()]
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""

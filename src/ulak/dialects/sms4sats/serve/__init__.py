@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from ulak.core.addresses import network_of
 from ulak.core.errors import StoreUnavailable
 from ulak.core.times import Clock
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.sms4sats import wire
 from ulak.dialects.sms4sats.forms import Invalid
 from ulak.dialects.sms4sats.serve.catalogue import Catalogue
@@ -82,6 +82,12 @@ class Doors:
             "/balance": {"GET": prepaid.balance},
             "/history": {"GET": prepaid.history},
         }
+
+    @property
+    def routes(self) -> list[Route]:
+        """All that is answered here, but for OPTIONS, which every path has."""
+        doors = [Route(method, path) for path, methods in self._doors.items() for method in methods]
+        return [*(Route(method, "/") for method in _ALIVE_METHODS), *doors]
 
     def operation(self, path: str) -> str:
         """A word for what a path is for, one of few."""
