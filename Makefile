@@ -44,7 +44,7 @@ bench: .venv/.test ## Measure the figures of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
 soak: .venv/.test ## Many more random days than the tests have (half an hour)
-	@ULAK_TEST_SOAK=1 $(BIN)/python -m pytest $(PYTEST) tests/service/test_days.py tests/service/test_parcel_days.py tests/service/test_purchase_days.py tests/dialects/iletimerkezi/test_fuzz.py
+	@ULAK_TEST_SOAK=1 $(BIN)/python -m pytest $(PYTEST) tests/service/test_days.py tests/service/test_parcel_days.py tests/service/test_purchase_days.py tests/dialects/iletimerkezi/test_fuzz.py tests/faults/test_shared_limits.py
 
 clean: ## Remove what was installed and made; the data of the sandbox stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/peers/node_modules

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import pytest_asyncio
+from tests.faults import table
 
 from ulak.service import audit
 from ulak.store import schema
@@ -24,6 +25,11 @@ from ulak.wiring import GROUP_KINDS
 
 pytest.register_assert_rewrite(
     "tests.cast",
+    "tests.faults.lives",
+    "tests.faults.messages",
+    "tests.faults.parcels",
+    "tests.faults.purchases",
+    "tests.faults.smpp_attacks",
     "tests.service.day_book",
     "tests.service.days",
     "tests.service.parcel_days",
@@ -173,9 +179,23 @@ async def books(database: Database, clock: FakeClock) -> AsyncIterator[ClockedBo
     await opened.close()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a run can write."""
+    parser.addoption("--faults", metavar="FILE", help="write the table of faults of this run there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only one process writes."""
+    path = config.getoption("faults")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(table.plugin(path))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The test of a new machine is the longest of all: it goes first, so that no core has only that left."""
+    """The test of a new machine is the longest of all: it goes first, so that no core has only that left.
+    What the table of faults says of a test goes with it."""
     items.sort(key=lambda item: item.path.name != "test_fresh.py")
+    table.describe(items)
 
 
 _seconds: defaultdict[str, float] = defaultdict(float)

@@ -221,17 +221,27 @@ class Customer:
 
 
 class Server:
-    """`ulak serve` on these data, as often as it is started."""
+    """`ulak serve` on these data, as often as it is started. `armed` is what the next process does at which
+    point in the code (`ulak.cli.points`)."""
 
     def __init__(
-        self, directory: Path, url: str | None, role: str = "all", source: Path | None = None
+        self,
+        directory: Path,
+        url: str | None,
+        role: str = "all",
+        source: Path | None = None,
+        options: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`source` is a folder with another version of the program."""
+        """`source` is a folder with another version of the program, `options` are further variables of its
+        environment."""
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
         self._role = role
-        self._source = source
+        self._variables = dict(options) | ({"PYTHONPATH": str(source)} if source else {})
         self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
+        self.armed = ""
+        self.options: dict[str, str] = {}
+        """Options for its environment."""
         self._process: launch.Process | subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
 
@@ -278,15 +288,16 @@ class Server:
         role = [] if self._role == "all" else ["--role", self._role]
         words = [command, *self._place(), *role, "--port", str(self.port)]
         with open(self._log, "ab") as log:
-            if self._source is None:
-                self._process = launch.start(words, _environment(), log.fileno(), log.fileno())
+            if "PYTHONPATH" not in self._variables:
+                environment = _environment() | self._variables | {"ULAK_TEST_POINT": self.armed}
+                self._process = launch.start(words, environment, log.fileno(), log.fileno())
                 return
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ulak", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment() | {"PYTHONPATH": str(self._source)},
+                env=_environment() | self._variables | self.options,
             )
 
     async def start(self, command: str = "serve") -> float:
@@ -333,6 +344,19 @@ class Server:
         self._process.kill()
         self._process.wait()
         self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Its process, which runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def ended(self, seconds: float = 20.0) -> None:
+        """Wait until it has ended in order, having been asked to."""
+        process, self._process = self._process, None
+        assert process is not None
+        await until(lambda: process.poll() is not None, seconds, "the server ends")
+        assert process.returncode == 0, (process.returncode, self.log()[-2000:])
 
     async def stop(self, seconds: float = 20.0) -> float:
         """SIGTERM; returns the seconds until it had ended in order."""

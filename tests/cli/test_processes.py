@@ -127,18 +127,17 @@ def eventually(question: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_server_serves_alone_until_it_is_stopped(database: Database, start: Start) -> None:
-    where = ["--data", str(database.directory), "--json"]
-    if database.url is not None:
-        where += ["--database", database.url]
+def test_a_server_serves_a_directory_alone_until_it_is_stopped(
+    sqlite_database: Database, start: Start
+) -> None:
+    where = ["--data", str(sqlite_database.directory), "--json"]
     server = start("serve", "--port", "0", *where, loaded=False)
     ready = first_value(server)
     assert ready == {"url": f"http://127.0.0.1:{ready['port']}", "port": ready["port"], "pid": server.pid}
     with urllib.request.urlopen(f"{ready['url']}/healthz", timeout=PATIENCE) as answer:
         assert answer.status == 200
 
-    if database.url is None:
-        assert "another ulak serves the data in" in refused("serve", "--port", "0", *where)
+    assert "another ulak serves the data in" in refused("serve", "--port", "0", *where)
 
     assert stop(server) == ""
     third = start("serve", "--port", "0", *where, loaded=False)
