@@ -63,6 +63,13 @@ def size(url: str) -> int:
     return _number(url, _SIZE)
 
 
+def settle(url: str) -> None:
+    """What the server does by itself in its own time: clean up, count, write pages."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
+
+
 def _number(url: str, question: str) -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute(question.encode()).fetchone()
