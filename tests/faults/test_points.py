@@ -18,12 +18,12 @@ from typing import NamedTuple, Protocol
 
 import pytest
 from tests.faults import messages, parcels, purchases
-from tests.faults.lives import SOAK, points, seed
+from tests.faults.lives import points
+from tests.soak import SOAK, seed, turns
 
 from ulak.store.engine import Database
 
 HERE = Path(__file__).parent
-TURNS = 50 if SOAK else 1
 FIFTH = 5
 """The writing transaction of a life at whose commit it dies in `make test`: one of an order."""
 
@@ -76,7 +76,7 @@ def test_every_point_is_met() -> None:
 
 
 @pytest.mark.fault("F1 kill -9 at a point", "at each named point of the server, then started again")
-@pytest.mark.parametrize("turn", range(TURNS))
+@pytest.mark.parametrize("turn", turns(50))
 @pytest.mark.parametrize("area", AREAS)
 async def test_death_at_every_point(
     either_database: Database, area: str, turn: int, record_property: Callable[[str, object], None]
