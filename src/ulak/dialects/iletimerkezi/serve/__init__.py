@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
-from ulak.core.errors import Refusal, StoreUnavailable
+from ulak.core.errors import OutcomeUnknown, Refusal, StoreUnavailable
 from ulak.dialects.door import Books, Call, Reply, Trouble
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
@@ -80,6 +80,8 @@ class Doors:
             answer = await door.operation(Visit(self._books, call, given, door.format.read))
         except BadRequest:
             answer = Code.UNREADABLE
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             answer = Code.UNAVAILABLE
         if isinstance(answer, (Refusal, Code)):

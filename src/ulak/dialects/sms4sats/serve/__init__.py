@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from ulak.core.errors import StoreUnavailable
+from ulak.core.errors import OutcomeUnknown, StoreUnavailable
 from ulak.core.times import Clock
 from ulak.dialects.door import Books, Call, Reply, Trouble
 from ulak.dialects.sms4sats import wire
@@ -101,6 +101,8 @@ class Doors:
             return self._voice.refusal(invalid.reason)
         except _NoMethod as error:
             return self._voice.refusal(Reason.NO_SUCH_METHOD, 0, ((b"allow", error.allow),))
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             return self._voice.refusal(Reason.UNAVAILABLE, 1)
 
