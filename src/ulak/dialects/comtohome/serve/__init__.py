@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from ulak.core.errors import StoreUnavailable
+from ulak.core.errors import OutcomeUnknown, StoreUnavailable
 from ulak.core.shipping import Printer
 from ulak.dialects.comtohome.serve.booking import Booking
 from ulak.dialects.comtohome.serve.documents import Documents
@@ -96,6 +96,8 @@ class Doors:
             reply = await door(visit, value)
         except Refused as refused:
             reply = refused.reply
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             reply = visit.refused(503, Text.UNAVAILABLE, RETRY_AFTER).reply
         return with_rate(reply, visit.rate)

@@ -6,8 +6,13 @@ from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
+<<<<<<< HEAD
 from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.dialects.door import Books, Call, Reply, Route, Trouble
+=======
+from ulak.core.errors import OutcomeUnknown, Refusal, StoreUnavailable
+from ulak.dialects.door import Books, Call, Reply, Trouble
+>>>>>>> w6-h2-pressure
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
 from ulak.dialects.iletimerkezi.formats import JSON, QUERY, XML, Format
@@ -92,6 +97,8 @@ class Doors:
             answer = await door.operation(Visit(self._books, self._guard, call, given, door.format.read))
         except BadRequest:
             answer = Code.UNREADABLE
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             answer = Code.UNAVAILABLE
         if isinstance(answer, (Refusal, Code, Later)):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
+<<<<<<< HEAD
 from ulak.core.addresses import network_of
 from ulak.core.errors import StoreUnavailable
+=======
+from ulak.core.errors import OutcomeUnknown, StoreUnavailable
+>>>>>>> w6-h2-pressure
 from ulak.core.times import Clock
 from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.sms4sats import wire
@@ -110,6 +114,8 @@ class Doors:
             return self._voice.refusal(invalid.reason)
         except _NoMethod as error:
             return self._voice.refusal(Reason.NO_SUCH_METHOD, 0, ((b"allow", error.allow),))
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             return self._voice.refusal(Reason.UNAVAILABLE, 1)
 
