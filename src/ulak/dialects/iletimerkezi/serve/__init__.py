@@ -6,13 +6,8 @@ from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
-<<<<<<< HEAD
-from ulak.core.errors import Refusal, StoreUnavailable
-from ulak.dialects.door import Books, Call, Reply, Route, Trouble
-=======
 from ulak.core.errors import OutcomeUnknown, Refusal, StoreUnavailable
-from ulak.dialects.door import Books, Call, Reply, Trouble
->>>>>>> w6-h2-pressure
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
 from ulak.dialects.iletimerkezi.formats import JSON, QUERY, XML, Format

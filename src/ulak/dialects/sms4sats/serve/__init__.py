@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
-<<<<<<< HEAD
 from ulak.core.addresses import network_of
-from ulak.core.errors import StoreUnavailable
-=======
 from ulak.core.errors import OutcomeUnknown, StoreUnavailable
->>>>>>> w6-h2-pressure
 from ulak.core.times import Clock
 from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.sms4sats import wire
