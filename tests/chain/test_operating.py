@@ -145,6 +145,19 @@ async def _stopping(server: Server) -> bool:
     return status == 503 and bool(state["stopping"])
 
 
+async def test_who_asks_twice_gets_an_end_at_once(sqlite_database: Database) -> None:
+    server = Server(sqlite_database.directory, None, options={"ULAK_DRAIN": "60s"})
+    await server.start()
+    try:
+        os.kill(server.pid, signal.SIGTERM)
+        await until(lambda: _stopping(server), 5, "it says that it stops")
+        os.kill(server.pid, signal.SIGTERM)
+        with pytest.raises(AssertionError, match=str(128 + signal.SIGTERM)):
+            await server.ended()
+    finally:
+        await server.close()
+
+
 @pytest.mark.fault(
     "restore under load", "a backup is taken while a campaign is sent; the machine is lost at its end"
 )
