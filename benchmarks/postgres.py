@@ -16,6 +16,9 @@ import psycopg
 from benchmarks.rig import Bench
 
 _SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync", "max_wal_size")
+_SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 _SIZE = (
     "SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
     " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
@@ -61,6 +64,11 @@ def wal(url: str) -> int:
 def size(url: str) -> int:
     """Bytes of a database's tables and indexes."""
     return _number(url, _SIZE)
+
+
+def sessions(url: str) -> int:
+    """Connections that others have to a database."""
+    return _number(url, _SESSIONS)
 
 
 def settle(url: str) -> None:
