@@ -22,6 +22,7 @@ class Refusal(Enum):
     TOO_LARGE = "too_large"
     NO_RECIPIENT = "no_recipient"
     REPEATED = "repeated"
+    TOO_FAST = "too_fast"
     NO_CREDIT = "no_credit"
     NOT_FOUND = "not_found"
     NOT_DUE = "not_due"

@@ -55,7 +55,7 @@ _BARRED_SINCE = Sql(
     " submitted - :overlap AS since, audience, brand FROM {ranges} AS wanted"
     " JOIN sms_order ON sms_order.id = wanted.order_id)"
     " SELECT message.id, mine.order_id FROM mine"
-    " JOIN message ON message.id > mine.after AND message.id <= mine.upto AND message.state = 20"
+    " JOIN message ON message.id > mine.after AND message.id <= mine.upto AND message.state = 20{message.id}"
     " WHERE (SELECT added FROM block WHERE block.account_id = mine.account_id"
     " AND block.number = message.number) >= mine.since"
     " OR (mine.audience > 0 AND (SELECT changed "
@@ -63,18 +63,19 @@ _BARRED_SINCE = Sql(
     .replace("{number}", "message.number")
     .replace("{decision}", ":decision")
     + ") >= mine.since)",
+    span=("ranges", 1, 2),
     ranges=("order_id int8", "after int8", "upto int8"),
 )
 
 # On PostgreSQL a word that another process writes down must not come between the question and the commit that
 # lets messages go. Advisory locks cost no row. SQLite has one writer.
-_KEY = "(7955819::bigint << 40) + "
-_ASKING = Sql(
+_KEY = "(CAST(7955819 AS bigint) << 40) + "
+_ASKING_POSTGRES = Sql(
     f"SELECT pg_advisory_xact_lock_shared({_KEY} account_id) FROM (SELECT DISTINCT account_id"
     " FROM {orders} AS wanted JOIN sms_order ON sms_order.id = wanted.id ORDER BY account_id) AS mine",
     orders=("id int8",),
 )
-_SPEAKING = Sql(f"SELECT pg_advisory_xact_lock({_KEY} CAST(:account AS bigint))")
+_SPEAKING_POSTGRES = Sql(f"SELECT pg_advisory_xact_lock({_KEY} CAST(:account AS bigint))")
 
 OVERLAP = 60 * 1000
 """How long before an order was accepted a word may have been said that it was decided without, ms: a change
@@ -103,14 +104,14 @@ def speak(tx: Tx, account_id: int) -> None:
     """Somebody is about to say whom an account must not write to: what is leaving just now goes first, and
     what is opened after this transaction sees it."""
     if tx.postgres:
-        tx.one(_SPEAKING, account=account_id)
+        tx.one(_SPEAKING_POSTGRES, account=account_id)
 
 
 def any_news(tx: Tx, orders: Collection[int]) -> bool:
     """Whether anybody was blocked, or said anything about consent, in an account of one of these orders since
     it was accepted. Nobody says anything more of these accounts until the transaction ends."""
     if tx.postgres:
-        tx.all(_ASKING, orders=sorted(orders))
+        tx.all(_ASKING_POSTGRES, orders=sorted(orders))
     return tx.one(_NEWS, orders=sorted(orders), overlap=OVERLAP) is not None
 
 

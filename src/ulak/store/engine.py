@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.figures import Key
 from ulak.core.points import point
 from ulak.core.times import Clock
 from ulak.store.absence import Absence
@@ -27,6 +28,7 @@ Row = tuple[Any, ...]
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _SOURCE = re.compile(r"\{([a-z_]+)\}")
+_SPAN = re.compile(r"\{([a-z_]+\.[a-z_]+)\}")
 _ASKS = re.compile(r"\s*(?:SELECT|WITH|LOCK)\b(?!.*\b(?:INSERT INTO|UPDATE|DELETE FROM)\b)", re.DOTALL)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _encode = msgspec.json.Encoder().encode
@@ -57,21 +59,28 @@ class Sql:
     `rows` describes each `{name}`: its columns with their PostgreSQL types, e.g. `ids=("id int8",)`. The
     parameter of that name is then a sequence of tuples (of plain values, where there is one column).
     `lock` is appended on PostgreSQL only: SQLite has a single writer.
+    `span` names such a list and the first and last of its columns that hold ids. `{table.column}` in the text
+    then says that the column lies between the least and the greatest of them. It adds nothing to what the
+    statement finds, but lets PostgreSQL leave out partitions before it begins; SQLite is not told.
     A NUL in a text is stored as the replacement character.
     """
 
-    __slots__ = ("_columns", "changes", "postgresql", "sqlite")
+    __slots__ = ("_columns", "_span", "changes", "postgresql", "sqlite")
 
-    def __init__(self, text: str, *, lock: str = "", **rows: Sequence[str]) -> None:
+    def __init__(
+        self, text: str, *, lock: str = "", span: tuple[str, int, int] | None = None, **rows: Sequence[str]
+    ) -> None:
         self.changes = _ASKS.match(text) is None
         self._columns = {
             name: [column.endswith(" text") for column in columns] for name, columns in rows.items()
         }
+        self._span = span
         # SQLite cannot guess how many rows a JSON text holds, and would rather scan a table than it. Its
         # CROSS JOIN takes tables in the order they are written: the given rows first.
         ordered = text.replace(" JOIN ", " CROSS JOIN ") if rows else text
-        self.sqlite = _SOURCE.sub(lambda m: _json_rows(m[1], rows[m[1]]), ordered)
-        plain = _SOURCE.sub(lambda m: _unnest_rows(m[1], rows[m[1]]), text.replace("%", "%%"))
+        self.sqlite = _SOURCE.sub(lambda m: _json_rows(m[1], rows[m[1]]), _SPAN.sub("", ordered))
+        spanned = _SPAN.sub(r" AND \1 BETWEEN :span_least AND :span_most", text.replace("%", "%%"))
+        plain = _SOURCE.sub(lambda m: _unnest_rows(m[1], rows[m[1]]), spanned)
         self.postgresql = _PARAMETER.sub(r"%(\1)s", plain) + (f" {lock}" if lock else "")
 
     def for_sqlite(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +100,8 @@ class Sql:
         for name, value in values.items():
             if name not in self._columns and isinstance(value, str) and _NUL in value:
                 values[name] = _without_nul(value)
+        if self._span is not None:
+            values |= _bounds(values[self._span[0]], *self._span[1:])
         for name, texts in self._columns.items():
             given = values.pop(name)
             if len(texts) == 1:
@@ -103,6 +114,15 @@ class Sql:
                     [_without_nul(text) for text in column] if has_nul else list(column)
                 )
         return values
+
+
+def _bounds(rows: Sequence[Any], first: int, last: int) -> dict[str, int]:
+    """The least and the greatest id in the rows' columns `first` and `last`."""
+    if not rows:
+        return {"span_least": 0, "span_most": 0}
+    if not isinstance(rows[0], tuple):
+        return {"span_least": min(rows), "span_most": max(rows)}
+    return {"span_least": min(row[first] for row in rows), "span_most": max(row[last] for row in rows)}
 
 
 def _without_nul(value: Any) -> Any:
@@ -129,21 +149,29 @@ def _unnest_rows(name: str, columns: Sequence[str]) -> str:
 
 
 class Tx:
-    """An open transaction. `now` is the same for everything it writes (ms UTC); `changed` is whether it did
-    more than ask.
+    """An open transaction. `now` is the same for everything it writes (ms UTC); a sandbox's clock is `ahead`
+    of the machine's. `changed` is whether it did more than ask.
 
     `known` is for answers that a transaction which only reads may give again: nothing changes while it lasts.
-    In one that writes there is none.
+    In one that writes there is none. `counted` is what metrics will tell of it once it is committed.
     """
 
-    __slots__ = ("_connection", "changed", "known", "now", "postgres")
+    __slots__ = ("_connection", "ahead", "changed", "counted", "known", "now", "postgres")
 
-    def __init__(self, connection: Any, now: int, postgres: bool, writes: bool = True) -> None:
+    def __init__(
+        self, connection: Any, now: int, postgres: bool, writes: bool = True, ahead: int = 0
+    ) -> None:
         self._connection = connection
         self.now = now
+        self.ahead = ahead
         self.postgres = postgres
         self.changed = False
         self.known: dict[Any, Any] | None = None if writes else {}
+        self.counted: dict[Key, int] = {}
+
+    def count(self, *key: str, by: int = 1) -> None:
+        """Count something that is true once this is committed."""
+        self.counted[key] = self.counted.get(key, 0) + by
 
     def all(self, sql: Sql, **values: Any) -> list[Row]:
         """Every row of the answer."""
@@ -240,8 +268,8 @@ class SqliteConnection:
         try:
             self._db.execute(begin)
             offset = self._db.execute(OFFSET).fetchone()
-            now = self._clock() + (int(offset[0]) if offset else 0)
-            result = work(Tx(self._db, now, postgres=False, writes=writes))
+            ahead = int(offset[0]) if offset else 0
+            result = work(Tx(self._db, self._clock() + ahead, postgres=False, writes=writes, ahead=ahead))
             if writes:
                 point("transaction.written")
             self._db.execute("COMMIT")

@@ -32,7 +32,8 @@ _FACTS = Sql(
     " WHERE odd_number.message_id = message.id) END, (SELECT body FROM order_text"
     " WHERE order_text.order_id = wanted.order_id AND order_text.first_id <= wanted.id"
     " ORDER BY first_id DESC LIMIT 1)"
-    " FROM {wanted} AS wanted JOIN message ON message.id = wanted.id",
+    " FROM {wanted} AS wanted JOIN message ON message.id = wanted.id{message.id}",
+    span=("wanted", 0, 0),
     wanted=("id int8", "order_id int8"),
 )
 _CANCEL_RANGE = Sql(
@@ -41,28 +42,34 @@ _CANCEL_RANGE = Sql(
 )
 _QUEUED = Sql(
     "SELECT message.id, message.number, message.parts FROM {ranges} AS wanted"
-    " JOIN message ON message.id > wanted.after AND message.id <= wanted.last"
+    " JOIN message ON message.id > wanted.after AND message.id <= wanted.last{message.id}"
     " WHERE message.state = 20 ORDER BY message.id",
+    span=("ranges", 0, 1),
     ranges=("after int8", "last int8"),
 )
 _STILL_QUEUED = Sql(
-    "SELECT message.id FROM {wanted} AS wanted JOIN message ON message.id = wanted.id AND message.state = 20",
+    "SELECT message.id FROM {wanted} AS wanted"
+    " JOIN message ON message.id = wanted.id AND message.state = 20{message.id}",
+    span=("wanted", 0, 0),
     wanted=("id int8",),
 )
 _ACCEPT = Sql(
     "UPDATE message SET state = 21, open_parts = fresh.open_parts, changed = :seconds"
-    " FROM {fresh} AS fresh WHERE message.id = fresh.id AND message.state IN (20, 22)",
+    " FROM {fresh} AS fresh WHERE message.id = fresh.id AND message.state IN (20, 22){message.id}",
+    span=("fresh", 0, 0),
     fresh=("id int8", "open_parts int2"),
 )
 _COPIES = Sql(
     "SELECT message.id, wanted.order_id, number, state, parts, open_parts FROM {wanted} AS wanted"
-    " JOIN message ON message.id = wanted.id ORDER BY message.id",
+    " JOIN message ON message.id = wanted.id{message.id} ORDER BY message.id",
     lock="FOR UPDATE OF message",
+    span=("wanted", 0, 0),
     wanted=("id int8", "order_id int8"),
 )
 _SAVE = Sql(
     "UPDATE message SET state = fresh.state, open_parts = fresh.open_parts, changed = :seconds"
-    " FROM {fresh} AS fresh WHERE message.id = fresh.id",
+    " FROM {fresh} AS fresh WHERE message.id = fresh.id{message.id}",
+    span=("fresh", 0, 0),
     fresh=("id int8", "state int2", "open_parts int2"),
 )
 _REACHED = Sql(
@@ -71,8 +78,9 @@ _REACHED = Sql(
 )
 _EXPIRED = Sql(
     "SELECT message.id, wanted.after + 1 FROM {ranges} AS wanted"
-    " JOIN message ON message.id > wanted.after AND message.id <= wanted.last"
+    " JOIN message ON message.id > wanted.after AND message.id <= wanted.last{message.id}"
     " WHERE message.state = 21 AND message.changed < :before ORDER BY message.id LIMIT :limit",
+    span=("ranges", 0, 1),
     ranges=("after int8", "last int8"),
 )
 

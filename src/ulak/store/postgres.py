@@ -173,7 +173,8 @@ class PostgresConnection:
 
     def _read(self, work: Callable[[Tx], Result]) -> Result:
         row = self.execute(OFFSET).fetchone()
-        result = work(Tx(self, self._clock() + int(row[0] if row else 0), postgres=True, writes=False))
+        ahead = int(row[0] if row else 0)
+        result = work(Tx(self, self._clock() + ahead, postgres=True, writes=False, ahead=ahead))
         self.execute("COMMIT")
         return result
 
@@ -181,7 +182,8 @@ class PostgresConnection:
         opening = self.execute(_OPENING).fetchone()
         assert opening is not None
         offset, xid = opening
-        tx = Tx(self, self._clock() + int(offset or 0), postgres=True)
+        ahead = int(offset or 0)
+        tx = Tx(self, self._clock() + ahead, postgres=True, ahead=ahead)
         result = work(tx)
         if tx.changed:
             self._mark()
