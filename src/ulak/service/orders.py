@@ -21,7 +21,9 @@ from ulak.core.orders import (
 from ulak.core.phone import common_prefix
 from ulak.core.states import MessageState, OrderState
 from ulak.service import announcing, barring, events
-from ulak.service.accounts import admit, digest
+from ulak.service.accounts import admit
+from ulak.service.accounts import digest as key_digest
+from ulak.service.suppressions import Digest, no_key
 from ulak.store import accounts as account_store
 from ulak.store import ledger, messages
 from ulak.store import orders as store
@@ -90,9 +92,12 @@ class _Desk:
             events.record(self.tx, self.events, first=True)
 
 
-def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | Refusal]:
-    """Decide submissions in the order they came; each sees what those before it took."""
-    digests = {item.key: digest(item.key) for item in items}
+def place_group(
+    tx: Tx, items: Sequence[Submission], ids: Ids, *, digest: Digest = no_key
+) -> list[Placed | Refusal]:
+    """Decide submissions in the order they came; each sees what those before it took. `digest` makes those by
+    which erased numbers are known."""
+    digests = {item.key: key_digest(item.key) for item in items}
     names = [(item.dialect, digests[item.key]) for item in items]
     desk = _load(tx, items, names, ids)
     admitted: dict[tuple[str, str, str, str], Account | None] = {}
@@ -104,9 +109,9 @@ def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | 
         account = admitted[who]
         cases.append(None if account is None else _judged(account, item.draft, tx.now))
     known = [case for case in cases if case is not None]
-    desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in known])
+    desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in known], digest)
     wanted = [(case.account.id, case.ruling.consent, case.texts) for case in known]
-    for place, numbers in barring.unwilling(tx, wanted).items():
+    for place, numbers in barring.unwilling(tx, wanted, digest).items():
         known[place].unwilling = numbers
     results = [Refusal.UNAUTHENTICATED if case is None else _place(desk, case) for case in cases]
     desk.save()
