@@ -47,6 +47,7 @@ app.command("ulak.cli.callback:app", name="callback", help="Callbacks: what acco
 app.command("ulak.cli.lightning:app", name="lightning", help="Lightning without money: pay an invoice.")
 app.command("ulak.cli.clock:app", name="clock", help="The clock of a sandbox.")
 app.command("ulak.cli.prune:prune", name="prune", help="Delete what is through and old.")
+app.command("ulak.cli.erase:erase", name="erase", help="Erase a telephone number everywhere.")
 app.command("ulak.cli.doctor:doctor", name="doctor", help="Look whether everything is in order.")
 
 

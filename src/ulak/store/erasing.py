@@ -68,6 +68,8 @@ _FIXED = {
 }
 """Columns of words and digests of ours, in which nobody writes anything."""
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
 _FIND_NUMBER = {
     table: Sql(
         f"SELECT {', '.join(column.name for column in metadata.tables[table].primary_key)}"
@@ -134,7 +136,7 @@ def _search(
     tests, values = [], dict[str, Any]()
     for name in texts:
         if (table, name) in FILES:
-            for letter, octets in zip("abcdefgh", spellings.octets, strict=False):
+            for letter, octets in zip(_LETTERS, spellings.octets, strict=False):
                 found = (
                     f"position(:file_{letter} in {name}) > 0"
                     if tx.postgres
@@ -165,26 +167,47 @@ def _hidden(table: str, name: str, text: Any, spellings: Spellings) -> Any:
 
 
 def _update(tx: Tx, found: Found, fresh: dict[str, Any]) -> bool:
-    # Parameters are called by letters.
-    letters = dict(zip(fresh, "abcdefghijklmnopqrstuvwxyz", strict=False))
-    keys = dict(zip(found.key, "abcdefghijklmnopqrstuvwxyz", strict=False))
+    letters = dict(zip(fresh, _LETTERS, strict=False))
     changes = ", ".join(f"{name} = :new_{letter}" for name, letter in letters.items())
-    tests = [f"{name} = :key_{letter}" for name, letter in keys.items()]
-    tests += [f"{name} = :old_{letter}" for name, letter in letters.items()]
-    values = {f"new_{letters[name]}": value for name, value in fresh.items()}
+    tests, values = _where(found.key)
+    tests += "".join(f" AND {name} = :old_{letter}" for name, letter in letters.items())
+    values |= {f"new_{letters[name]}": value for name, value in fresh.items()}
     values |= {f"old_{letters[name]}": found.texts[name] for name in fresh}
-    values |= {f"key_{keys[name]}": value for name, value in found.key.items()}
-    return tx.run(Sql(f"UPDATE {found.table} SET {changes} WHERE {' AND '.join(tests)}"), **values) == 1
+    return tx.run(Sql(f"UPDATE {found.table} SET {changes} WHERE {tests}"), **values) == 1
+
+
+def _where(key: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A row by its key. Parameters are called by letters."""
+    letters = dict(zip(key, _LETTERS, strict=False))
+    tests = " AND ".join(f"{name} = :key_{letter}" for name, letter in letters.items())
+    return tests, {f"key_{letters[name]}": value for name, value in key.items()}
 
 
 def delete(tx: Tx, table: str, key: dict[str, Any]) -> int:
-    """Delete a row by its key."""
-    letters = dict(zip(key, "abcdefghijklmnopqrstuvwxyz", strict=False))
-    tests = " AND ".join(f"{name} = :key_{letter}" for name, letter in letters.items())
-    return tx.run(
-        Sql(f"DELETE FROM {table} WHERE {tests}"),
-        **{f"key_{letters[name]}": value for name, value in key.items()},
-    )
+    """Delete a row by its key; how many there were."""
+    tests, values = _where(key)
+    return tx.run(Sql(f"DELETE FROM {table} WHERE {tests}"), **values)
+
+
+def state_of(tx: Tx, table: str, key: dict[str, Any]) -> int | None:
+    """The state of a row, None if it is gone."""
+    tests, values = _where(key)
+    row = tx.one(Sql(f"SELECT state FROM {table} WHERE {tests}", lock="FOR UPDATE"), **values)
+    return row[0] if row else None
+
+
+_OWN_ENDPOINT = Sql("SELECT 1 FROM endpoint WHERE id = :id AND removed IS NULL AND named = 0")
+_REMOVE_ENDPOINT = Sql("UPDATE endpoint SET removed = :now WHERE id = :id AND removed IS NULL")
+
+
+def is_own_endpoint(tx: Tx, endpoint_id: int) -> bool:
+    """Whether an account is told of everything there."""
+    return tx.one(_OWN_ENDPOINT, id=endpoint_id) is not None
+
+
+def remove_endpoint(tx: Tx, endpoint_id: int) -> None:
+    """Tell nobody anything there any more."""
+    tx.run(_REMOVE_ENDPOINT, id=endpoint_id, now=tx.now)
 
 
 # Messages.
@@ -232,7 +255,7 @@ def empty_texts(tx: Tx, texts: Sequence[tuple[int, int]]) -> None:
 
 # Purchases and what came in.
 
-_PURCHASES = Sql("SELECT id, kind, state, message_id FROM purchase WHERE number = :number ORDER BY id")
+_PURCHASES = Sql("SELECT id, message_id FROM purchase WHERE number = :number ORDER BY id")
 _ERASE_PURCHASES = Sql(
     "UPDATE purchase SET number = :erased, text = CASE WHEN text IS NULL THEN NULL ELSE '' END"
     " WHERE id IN (SELECT id FROM {ids} AS gone)",
@@ -244,19 +267,21 @@ _ERASE_INCOMING = Sql(
     ids=("id int8",),
 )
 _ERASE_MAIL = Sql("UPDATE incoming SET number = :erased WHERE purchase_id IS NULL AND number = :number")
+_DELETE_PARTS = Sql("DELETE FROM incoming_part WHERE number = :number")
 _ERASE_SENDER = Sql("UPDATE incoming SET sender = '', text = '', code = NULL WHERE id = :id")
 _MAIL = Sql("SELECT id FROM incoming WHERE id = :id AND purchase_id IS NULL")
 
 
-def purchases(tx: Tx, number: int) -> list[Row]:
-    """(id, kind, state, message) of the purchases with this number."""
-    return tx.all(_PURCHASES, number=number)
+def purchases(tx: Tx, number: int) -> list[tuple[int, int | None]]:
+    """The purchases with this number, as (id, message)."""
+    return [(row[0], row[1]) for row in tx.all(_PURCHASES, number=number)]
 
 
 def erase_purchases(tx: Tx, ids: Sequence[int], number: int) -> None:
     """Take the number out of purchases, with the texts that were sent to it."""
-    tx.run(_ERASE_PURCHASES, ids=ids, erased=ERASED)
-    tx.run(_ERASE_INCOMING, ids=ids, number=number, erased=ERASED)
+    if ids:
+        tx.run(_ERASE_PURCHASES, ids=ids, erased=ERASED)
+        tx.run(_ERASE_INCOMING, ids=ids, number=number, erased=ERASED)
 
 
 def erase_sender(tx: Tx, incoming_id: int) -> None:
@@ -270,6 +295,11 @@ def erase_sender(tx: Tx, incoming_id: int) -> None:
 def erase_mail(tx: Tx, number: int) -> int:
     """Take the number out of SMS that came to it."""
     return tx.run(_ERASE_MAIL, number=number, erased=ERASED)
+
+
+def erase_parts(tx: Tx, number: int) -> int:
+    """Forget traces of SMS that came to it."""
+    return tx.run(_DELETE_PARTS, number=number)
 
 
 # People.
@@ -331,14 +361,12 @@ def shipment(tx: Tx, consignment_id: int) -> tuple[int, str, str] | None:
     return (row[0], row[1], row[2]) if row else None
 
 
-def save_shipment(tx: Tx, consignment_id: int, fresh: str) -> int:
-    """Write a shipment without the person; the labels are revoked, and their files and all documents gone.
-    How many files those were."""
+def save_shipment(tx: Tx, consignment_id: int, fresh: str) -> None:
+    """Write a shipment without the person; the labels are revoked, and their files and all documents gone."""
     tx.run(_SAVE_SHIPMENT, id=consignment_id, shipment=fresh)
     tx.run(_REVOKE, id=consignment_id, now=tx.now)
-    count = tx.run(_DELETE_LABELS, id=consignment_id) + tx.run(_DELETE_FILES, id=consignment_id)
-    tx.run(_DELETE_PAPERS, id=consignment_id)
-    return count
+    for statement in (_DELETE_LABELS, _DELETE_FILES, _DELETE_PAPERS):
+        tx.run(statement, id=consignment_id)
 
 
 # The log.

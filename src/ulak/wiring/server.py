@@ -22,6 +22,7 @@ from ulak.dialects.iletimerkezi import manifest
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
 from ulak.service import dispatch, orders, reports
+from ulak.service.suppressions import NumberDigests
 from ulak.store import schema, settings
 from ulak.store.engine import Database, Tx
 from ulak.store.presence import Presence
@@ -47,6 +48,15 @@ GROUP_KINDS: dict[str, GroupKind] = {
     orders.PLACE: GroupKind(orders.place_group, orders.ids_needed),
     dispatch.CLAIM: GroupKind(dispatch.claim_group),
 }
+"""What is gathered, where no number was erased."""
+
+
+def group_kinds(vault: Vault) -> dict[str, GroupKind]:
+    """What is gathered; erased numbers are known by digests with the installation's key."""
+    place = partial(orders.place_group, digest=NumberDigests(vault))
+    return GROUP_KINDS | {orders.PLACE: GroupKind(place, orders.ids_needed)}
+
+
 """What is gathered, in the order in which a group decides it: what frees the windows goes first."""
 
 
@@ -84,7 +94,7 @@ async def run_server(
         presence = Presence(database, role)
         await asyncio.to_thread(presence.start)
         at_end.push_async_callback(asyncio.to_thread, presence.stop)
-        books = Placing(database, GROUP_KINDS)
+        books = Placing(database, group_kinds(vault))
         at_end.push_async_callback(books.close)
         if database.postgres:
             await books.write(partial(_same_key, vault=vault))
