@@ -27,6 +27,7 @@ from ulak.service.callbacks import Room
 from ulak.store import history, parties
 from ulak.store.engine import Sql, Tx
 from ulak.store.vault import Vault
+from ulak.store.writer import sync_write
 
 NUMBER = 905301234567
 OTHER = 905301234568
@@ -135,8 +136,8 @@ def _carry(world: Everywhere) -> None:
     told.append(Report("unknown", NUMBER, ReportState.DELIVERED, "id:unknown to:05301234567"))
     told.append(Report("other", OTHER, ReportState.DELIVERED, "id:other text:+90 530 123 45 67"))
     cast.report(database, *told)
-    cast.sync_write(database, _fail)
-    cast.sync_write(database, lambda tx: tx.run(_DOUBT, id=1, order=1))
+    sync_write(database, _fail)
+    sync_write(database, lambda tx: tx.run(_DOUBT, id=1, order=1))
 
 
 def _fail(tx: Tx) -> None:
