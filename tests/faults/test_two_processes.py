@@ -27,7 +27,7 @@ from ulak.carriers.karrio.carrier import KarrioCarrier
 from ulak.carriers.karrio.settings import parse_settings
 from ulak.core.callbacks import CallbackState, EventRow, RenderedCallback, Renderer
 from ulak.core.consignments import Preference, Route, Shape
-from ulak.core.errors import Refusal
+from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.core.events import Event, EventKind
 from ulak.core.jobs import OF_PARCELS
 from ulak.core.leases import Role
@@ -118,7 +118,7 @@ async def overlapping(two: Two, first: Callable[[Tx], Any], second: Callable[[Tx
     while not quick.done() and not await one.read(lambda tx: tx.one(_BLOCKED)):
         await asyncio.sleep(0.005)
     through.set()
-    return await asyncio.gather(slow, quick)
+    return [await slow, await quick]
 
 
 @dataclass
@@ -359,22 +359,42 @@ async def test_a_purchase_gets_one_number(two: Two, record_property: Record) -> 
 
 
 SUBJECTS, EACH = 8, 12
+FAMILIES = frozenset({"consignment"})
 
 
-@pytest.mark.fault(FAULT, "two senders of callbacks, while both processes write what is to be told")
+class Mortal:
+    """Books of a process that may die: from then on nothing it does is written."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self.dead = False
+
+    async def read(self, question: Callable[[Any], Any]) -> Any:
+        return await self._books.read(question)
+
+    async def write(self, change: Callable[[Any], Any]) -> Any:
+        if self.dead:
+            raise StoreUnavailable("the process is dead")
+        return await self._books.write(change)
+
+
+@pytest.mark.fault(FAULT, "two senders of callbacks, while both processes write what is to be told; one dies")
+@pytest.mark.parametrize("dies", [False, True])
 async def test_callbacks_in_order_and_once(
-    two: Two, postgres_database: Database, record_property: Record
+    two: Two, postgres_database: Database, record_property: Record, *, dies: bool
 ) -> None:
     vault = Vault(postgres_database.directory)
+    by: Counter[int] = Counter()
 
-    def rendered(event: EventRow) -> RenderedCallback:
-        return RenderedCallback(json.dumps([event.subject, json.loads(event.data)["n"]]).encode())
+    def sender(process: Process, books: Any, outbound: Outbound) -> CallbackSender:
+        def rendered(event: EventRow) -> RenderedCallback:
+            by[process.id] += 1
+            return RenderedCallback(json.dumps([event.subject, json.loads(event.data)["n"]]).encode())
 
-    def sender(process: Process, outbound: Outbound) -> CallbackSender:
         return CallbackSender(
-            process.books,
+            books,
             outbound,
-            {"comtohome": Renderer(frozenset({"consignment"}), rendered)},
+            {"comtohome": Renderer(FAMILIES, rendered)},
             lambda endpoint: endpoints.signing_key(vault, endpoint),
             lambda: 0.5,
             lambda: 0,
@@ -384,11 +404,11 @@ async def test_callbacks_in_order_and_once(
     stop = asyncio.Event()
     async with sink() as there, Outbound({HERE}) as outbound:
         owner = cast.tenant(postgres_database, "dora", 0).id
-        families = frozenset({"consignment"})
         await two[0].books.write(
-            lambda tx: endpoints.set_endpoint(tx, owner, "comtohome", families, there.url(), vault)
+            lambda tx: endpoints.set_endpoint(tx, owner, "comtohome", FAMILIES, there.url(), vault)
         )
-        senders = [sender(process, outbound) for process in two]
+        mortal = [Mortal(process.books) for process in two]
+        senders = [sender(*each, outbound) for each in zip(two, mortal, strict=True)]
         running = [asyncio.create_task(each.run(stop)) for each in senders]
         for n in range(EACH):
             news = [
@@ -399,17 +419,23 @@ async def test_callbacks_in_order_and_once(
                 await process.books.write(partial(events.record, events=half))
             for each in senders:
                 each.wake()
+            mortal[0].dead = dies and n >= EACH // 2 and by[two[0].id] > 0
+        if dies:
+            running.pop(0).cancel()
+            await two[1].books.write(lambda tx: processes.bury(tx, two[0].id))
         async with asyncio.timeout(60):
-            while len(there.requests) < SUBJECTS * EACH or await _left(two[0].books):
+            while await _left(two[1].books):
                 await asyncio.sleep(0.02)
         stop.set()
         await asyncio.gather(*running)
     told: dict[int, list[int]] = defaultdict(list)
     for body in there.bodies:
         subject, n = json.loads(body)
-        told[subject].append(n)
+        if not dies or told[subject][-1:] != [n]:
+            told[subject].append(n)
     assert told == {subject: list(range(EACH)) for subject in range(1, SUBJECTS + 1)}
     record_property("runs", SUBJECTS * EACH)
+    record_property("shares", sorted(by.values()))
 
 
 async def _left(books: Books) -> int:
