@@ -32,8 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "funding": {"core", "outbound"},
     "papers": {"core"},
     "outbound": {"core"},
+    "logs": {"core"},
+    "shared": {"core", "service"},
     "workers": {"core", "service", "outbound"},
-    "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding"},
+    "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding", "logs"},
     "config": {"core"},
 }
 
@@ -41,13 +43,15 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN = {
     "alembic": {"store"},
     "cyclopts": {"cli"},
-    "httptools": {"web", "outbound"},
+    "httptools": {"web", "outbound", "wiring"},
+    "prometheus_client": {"wiring"},
     "psycopg": {"store"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
     "sqlite3": {"store"},
     "starlette": {"web", "panel"},
     "uvicorn": {"web", "wiring"},
+    "valkey": {"shared"},
 }
 
 

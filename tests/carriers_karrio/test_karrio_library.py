@@ -20,6 +20,7 @@ from tests.carriers_karrio.ups_desk import open_desk
 from ulak.carriers.karrio.carrier import KarrioCarrier, probe
 from ulak.carriers.karrio.settings import parse_settings
 from ulak.core.errors import UlakError
+from ulak.core.journal import Journal
 from ulak.core.shipping import Booked, Declined, Quote, Unreached, Watched
 from ulak.core.states import ParcelState
 
@@ -43,17 +44,17 @@ WORDS = {
 
 
 @asynccontextmanager
-async def account(url: str) -> AsyncIterator[KarrioCarrier]:
-    carrier = KarrioCarrier(parse_settings(WORDS | {"url": url}))
+async def account(url: str, journal: Journal) -> AsyncIterator[KarrioCarrier]:
+    carrier = KarrioCarrier(parse_settings(WORDS | {"url": url}), journal)
     try:
         yield carrier
     finally:
         await carrier.close()
 
 
-async def test_a_parcel_s_life() -> None:
+async def test_a_parcel_s_life(journal: Journal) -> None:
     with open_desk() as desk:
-        async with account(desk.url) as carrier:
+        async with account(desk.url, journal) as carrier:
             two = shipment(package(), package())
             assert await carrier.quote(two) == Quote(100_500)
             booked = await carrier.book(booking(two))
@@ -91,10 +92,10 @@ async def test_a_parcel_s_life() -> None:
     assert len(shipped["Package"]) == 2
 
 
-async def test_a_label_s_pages_are_taken_apart() -> None:
+async def test_a_label_s_pages_are_taken_apart(journal: Journal) -> None:
     """UPS gives a picture a package, Karrio makes one PDF of them, and each ticket gets its own page."""
     with open_desk() as desk:
-        carrier = KarrioCarrier(parse_settings(WORDS | {"url": desk.url, "label": "pdf"}))
+        carrier = KarrioCarrier(parse_settings(WORDS | {"url": desk.url, "label": "pdf"}), journal)
         booked = await carrier.book(booking(shipment(package(), package())))
         await carrier.close()
     assert isinstance(booked, Booked)

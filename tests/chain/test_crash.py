@@ -42,7 +42,7 @@ UP = (0.02, 0.7)
 START_UP_KILLS = 6
 """Every so manieth kill hits a server that is just starting."""
 
-STARTING = (0.0, 0.8)
+STARTING = (0.0, 0.3)
 """Seconds from the start of such a server to its end."""
 
 RESUME = 15.0

@@ -33,7 +33,7 @@ PAYMENTS = (3, 25)
 AFTER = (0.0, 0.4)
 """Seconds from the last of them to its end. The server notices one within 0.1 s, and buys at once."""
 
-STARTING = (0.3, 1.0)
+STARTING = (0.0, 0.2)
 """Seconds from the start of a server that is hit before it answers to its end."""
 
 DAY = 24 * 60 * MINUTE

@@ -14,7 +14,7 @@ from ulak.cli import parcel as group
 from ulak.core.consignments import CarrierName, Consignment, SavedAs, Service
 from ulak.core.events import EventKind
 from ulak.core.states import ParcelState as S
-from ulak.store import consignments, parties, special_services
+from ulak.store import booking_keys, consignments, parties, special_services
 from ulak.store.engine import Database, Sql
 from ulak.store.writer import sync_read, sync_write
 
@@ -276,6 +276,41 @@ def test_a_list_for_people(command: Command, where: list[str], booked: Booked) -
     assert ended.code == 0
     assert made.barcode in ended.out
     assert "booked" in command("parcel", "show", made.barcode, *where).out
+
+
+# Parcels in doubt.
+
+
+@pytest.fixture
+def doubtful(booked: Booked, database: Database, carrier: CarrierName) -> Consignment:
+    """A parcel that was given up when its carrier did not answer."""
+    made = booked(codes=(), state=S.REJECTED)
+    sync_write(database, lambda tx: booking_keys.begin(tx, carrier.id, made.uuid))
+    return made
+
+
+def test_parcels_in_doubt(
+    ulak: Command, doubtful: Consignment, database: Database, carrier: CarrierName
+) -> None:
+    (listed,) = ulak("parcel", "unsure", "list").value
+    assert list(listed)[-2:] == ["asked", "answered"]
+    assert (listed["barcode"], listed["state"], listed["asked"], listed["answered"]) == (
+        doubtful.barcode,
+        "rejected",
+        "2026-05-20T11:03:11Z",
+        False,
+    )
+    sync_write(database, lambda tx: booking_keys.finish(tx, carrier.id, doubtful.uuid, b"late"))
+    assert ulak("parcel", "unsure", "list").value[0]["answered"] is True
+    assert ulak("parcel", "unsure", "clear", doubtful.barcode).value["barcode"] == doubtful.barcode
+    assert ulak("parcel", "unsure", "list").value == []
+    assert sync_write(database, lambda tx: booking_keys.begin(tx, carrier.id, doubtful.uuid)) is None
+
+
+def test_what_is_not_in_doubt_cannot_be_cleared(ulak: Command, booked: Booked) -> None:
+    ended = ulak("parcel", "unsure", "clear", booked().barcode)
+    assert (ended.code, ended.out) == (1, "")
+    assert "is not in doubt; see `ulak parcel unsure list`" in ended.err
 
 
 # Extras.

@@ -22,7 +22,7 @@ from tests.service.parcel_world import SAID, SILENCE, WorldCarrier
 from ulak.core.accounts import Account
 from ulak.core.errors import Refusal
 from ulak.core.ledger import TRY
-from ulak.core.once import CLAIM, KEPT, Once
+from ulak.core.once import BOOKING, KEPT, Once
 from ulak.core.shipping import Booked, Sighting
 from ulak.core.states import UNDER_WAY_PARCELS, ParcelState
 from ulak.service import accounts, audit
@@ -109,7 +109,7 @@ class Clerk:
 
     def claim_of(self, process: str) -> tuple[str, int]:
         """A booking's claim that begins now."""
-        return process, self.clock.now + CLAIM
+        return process, self.clock.now + BOOKING
 
     # What is committed.
 

@@ -26,7 +26,7 @@ from ulak.core.consignments import Consignment, Preference, Route, Shape, Shipme
 from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import TRY
-from ulak.core.once import CLAIM, Once
+from ulak.core.once import BOOKING, Once
 from ulak.core.pricing import Rates
 from ulak.core.shipping import Sighting
 from ulak.core.states import ParcelState
@@ -209,7 +209,7 @@ class Days(Clerk):
         """A process does what is due."""
         process, kind = self.a_process(), self.rng.choice(list(JobKind))
         limit = self.rng.choice([1, 3, 100])
-        claimed = self.connection.writing(lambda tx: jobs.claim(tx, kind, limit, CLAIM, process.name))
+        claimed = self.connection.writing(lambda tx: jobs.claim(tx, kind, limit, BOOKING, process.name))
         if not claimed:
             return
         if kind is JobKind.TRACK:
@@ -449,7 +449,7 @@ class Days(Clerk):
         for carrier in self.world.values():
             carrier.whims = 0.0
         await self.finish()
-        self.clock.advance(CLAIM)
+        self.clock.advance(BOOKING)
         while any(parcel.state is ParcelState.WAITING for parcel in self.model.parcels.values()):
             await self.work()
             await self.finish()

@@ -19,7 +19,7 @@ from ulak.core.errors import Refusal
 from ulak.core.events import ConsignmentNews
 from ulak.core.jobs import Job, JobKind
 from ulak.core.ledger import TRY, Balance
-from ulak.core.once import CLAIM, Once
+from ulak.core.once import BOOKING, Once
 from ulak.core.pricing import Rates
 from ulak.core.shipping import Declined
 from ulak.core.states import ParcelState
@@ -157,7 +157,7 @@ class Rig:
 
     def claim(self, kind: JobKind) -> list[Job]:
         """Take what is due, as the worker of the newest process does."""
-        return self.write(lambda tx: jobs.claim(tx, kind, 100, CLAIM, self.process))
+        return self.write(lambda tx: jobs.claim(tx, kind, 100, BOOKING, self.process))
 
     def release(self) -> None:
         """What a process does when it starts and knows that the others are gone."""

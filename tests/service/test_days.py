@@ -15,7 +15,7 @@ from ulak.store.engine import Database, SqliteConnection
 
 SOAK = "ULAK_TEST_SOAK" in os.environ
 STEPS = 500
-SQLITE_SEEDS, POSTGRES_SEEDS = (5000, 500) if SOAK else (200, 10)
+SQLITE_SEEDS, POSTGRES_SEEDS = (5000, 500) if SOAK else (100, 10)
 BATCH = 10
 """Seeds of one test, so that two cores can share them."""
 

@@ -38,6 +38,7 @@ from ulak.core.consignments import (
 )
 from ulak.core.errors import Refusal
 from ulak.core.jobs import JobKind
+from ulak.core.once import BOOKING
 from ulak.core.shipping import Abilities, Declined, File, Quote, Unreached
 from ulak.core.states import ParcelState
 from ulak.core.tracking import MINUTE
@@ -148,7 +149,7 @@ async def test_while_the_carrier_thinks_the_price_is_held(rig: Rig, clock: FakeC
     (waiting,) = rig.all()
     assert (waiting.state, waiting.held, waiting.posted) == (S.WAITING, PRICE, 0)
     assert rig.money == (CREDIT - PRICE, PRICE, 0)
-    assert rig.jobs(JobKind.BOOK) == [(waiting.id, clock.now + 60_000, 0, rig.process)]
+    assert rig.jobs(JobKind.BOOK) == [(waiting.id, clock.now + BOOKING, 0, rig.process)]
     assert refusal(await rig.cancel(waiting.id)) is Refusal.IN_PROGRESS
     assert refusal(await rig.desk.resend(rig.who, waiting.id)) is Refusal.WRONG_STATE
     rig.first.open.set()

@@ -25,7 +25,7 @@ from tests.service.parcel_desk import (
 from ulak.core.consignments import Preference
 from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.core.jobs import JobKind
-from ulak.core.once import CLAIM, KEPT, Once, ReplyState
+from ulak.core.once import BOOKING, KEPT, Once, ReplyState
 from ulak.core.shipping import Declined, Quote, Unreached
 from ulak.core.states import ParcelState
 from ulak.service import accounts
@@ -262,7 +262,7 @@ async def test_or_the_next_caller_with_the_key(rig: Rig) -> None:
 
 async def test_or_anybody_when_the_claim_is_over(rig: Rig, clock: FakeClock) -> None:
     left = await died(rig, once())
-    clock.advance(CLAIM - 1)
+    clock.advance(BOOKING - 1)
     assert refusal(await rig.create(once=once())) is Refusal.IN_PROGRESS
     clock.advance(1)
     assert isinstance(await rig.create(once=once(), render=render), Done)
@@ -385,7 +385,7 @@ async def two(rig: Rig) -> AsyncIterator[tuple[asyncio.Task[Any], int]]:
     task = asyncio.create_task(rig.create(once=once(), render=render))
     await rig.first.arrived.wait()
     (waiting,) = rig.all()
-    rig.books.clock.advance(CLAIM)
+    rig.books.clock.advance(BOOKING)
     yield task, waiting.id
 
 

@@ -37,6 +37,7 @@ from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
 from ulak.service.resolving import Heard
 from ulak.service.suppressions import no_key
+from ulak.service.texting import Sending
 from ulak.store import blocks
 from ulak.store import incoming as parts_store
 from ulak.store import purchases as store
@@ -71,7 +72,7 @@ def bought(tx: Tx, carrier_id: int, service: str, kind: PurchaseKind = PurchaseK
     purchase = purchases.open_(tx, wish, None, "127.0.0.1", offer, Prices(dict.fromkeys(Tariff, 1500)))
     assert isinstance(purchase, Purchase)
     news = InvoiceNews(InvoiceState.HELD, purchase.price)
-    resolving.verified(tx, [Heard(purchase.id, PurchaseState.UNPAID, news)], "ULAK")
+    resolving.verified(tx, [Heard(purchase.id, PurchaseState.UNPAID, news)], Sending("ULAK"))
     got = inventory.take(tx, carrier_id, Want(purchase.id, ANY, service, purchase.weeks))
     assert got is not None
     assert purchases.assign(tx, purchase.id, carrier_id, got, None)

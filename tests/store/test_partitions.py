@@ -189,7 +189,7 @@ def _at_0005(postgres: Postgres, tmp_path: Path) -> Database:
     database.directory.mkdir()
     config = Config()
     config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
-    config.attributes["url"] = database.sqlalchemy_url
+    config.attributes["engine"] = schema.engine(database)
     command.upgrade(config, "0005")
     return database
 

@@ -24,6 +24,7 @@ from ulak.store import (
     contacts,
     endpoints,
     events,
+    gauges,
     history,
     ids,
     jobs,
@@ -63,7 +64,7 @@ PARCEL_MODULES = (
     special_services,
 )
 
-PEOPLE_MODULES = (blocks, consents, contacts, mailboxes)
+PEOPLE_MODULES = (blocks, consents, contacts, gauges, mailboxes)
 
 WHOLE = {
     # Small tables, or asked by people.
@@ -77,6 +78,10 @@ WHOLE = {
     "callbacks._ALL_OF_ACCOUNT",
     "callbacks._ENDED",
     "mailboxes._ALL",
+    # A row an account, an endpoint, a doubt; asked every few seconds at most.
+    "gauges._HELD",
+    "gauges._DISABLED",
+    "gauges._UNSURE",
     # When a process starts: work that nobody ended.
     "jobs._RELEASE",
 }

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 from tests.conftest import FakeClock, Postgres
 
 from ulak.core.errors import StoreUnavailable, UlakError
@@ -86,7 +85,7 @@ def test_migrations_make_the_tables_of_tables_py(
     schema.prepare(blank)
     direct = empty(request, "postgresql" if blank.postgres else "sqlite", tmp_path / "direct")
     direct.directory.mkdir()
-    engine = sa.create_engine(direct.sqlalchemy_url)
+    engine = schema.engine(direct)
     metadata.create_all(engine)
     engine.dispose()
     migrated, wanted = described(blank), described(direct)

@@ -23,13 +23,14 @@ from ulak.cli.errors import UsageError
 from ulak.core.consignments import Consignment, Label, Party, SavedAs
 from ulak.core.countries import find_country
 from ulak.core.errors import UlakError
+from ulak.core.journal import KeyState
 from ulak.core.ledger import TRY
 from ulak.core.money import main_units, parse_amount
 from ulak.core.shipping import Sighting
 from ulak.core.states import FINAL_PARCELS, SEEN_PARCELS, ParcelState
 from ulak.core.tracking import EARLY
 from ulak.core.tracking_codes import look_alike
-from ulak.service import accounts, sightings
+from ulak.service import accounts, journal, sightings
 from ulak.store import accounts as account_store
 from ulak.store import consignments, parties, special_services
 from ulak.store.engine import Tx
@@ -37,6 +38,8 @@ from ulak.store.engine import Tx
 app = App(name="parcel", help="Parcels of all accounts.")
 service = App(name="service", help="Extras that can be ordered with a parcel.")
 address = App(name="address", help="Warehouses and recipients that accounts keep.")
+unsure = App(name="unsure", help="Parcels that a carrier may have booked, and did not say so in time.")
+app.command(unsure)
 app.command(service)
 app.command(address)
 
@@ -274,6 +277,46 @@ def _label(label: Label) -> dict[str, Any]:
 
 def _place(party: Party) -> dict[str, str]:
     return {"name": party.name, "city": party.city, "country": party.country}
+
+
+# Parcels in doubt.
+
+
+@unsure.command(name="list")
+def list_unsure(*, common: Common = DEFAULTS) -> None:
+    """List parcels of which the carrier did not say in time whether it booked them.
+
+    Shows consignments, each with "asked" (when its carrier was) and "answered": true where the carrier booked
+    it, and said so when the parcel had been given up; who orders it again with the same key gets that.
+    """
+
+    def question(tx: Tx) -> list[dict[str, Any]]:
+        doubts = journal.unsure(tx)
+        found = consignments.load(tx, [doubt.consignment_id for doubt in doubts])
+        names = {owner.id: owner.name for owner in account_store.every(tx)}
+        whole = [(found[doubt.consignment_id], doubt) for doubt in doubts]
+        return [
+            _row(one, names[one.account_id])
+            | {"asked": stamp(doubt.asked), "answered": doubt.state is KeyState.ANSWERED}
+            for one, doubt in whole
+        ]
+
+    common.show(common.read(question))
+
+
+@unsure.command
+def clear(code: str, /, *, common: Common = DEFAULTS) -> None:
+    """Say that nothing is booked of a parcel, so that its carrier may be asked again.
+
+    Look for its barcode in the account with the carrier before, and void what is there. Shows the parcel.
+    """
+
+    def change(tx: Tx) -> dict[str, Any]:
+        consignment = _found(tx, code).consignment
+        journal.clear(tx, consignment)
+        return _whole(tx, consignment)
+
+    common.show(common.write(change))
 
 
 # Extras.

@@ -11,6 +11,10 @@ KEPT = 24 * 60 * 60 * 1000
 CLAIM = 60 * 1000
 """How long the process that began a request may take, ms; after that somebody else goes on with it."""
 
+BOOKING = 5 * 60 * 1000
+"""How long a process may take for a booking, ms: longer than any carrier does. What a process that is gone
+was at is free at once; after this time so is what one that hangs is at."""
+
 
 class ReplyState(IntEnum):
     """What became of a request with a key."""

@@ -151,3 +151,8 @@ class Printer(Protocol):
         Raises:
             ValueError: the consignment lacks something that the form needs; the text says what.
         """
+
+
+def clear_command(barcode: str) -> str:
+    """The command by which an operator says that a parcel was not booked."""
+    return f"ulak parcel unsure clear {barcode}"

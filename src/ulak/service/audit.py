@@ -319,10 +319,12 @@ _FORGOTTEN = Sql(
     " AND coalesce(due, look, verify, 0) = 0"
     " AND NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 3 AND job.subject = purchase.id) ORDER BY id"
 )
+# A message for which there was no room when it was paid (75: it failed) never was one.
 _UNSENT = Sql(
     "SELECT purchase.id, purchase.message_id FROM purchase"
     " LEFT JOIN message ON message.id = purchase.message_id AND message.number = purchase.number"
-    " WHERE kind = 4 AND paid IS NOT NULL AND message.id IS NULL ORDER BY purchase.id"
+    " WHERE kind = 4 AND paid IS NOT NULL AND message.id IS NULL"
+    " AND (message_id IS NOT NULL OR purchase.state <> 75) ORDER BY purchase.id"
 )
 _FOREIGN_INCOMING = Sql(
     "SELECT incoming.id, incoming.purchase_id FROM incoming"
@@ -347,6 +349,26 @@ _FOREIGN_CALLBACKS = Sql(
     " LEFT JOIN endpoint ON endpoint.id = callback.endpoint_id"
     " WHERE event.id IS NULL OR endpoint.id IS NULL OR event.account_id <> endpoint.account_id"
     " ORDER BY callback.id"
+)
+
+# Address books: what belongs together is one account's.
+_FOREIGN_MEMBERS = Sql(
+    "SELECT group_id, contact_id FROM group_member"
+    " LEFT JOIN contact_group ON contact_group.id = group_id LEFT JOIN contact ON contact.id = contact_id"
+    " WHERE contact_group.id IS NULL OR contact.id IS NULL"
+    " OR contact_group.account_id <> contact.account_id ORDER BY group_id, contact_id"
+)
+_FOREIGN_VALUES = Sql(
+    "SELECT contact_id, field_id FROM contact_value"
+    " LEFT JOIN contact_field ON contact_field.id = field_id LEFT JOIN contact ON contact.id = contact_id"
+    " WHERE contact_field.id IS NULL OR contact.id IS NULL"
+    " OR contact_field.account_id <> contact.account_id ORDER BY contact_id, field_id"
+)
+_FOREIGN_GROUPS = Sql(
+    "SELECT below.id, below.parent_id FROM contact_group AS below"
+    " LEFT JOIN contact_group AS above ON above.id = below.parent_id AND above.parent_id = 0"
+    " AND above.account_id = below.account_id WHERE below.parent_id <> 0 AND above.id IS NULL"
+    " ORDER BY below.id"
 )
 
 _RULES = (
@@ -449,4 +471,7 @@ _RULES = (
     _Check(
         "callback {0}: event {1} and endpoint {2} are not there, or not one account's", _FOREIGN_CALLBACKS
     ),
+    _Check("group {0}: contact {1} is not there, or not one of its account", _FOREIGN_MEMBERS),
+    _Check("contact {0}: field {1} is not there, or not one of its account", _FOREIGN_VALUES),
+    _Check("group {0}: it cannot stand under {1}, which is no group at the top", _FOREIGN_GROUPS),
 )

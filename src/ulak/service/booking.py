@@ -30,7 +30,8 @@ from ulak.core.errors import Refusal
 from ulak.core.events import Event, EventKind
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import Move
-from ulak.core.once import CLAIM, Earlier, Once, ReplyState
+from ulak.core.once import BOOKING, CLAIM, Earlier, Once, ReplyState
+from ulak.core.points import point
 from ulak.core.shipping import Booked, Declined, File, Ticket, Unreached
 from ulak.core.states import ParcelState
 from ulak.core.tracking import next_look
@@ -39,7 +40,7 @@ from ulak.service.carriers import Carrier
 from ulak.service.marks import Marks, numbered
 from ulak.service.parcels import STRANGER, Denied, Done, Order, Render, Who
 from ulak.service.payments import Purse, can_pay, move, purse
-from ulak.store import bookings, consignments, jobs, labels, replies, special_services
+from ulak.store import booking_keys, bookings, consignments, jobs, labels, replies, special_services
 from ulak.store.engine import Tx
 
 DECLINED, UNREACHED = "declined", "unreached"
@@ -304,7 +305,7 @@ def _waiting(
 def _hold(tx: Tx, consignment: Consignment, money: Purse, process: str) -> None:
     """Reserve the price, and say whose the booking is."""
     move(tx, consignment, Move.HOLD, consignment.held, money)
-    bookings.take(tx, consignment.id, tx.now + CLAIM, process)
+    bookings.take(tx, consignment.id, tx.now + BOOKING, process)
 
 
 def again(tx: Tx, who: Who, consignment_id: int, render: Render | None, process: str) -> Attempt | Denied:
@@ -315,7 +316,7 @@ def again(tx: Tx, who: Who, consignment_id: int, render: Render | None, process:
     stored = _locked(tx, account, consignment_id)
     if stored is None:
         return Denied(Refusal.NOT_FOUND)
-    if stored.state is ParcelState.WAITING and bookings.take(tx, stored.id, tx.now + CLAIM, process):
+    if stored.state is ParcelState.WAITING and bookings.take(tx, stored.id, tx.now + BOOKING, process):
         return Attempt(stored, account, render=render, resumed=True)
     if stored.state is not ParcelState.REJECTED:
         return Denied(Refusal.WRONG_STATE)
@@ -361,7 +362,7 @@ def _went_on(
 ) -> Attempt | Done | Denied:
     """A consignment that was begun with this key, and is not as it was before it."""
     attempt = Attempt(stored, account, request.once, request.render, resumed=True)
-    if stored.state is ParcelState.WAITING and bookings.take(tx, stored.id, tx.now + CLAIM, process):
+    if stored.state is ParcelState.WAITING and bookings.take(tx, stored.id, tx.now + BOOKING, process):
         return attempt
     return _standing(tx, attempt, stored)
 
@@ -440,6 +441,7 @@ def conclude(
             replies.finish(tx, stored.account_id, once, stored.id, None)
         answer = _answer(tx, attempt, stored, replayed=False)
         events.record(tx, happened)
+        point("booking.decided")
         return answer
     why = _reject(tx, stored, outcome)
     for once in others if attempt.once is None else [*others, attempt.once]:
@@ -455,6 +457,8 @@ def _book(tx: Tx, consignment: Consignment, booked: Booked, marks: Marks) -> lis
     move(tx, consignment, Move.POST, consignment.held)
     consignment.held, consignment.posted = 0, consignment.posted + consignment.held
     consignments.save(tx, consignment)
+    assert consignment.carrier is not None
+    booking_keys.keep(tx, consignment.carrier.id, consignment.uuid)
     seen = sightings.note(tx, consignment, ParcelState.BOOKED)
     kinds = (EventKind.CONSIGNMENT_CREATED, EventKind.CONSIGNMENT_LABEL)
     return [sightings.event(kind, consignment, seen) for kind in kinds]

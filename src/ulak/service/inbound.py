@@ -45,16 +45,22 @@ def take(tx: Tx, carrier_id: int, batch: Sequence[Inbound]) -> bool:
     to an account's mailbox is done.
     """
     mailroom = _Mailroom(tx)
-    for sms in batch:
-        _take_one(mailroom, carrier_id, sms)
+    chains = [_chain(carrier_id, sms) for sms in batch]
+    store.hold(tx, chains)
+    for chain, sms in zip(chains, batch, strict=True):
+        _take_one(mailroom, chain, sms)
     return mailroom.delivered
 
 
 def give_up_waiting(tx: Tx, limit: int = 100) -> bool:
     """Pass on messages whose missing parts were waited for long enough; whether any was for a purchase."""
     mailroom = _Mailroom(tx)
-    for chain in store.overdue(tx, tx.now - PARTS_WAIT, limit):
-        _pass_on(mailroom, chain, store.parts(tx, chain))
+    chains = store.overdue(tx, tx.now - PARTS_WAIT, limit)
+    store.hold(tx, chains)
+    for chain in chains:
+        known = store.parts(tx, chain)
+        if known and not known[0].done:  # The last part may have come while we waited.
+            _pass_on(mailroom, chain, known)
     return mailroom.delivered
 
 
@@ -113,9 +119,12 @@ class _Mailroom:
         return self._patterns[carrier_id]
 
 
-def _take_one(mailroom: _Mailroom, carrier_id: int, sms: Inbound) -> None:
+def _chain(carrier_id: int, sms: Inbound) -> Chain:
+    return Chain(carrier_id, sms.number, _digest((sms.sender, sms.reference, str(sms.parts))))
+
+
+def _take_one(mailroom: _Mailroom, chain: Chain, sms: Inbound) -> None:
     tx = mailroom.tx
-    chain = Chain(carrier_id, sms.number, _digest((sms.sender, sms.reference, str(sms.parts))))
     at = tx.now if sms.at is None else sms.at
     part = Part(sms.part, sms.parts, sms.sender, sms.text if sms.parts > 1 else "", False, tx.now)
     known = store.parts(tx, chain)

@@ -18,7 +18,7 @@ from ulak.core.own_numbers import KIND
 from ulak.core.pools import ANY, SERVICES
 from ulak.service import carriers
 from ulak.service.carriers import Carrier
-from ulak.store import mailboxes
+from ulak.store import mailboxes, purchases
 from ulak.store import own_numbers as store
 from ulak.store.books import Books
 from ulak.store.engine import Tx
@@ -101,6 +101,8 @@ def remove(tx: Tx, number: int) -> None:
 
 def take(tx: Tx, carrier_id: int, want: Want) -> Got | None:
     """Give a free number to the purchase `want.key`, or None. A purchase that has one gets it again."""
+    # Whoever else buys for it at the same time finds what it got.
+    purchases.locked(tx, [want.key])
     held = store.of_purchase(tx, want.key)
     if held is not None:
         return Got(str(want.key), held.number, held.pool) if held.carrier_id == carrier_id else None

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from ulak.core import callbacks as callback_rules
 from ulak.core import once
 from ulak.core.states import MessageEvent
-from ulak.service import inbound
+from ulak.service import inbound, journal
 from ulak.service.orders import REPEAT_WINDOW
 from ulak.service.settlement import Settlement
-from ulak.store import callbacks, endpoints, events, messages, orders
+from ulak.store import booking_keys, callbacks, endpoints, events, messages, orders, settings, velocity
 from ulak.store import sweep as store
 from ulak.store.engine import Tx
 
@@ -97,6 +97,12 @@ def _replies(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
     return None if last is None else (last, 0)
 
 
+def _keys(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    """By the machine's clock: carriers do not forget bookings because a sandbox's clock was moved."""
+    last = booking_keys.sweep(tx, position[0], settings.machine_now(tx) - journal.KEPT, STRETCH)
+    return None if last is None else (last, 0)
+
+
 def _callbacks(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
     last = callbacks.forget(tx, position[0], tx.now - callback_rules.KEPT, STRETCH)
     return None if last is None else (last, 0)
@@ -121,6 +127,11 @@ def _unclaimed(tx: Tx, position: Position, _receipt_wait: int) -> Position | Non
 def _named(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
     last = endpoints.forget_named(tx, position[0], tx.now - NAMED_KEPT, STRETCH)
     return None if last is None else (last, 0)
+
+
+def _velocity(tx: Tx, _position: Position, _receipt_wait: int) -> Position | None:
+    """What velocity limits do not count any more."""
+    return _START if velocity.forget(tx, STRETCH) == STRETCH else None
 
 
 def _events(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
@@ -156,11 +167,13 @@ class _Walk:
 _WALKS = (
     _Walk(_MINUTE, _parts),
     _Walk(REPEAT_WINDOW, _fingerprints),
+    _Walk(REPEAT_WINDOW, _velocity),
     _Walk(REPEAT_WINDOW, _unreported),
     _Walk(_HOUR, _strays),
     _Walk(_HOUR, _references),
     _Walk(_HOUR, _replies),
     _Walk(_HOUR, _traces),
+    _Walk(_DAY, _keys),
     _Walk(_DAY, _callbacks),
     _Walk(_DAY, _events),
     _Walk(_DAY, _unclaimed),

@@ -72,13 +72,13 @@ _BARRED_SINCE = Sql(
 
 # On PostgreSQL a word that another process writes down must not come between the question and the commit that
 # lets messages go. Advisory locks cost no row. SQLite has one writer.
-_KEY = "(7955819::bigint << 40) + "
-_ASKING = Sql(
+_KEY = "(CAST(7955819 AS bigint) << 40) + "
+_ASKING_POSTGRES = Sql(
     f"SELECT pg_advisory_xact_lock_shared({_KEY} account_id) FROM (SELECT DISTINCT account_id"
     " FROM {orders} AS wanted JOIN sms_order ON sms_order.id = wanted.id ORDER BY account_id) AS mine",
     orders=("id int8",),
 )
-_SPEAKING = Sql(f"SELECT pg_advisory_xact_lock({_KEY} CAST(:account AS bigint))")
+_SPEAKING_POSTGRES = Sql(f"SELECT pg_advisory_xact_lock({_KEY} CAST(:account AS bigint))")
 
 OVERLAP = 60 * 1000
 """How long before an order was accepted a word may have been said that it was decided without, ms: a change
@@ -111,7 +111,7 @@ def speak(tx: Tx, account_id: int) -> None:
     """Somebody is about to say whom an account must not write to: what is leaving just now goes first, and
     what is opened after this transaction sees it."""
     if tx.postgres:
-        tx.one(_SPEAKING, account=account_id)
+        tx.one(_SPEAKING_POSTGRES, account=account_id)
 
 
 def any_news(tx: Tx, orders: Collection[int]) -> bool:
@@ -119,7 +119,7 @@ def any_news(tx: Tx, orders: Collection[int]) -> bool:
     it was accepted, or was erased since then. Nobody says anything more of these accounts until the
     transaction ends."""
     if tx.postgres:
-        tx.all(_ASKING, orders=sorted(orders))
+        tx.all(_ASKING_POSTGRES, orders=sorted(orders))
     return tx.one(_NEWS, orders=sorted(orders), overlap=OVERLAP) is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ulak.store.engine import Sql, Tx
@@ -38,6 +39,13 @@ _FORGET_UNCLAIMED = Sql(
     "DELETE FROM incoming WHERE id > :after AND id <= :last AND purchase_id IS NULL AND at <= :before"
 )
 
+# On PostgreSQL another process may be told of the same message, or of another part of it, at the same time.
+# Advisory locks cost no row. SQLite has one writer.
+_ALONE = Sql(
+    "SELECT pg_advisory_xact_lock(key) FROM (SELECT key FROM {keys} AS wanted ORDER BY key) AS mine",
+    keys=("key int8",),
+)
+
 
 class Chain(NamedTuple):
     """What the parts of a message have in common: the link, the number, a digest of the rest."""
@@ -56,6 +64,13 @@ class Part(NamedTuple):
     text: str
     done: bool
     at: int
+
+
+def hold(tx: Tx, chains: Iterable[Chain]) -> None:
+    """No other process does anything with these messages until the transaction ends."""
+    if tx.postgres:
+        keys = {(chain.digest + 31 * chain.number + chain.carrier_id) % 2**63 for chain in chains}
+        tx.all(_ALONE, keys=sorted(keys))
 
 
 def parts(tx: Tx, chain: Chain) -> list[Part]:

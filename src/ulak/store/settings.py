@@ -10,6 +10,10 @@ SANDBOX = "sandbox"
 KEY_CHECK = "key_check"
 """Tells whether a process has the key with which secrets are sealed."""
 
+DISPATCH = "dispatch"
+PAUSED = "paused"
+"""The setting that has this value where nothing new may be handed to carriers."""
+
 _GET = Sql("SELECT value FROM setting WHERE name = :name")
 _SET = Sql(
     "INSERT INTO setting (name, value) VALUES (:name, :value)"
@@ -28,9 +32,19 @@ def put(tx: Tx, name: str, value: str) -> None:
     tx.run(_SET, name=name, value=value)
 
 
+def paused(tx: Tx) -> bool:
+    """Whether nothing new may be handed to carriers."""
+    return get(tx, DISPATCH) == PAUSED
+
+
 def clock_offset(tx: Tx) -> int:
     """How far this installation's clock is ahead of the machine's, in ms."""
     return int(get(tx, CLOCK_OFFSET) or 0)
+
+
+def machine_now(tx: Tx) -> int:
+    """The machine's clock (ms), for what must not age when a sandbox's clock is moved."""
+    return tx.now - clock_offset(tx)
 
 
 def move_clock(tx: Tx, span: int) -> int:

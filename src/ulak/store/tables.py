@@ -24,10 +24,25 @@ from sqlalchemy import (
     text,
 )
 
-from ulak.store import people_tables, process_tables, purchase_tables, upkeep_tables
+from ulak.store import (
+    journal_tables,
+    people_tables,
+    process_tables,
+    purchase_tables,
+    upkeep_tables,
+    velocity_tables,
+)
 from ulak.store.columns import Id, metadata
 
-__all__ = ["metadata", "people_tables", "process_tables", "purchase_tables", "upkeep_tables"]
+__all__ = [
+    "journal_tables",
+    "metadata",
+    "people_tables",
+    "process_tables",
+    "purchase_tables",
+    "upkeep_tables",
+    "velocity_tables",
+]
 
 setting = Table(
     "setting",

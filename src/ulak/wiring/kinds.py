@@ -40,11 +40,12 @@ from ulak.dialects.sms4sats.callbacks import RENDERER as SMS4SATS_CALLBACKS
 from ulak.outbound import Outbound
 from ulak.service.carriers import Carrier
 from ulak.service.inventory import InventoryShelf
+from ulak.service.journal import BookingJournal
 from ulak.store.books import Books
 
 
 class Outside(NamedTuple):
-    """What the way to a carrier is made with; in `directory` it keeps what it has to remember."""
+    """What the way to a carrier is made with. In `directory` versions before kept what they remembered."""
 
     outbound: Outbound
     clock: Callable[[], int]
@@ -65,7 +66,9 @@ class CarrierKind:
     probe: Callable[[Mapping[str, str]], Any]
     messages: Callable[[Mapping[str, str]], bool] = lambda _settings: False
     link: Callable[[Mapping[str, str], Outside], MessageLink] | None = None
-    parcels: Callable[[Mapping[str, str], Outside], ParcelCarrier | None] = lambda _settings, _outside: None
+    parcels: Callable[[Carrier, Mapping[str, str], Outside], ParcelCarrier | None] = (
+        lambda _carrier, _settings, _outside: None
+    )
     numbers: Callable[[Carrier, Mapping[str, str], Outside], NumberSource | None] = (
         lambda _carrier, _settings, _outside: None
     )
@@ -93,7 +96,9 @@ def _simulated_link(_settings: Mapping[str, str], _outside: Outside) -> MessageL
     return SimulatorLink(start_simulator, _to_simulator, SIMULATOR_WINDOW)
 
 
-def _simulated_parcels(settings: Mapping[str, str], _outside: Outside) -> ParcelCarrier | None:
+def _simulated_parcels(
+    _carrier: Carrier, settings: Mapping[str, str], _outside: Outside
+) -> ParcelCarrier | None:
     return ParcelSimulator(settings) if settings.get("carries") == "parcels" else None
 
 
@@ -103,16 +108,17 @@ def _simulated_numbers(
     return NumberSimulator(settings) if settings.get("carries") == "numbers" else None
 
 
-def _sms4sats_numbers(
-    _carrier: Carrier, settings: Mapping[str, str], outside: Outside
-) -> NumberSource | None:
+def _sms4sats_numbers(carrier: Carrier, settings: Mapping[str, str], outside: Outside) -> NumberSource | None:
     if settings.get("carries", "numbers") != "numbers":
         return None
-    return sms4sats.Sms4satsSource(settings, outside.outbound, outside.clock)
+    journal = BookingJournal(outside.books, carrier.id)
+    return sms4sats.Sms4satsSource(settings, outside.outbound, outside.clock, journal)
 
 
-def _karrio(settings: Mapping[str, str], outside: Outside) -> ParcelCarrier:
-    return KarrioCarrier(parse_karrio(settings), journal=outside.directory)
+def _karrio(carrier: Carrier, settings: Mapping[str, str], outside: Outside) -> ParcelCarrier:
+    journal = BookingJournal(outside.books, carrier.id)
+    folder = outside.directory / "carriers" / str(carrier.id)
+    return KarrioCarrier(parse_karrio(settings), journal, folder=folder)
 
 
 NUMBER_SERVICES = dict(MAGIC_SERVICES)
@@ -120,10 +126,13 @@ NUMBER_SERVICES = dict(MAGIC_SERVICES)
 
 
 @contextlib.asynccontextmanager
-async def simulated_operator(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    """An operator that is made up, reached over SMPP; the port it listens on."""
+async def simulated_operator(
+    host: str = "127.0.0.1", port: int = 0, password: str | None = None
+) -> AsyncIterator[int]:
+    """An operator that is made up, reached over SMPP; the port it listens on. Any password does, unless there
+    is one."""
     try:
-        simulator = await start_simulator(host, port)
+        simulator = await start_simulator(host, port, password=password)
     except OSError as error:
         raise UlakError(f"cannot listen on {host}:{port}: {error.strerror}") from None
     try:
@@ -150,12 +159,12 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
     "manual": CarrierKind(
         check=check_manual,
         probe=lambda _settings: _probe_own(),
-        parcels=lambda settings, _outside: ManualCarrier(settings),
+        parcels=lambda _carrier, settings, _outside: ManualCarrier(settings),
     ),
     "comtohome": CarrierKind(
         check=comtohome.check_settings,
         probe=comtohome.probe,
-        parcels=lambda settings, outside: comtohome.ComToHomeCarrier(
+        parcels=lambda _carrier, settings, outside: comtohome.ComToHomeCarrier(
             settings, outside.outbound, outside.clock
         ),
         news=read_comtohome_news,
@@ -191,8 +200,8 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
     "sms_activate": CarrierKind(
         check=check_sms_activate,
         probe=sms_activate.probe,
-        numbers=lambda _carrier, settings, outside: sms_activate.SmsActivateSource(
-            settings, outside.outbound
+        numbers=lambda carrier, settings, outside: sms_activate.SmsActivateSource(
+            settings, outside.outbound, BookingJournal(outside.books, carrier.id)
         ),
     ),
 }

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ulak.core.jobs import Job, JobKind
-from ulak.store import jobs
+from ulak.core.once import BOOKING
+from ulak.store import jobs, settings
 from ulak.store.engine import Tx
 
 LEASE = 120_000
 """How long a claimed job may take, ms, before somebody else takes it."""
+
+
+OUTWARD = (JobKind.BOOK, JobKind.BUY)
+"""Jobs that order something from others. They wait while dispatch is paused."""
+
+
+def _is_held_back(tx: Tx, kind: JobKind) -> bool:
+    return kind in OUTWARD and settings.paused(tx)
 
 
 class Queue:
@@ -21,11 +30,14 @@ class Queue:
 
     def due(self, tx: Tx) -> list[JobKind]:
         """The kinds of which something is due."""
-        return [kind for kind in self._kinds if jobs.any_due(tx, kind)]
+        return [kind for kind in self._kinds if jobs.any_due(tx, kind) and not _is_held_back(tx, kind)]
 
     def claim(self, tx: Tx, kind: JobKind, limit: int) -> list[Job]:
         """Claim some that are due."""
-        return jobs.claim(tx, kind, limit, LEASE, self._process)
+        if _is_held_back(tx, kind):
+            return []
+        lease = BOOKING if kind is JobKind.BOOK else LEASE
+        return jobs.claim(tx, kind, limit, lease, self._process)
 
     def release(self, tx: Tx) -> None:
         """Make due what processes that are gone had claimed."""

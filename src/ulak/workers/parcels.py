@@ -16,8 +16,8 @@ Result = TypeVar("Result")
 POLL = 0.5
 """Seconds between looks for jobs that have become due."""
 
-BATCH = 200
-"""Jobs of a kind that are claimed at once."""
+BATCHES = {JobKind.BOOK: 16, JobKind.TRACK: 200}
+"""Jobs of a kind that are claimed at once. Bookings that wait for each other would outlast their claims."""
 
 LAST = 5.0
 """Seconds that work under way has to end when we stop: carriers may take far longer for a batch."""
@@ -104,7 +104,7 @@ class ParcelWorker:
         """Do what is due now, at most a batch of each kind; whether there was anything."""
         kinds = await self._books.read(self._jobs.due)
         for kind in kinds:
-            jobs = await self._books.write(partial(self._jobs.claim, kind=kind, limit=BATCH))
+            jobs = await self._books.write(partial(self._jobs.claim, kind=kind, limit=BATCHES[kind]))
             if jobs:
                 await (self._desk.go_on(jobs) if kind is JobKind.BOOK else self._desk.look(jobs))
         return bool(kinds)

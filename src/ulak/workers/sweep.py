@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from ulak.core.points import point
 from ulak.service.sweep import Hand, sweep_slice
 
 
@@ -31,3 +32,4 @@ class Sweeper:
             self._hand, more = await self._books.write(
                 partial(sweep_slice, hand=self._hand, receipt_wait=self._receipt_wait)
             )
+            point("sweep.committed")

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ulak.carriers.karrio import reading, requests
-from ulak.carriers.karrio.journal import Entry, Journal
+from ulak.carriers.karrio.journal import Keys, read_booked
 from ulak.carriers.karrio.settings import KarrioSettings, parse_settings
 from ulak.carriers.karrio.worker import Answer, Exchange, Lost, NotAsked, Worker
 from ulak.core.consignments import Consignment, Label, Shipment
-from ulak.core.errors import UlakError
+from ulak.core.errors import StoreUnavailable, UlakError
+from ulak.core.journal import Journal, KeyState, Known
 from ulak.core.shipping import (
     Abilities,
     Booked,
@@ -23,6 +24,7 @@ from ulak.core.shipping import (
     Sighting,
     Unreached,
     Watched,
+    clear_command,
 )
 
 BATCH = 10
@@ -45,13 +47,17 @@ class KarrioCarrier:
     """One account with one carrier that Karrio knows."""
 
     def __init__(
-        self, settings: KarrioSettings, *, journal: Path | None = None, worker: Worker | None = None
+        self,
+        settings: KarrioSettings,
+        journal: Journal,
+        *,
+        folder: Path | None = None,
+        worker: Worker | None = None,
     ) -> None:
-        """`journal` is the folder in which the keys of bookings are kept; without it they are forgotten when
-        the process ends."""
+        """`journal` keeps the keys of bookings; in `folder` versions before kept them."""
         self._settings = settings
         self._worker = worker or Worker(settings)
-        self._journal = Journal(journal)
+        self._keys = Keys(journal, folder)
 
     @property
     def abilities(self) -> Abilities:
@@ -75,12 +81,16 @@ class KarrioCarrier:
                 return chosen
             service = chosen[0]
         try:
-            known = await self._journal.begin(booking.key, booking.barcode)
-        except OSError as error:
-            return Unreached(f"The carrier was not asked: its journal cannot be written ({error.strerror})")
-        if known is not None:
-            return known.booked() or self._unclear(known)
-        return await self._book(booking, service)
+            known = await self._keys.begin(booking.key)
+        except (StoreUnavailable, OSError) as error:
+            return Unreached(f"The carrier was not asked: its journal cannot be written ({error})")
+        return await self._book(booking, service) if known is None else self._repeated(booking, known)
+
+    def _repeated(self, booking: Booking, known: Known) -> Booked | Unreached:
+        """The carrier was asked with this key before."""
+        if known.state is KeyState.KEPT:
+            return Unreached("This parcel was booked before, and what the carrier answered is with it")
+        return read_booked(known.answer) or self._unclear(booking)
 
     async def label(self, consignment: Consignment, label: Label) -> File | Unreached:  # noqa: ARG002
         """Asked only for a label that did not come with the booking. One of ours would not be theirs."""
@@ -135,31 +145,35 @@ class KarrioCarrier:
         return requests.choose(rates, service, self._settings) if rates else _refusal(answer)
 
     async def _book(self, booking: Booking, service: str) -> Booked | Declined | Unreached:
+        """Ask. What is then not written down makes a repetition be refused; the answer itself is good."""
         settings = self._settings
         body = requests.ship_request(booking, service, settings.label, settings.incoterm)
         try:
             answer = await self._worker.ask("ship", body, requests.boxes(booking.shipment))
         except NotAsked as error:
-            await self._journal.forget(booking.key)
+            await self._forget(booking)
             return Unreached(str(error))
         except Lost as error:
-            return self._unclear(Entry(booking.key, booking.barcode), f"{error}. ")
+            return self._unclear(booking, f"{error}. ")
         booked = requests.read_booked(answer.result, answer.labels, booking.shipment)
         if booked is not None:
-            # If this cannot be written, a repetition is refused; the booking itself is good.
-            with contextlib.suppress(OSError):
-                await self._journal.finish(booking.key, booking.barcode, booked)
+            with contextlib.suppress(StoreUnavailable):
+                await self._keys.finish(booking.key, booked)
             return booked
         if _may_be_done(answer):
-            return self._unclear(Entry(booking.key, booking.barcode), f"{_said(answer)}. ")
-        await self._journal.forget(booking.key)
+            return self._unclear(booking, f"{_said(answer)}. ")
+        await self._forget(booking)
         return _refusal(answer)
 
-    def _unclear(self, entry: Entry, why: str = "") -> Unreached:
+    async def _forget(self, booking: Booking) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            await self._keys.forget(booking.key)
+
+    def _unclear(self, booking: Booking, why: str = "") -> Unreached:
         return Unreached(
             f"{why}It is not known whether {self._settings.carrier} booked this parcel."
-            f" Look for the reference {entry.barcode} in the account there and void what you find; then"
-            f" {self._journal.how_to_forget(entry.key)}, and it can be booked again"
+            f" Look for the reference {booking.barcode} in the account there and void what you find; then"
+            f" `{clear_command(booking.barcode)}` lets it be booked again"
         )
 
 

@@ -49,7 +49,7 @@ from ulak.dialects.comtohome.writing import order_body
 from ulak.outbound import Answer, Outbound, OutboundError
 
 PATIENCE = 50_000
-"""How long one call may take with all its tries, ms; less than a booking's claim holds (`core.once`)."""
+"""How long one call may take with all its tries, ms; less than a request's claim holds (`core.once`)."""
 
 IN_FLIGHT = 4
 LOOKS_IN_FLIGHT = 3

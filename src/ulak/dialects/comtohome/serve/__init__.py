@@ -17,7 +17,8 @@ from ulak.dialects.comtohome.shown import Show
 from ulak.dialects.comtohome.texts import Text
 from ulak.dialects.door import Books, Call, Reply, Trouble
 from ulak.service.desk import Desk
-from ulak.service.limits import Window
+from ulak.service.guard import Guard, no_guard
+from ulak.service.limits import Counts, Limit
 
 __all__ = ["DIALECT", "Doors"]
 
@@ -27,9 +28,16 @@ Door = Callable[[Visit, str], Awaitable[Reply]]
 """Carries out a call, given the part of its path that changes."""
 
 
+WORDS = 8
+"""Into how many words a path is taken apart at most; none that leads anywhere has more."""
+
+_CHANGING = re.compile(r"\([^)]+\)(\[.\]png)?")
+
+
 class Route(NamedTuple):
     """Paths of one form, and what each method does there. The pattern's only group is what changes."""
 
+    shape: str
     pattern: re.Pattern[str]
     methods: dict[str, Door]
 
@@ -49,25 +57,35 @@ class Doors:
         limit: int = 300,
         window_ms: int = 60_000,
         nudge: Callable[[int], None] | None = None,
+        guard: Guard | None = None,
+        shared: Counts | None = None,
     ) -> None:
         """`public_url` is where the server is reached, `link_key` makes the links of labels, `logo` draws a
         carrier's picture (PNG) from its name in a path.
 
-        A key may ask `limit` times in `window_ms`. `nudge` is told about parcels whose carrier was not asked
-        for long.
+        A key may ask `limit` times in `window_ms`, which is counted in `shared` if there is one. `guard`
+        slows those who guess. `nudge` is told about parcels whose carrier was not asked for long.
         """
-        self._window = Window(limit, window_ms)
-        gate = Gate(books, self._window)
+        self._limit = Limit(DIALECT, limit, window_ms, shared)
+        gate = Gate(books, self._limit, guard or no_guard())
         show = Show(public_url, link_key)
         finding = Finding(gate, show, nudge)
         booking = Booking(gate, desk, show)
         documents = Documents(gate, desk, show, printer, logo)
         tariffs = Tariffs(gate, desk, show)
         self._routes = _routes(finding, booking, documents, tariffs)
+        shapes = [tuple(_CHANGING.sub("*", route.shape).split("/")) for route in self._routes]
+        self._names = {shape: "/".join(shape[1:]).removeprefix("api/v1/") for shape in shapes}
+        self._words = {word for shape in shapes for word in shape}
+
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few: the path without what changes in it."""
+        words = path.rstrip("/").split("/", WORDS)
+        return self._names.get(tuple(word if word in self._words else "*" for word in words), "unknown")
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
-        visit = Visit(call, self._window.unasked)
+        visit = Visit(call, self._limit.unasked)
         try:
             door, value = self._door(visit)
             reply = await door(visit, value)
@@ -80,7 +98,7 @@ class Doors:
     def trouble(self, call: Call, what: Trouble) -> Reply:
         """The envelope for a call that could not be carried out."""
         status, text = _TROUBLES[what]
-        visit = Visit(call, self._window.unasked)
+        visit = Visit(call, self._limit.unasked)
         headers = RETRY_AFTER if what is Trouble.OVERLOADED else ()
         return with_rate(visit.refused(status, text, headers).reply, visit.rate)
 
@@ -140,4 +158,4 @@ def _routes(finding: Finding, booking: Booking, documents: Documents, tariffs: T
 
 def _route(path: str, base: str = BASE, **methods: Door) -> Route:
     ending = "" if path.endswith("(.+)") else "/?"
-    return Route(re.compile(base + path + ending, re.DOTALL), methods)
+    return Route(base + path.replace("()", ""), re.compile(base + path + ending, re.DOTALL), methods)
