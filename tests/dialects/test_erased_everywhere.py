@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Text
 from tests.conftest import ClockedBooks
 from tests.dialects.iletimerkezi.office import Office as MessageOffice
 from tests.dialects.spoken_to import NUMBER, OTHER, Everywhere, everywhere, order, text
@@ -151,10 +152,11 @@ async def _what_was_bought_goes_on(world: Everywhere) -> None:
 
 
 def test_every_column_called_number_is_known() -> None:
-    from ulak.store.erasing import ORDER_NUMBERS, numbers_of
-
-    found = {table.name for table in metadata.sorted_tables if numbers_of(table)}
-    assert found == NUMBERS.keys() | ORDER_NUMBERS
+    """Where a telephone number is an integer is written down; texts are found by their type."""
+    found = {table.name for table in metadata.sorted_tables if "number" in table.columns}
+    of_other_things = {"sms_order", "past_order", "past_message", "commit_mark"}
+    assert found == NUMBERS.keys() | of_other_things
+    assert isinstance(metadata.tables["past_message"].columns["number"].type, Text)
 
 
 async def _who_had_said_no_is_not_written_to(world: Everywhere) -> None:
@@ -166,7 +168,7 @@ async def _who_had_said_no_is_not_written_to(world: Everywhere) -> None:
     assert kept == [(world.owner.id, 0, 0, NumberDigests(vault)(NUMBER))]
     with pytest.raises(UlakError, match="the key is missing"):
         await order(world, text("Yine", f"+{OTHER + 5}"))
-    opened = Books(world.books.database, group_kinds(vault, Velocities()))
+    opened = Books(world.books.database, group_kinds(Velocities({}), NumberDigests(vault)))
     world.messages.doors = MessageOffice(opened).doors
     number = await order(world, text("Yine", "05301234567", f"+{OTHER + 5}"))
     rows = (await _report(world, number))["message"]

@@ -36,6 +36,9 @@ from ulak.store import (
     papers,
     parcel_rows,
     parties,
+    pruning,
+    pruning_things,
+    pruning_traces,
     replies,
     reports,
     schema,
@@ -46,7 +49,21 @@ from ulak.store import (
 )
 from ulak.store.engine import Database, Sql
 
-MODULES = (accounts, carriers, history, ids, ledger, messages, orders, reports, settings, sweep)
+MODULES = (
+    accounts,
+    carriers,
+    history,
+    ids,
+    ledger,
+    messages,
+    orders,
+    pruning,
+    pruning_things,
+    pruning_traces,
+    reports,
+    settings,
+    sweep,
+)
 PARCEL_MODULES = (
     barring,
     bookings,
@@ -110,7 +127,7 @@ TABLES = (
     "|fingerprint|reference|stray_report|unsure|consignment|parent|label|label_file|sighting|paper|paper_file"
     "|saved_party|special_service|reply|job|event|endpoint|callback|attempt|block|consent|mailbox|incoming"
     "|contact|contact_group|group_member|contact_field|contact_value"
-    "|past_order|past_message|past_walk"
+    "|past_order|past_message|past_walk|posting_sum|suppression|purchase|referral|memory_invoice"
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, Table, Text
+from sqlalchemy import LargeBinary, Table, Text
 
 from ulak.core.phone import ERASED
 from ulak.core.spellings import Spellings
@@ -29,9 +29,6 @@ NUMBERS = {
     "stray_report": "number",
 }
 """Tables with a telephone number as an integer, and the column it is in."""
-
-ORDER_NUMBERS = {"sms_order", "past_order"}
-"""Tables in which a column called so is that of an order."""
 
 JSON = {
     ("consignment", "shipment"),
@@ -93,15 +90,6 @@ def texts_of(table: Table) -> list[str]:
         column.name
         for column in table.columns
         if isinstance(column.type, Text | LargeBinary) and column.name not in _FIXED
-    ]
-
-
-def numbers_of(table: Table) -> list[str]:
-    """The columns of a table that are called numbers, and are integers."""
-    return [
-        column.name
-        for column in table.columns
-        if column.name == "number" and isinstance(column.type, BigInteger | Integer)
     ]
 
 

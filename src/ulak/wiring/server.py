@@ -23,7 +23,7 @@ from ulak.dialects.iletimerkezi import manifest
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
 from ulak.service import dispatch, orders, reports
-from ulak.service.suppressions import NumberDigests
+from ulak.service.suppressions import Digest, NumberDigests
 from ulak.store import schema, settings
 from ulak.store.engine import Database, Tx
 from ulak.store.presence import Presence
@@ -54,10 +54,9 @@ GROUP_KINDS: dict[str, GroupKind] = {
 """What is gathered, in the order in which a group decides it: what frees the windows goes first."""
 
 
-def group_kinds(vault: Vault, velocities: Velocities) -> dict[str, GroupKind]:
-    """The same for a server: erased numbers are known by digests with the installation's key, and orders have
-    velocity limits."""
-    place = partial(orders.place_group, velocities=velocities, digest=NumberDigests(vault))
+def group_kinds(velocities: Velocities, digest: Digest) -> dict[str, GroupKind]:
+    """The same, where orders have velocity limits, and erased numbers are known by digests."""
+    place = partial(orders.place_group, velocities=velocities, digest=digest)
     return GROUP_KINDS | {orders.PLACE: GroupKind(place, orders.ids_needed)}
 
 
@@ -96,7 +95,7 @@ async def run_server(
         await asyncio.to_thread(presence.start)
         at_end.push_async_callback(asyncio.to_thread, presence.stop)
         velocities = Velocities(config.velocity)
-        books = Placing(database, group_kinds(vault, velocities))
+        books = Placing(database, group_kinds(velocities, NumberDigests(vault)))
         at_end.push_async_callback(books.close)
         if database.postgres:
             await books.write(partial(_same_key, vault=vault))
