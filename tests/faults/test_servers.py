@@ -66,7 +66,7 @@ async def open_shop(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Callable[
 
 
 @pytest.mark.fault(
-    "backend killed", "kill -9 of the process that writes for us, three times, while orders come"
+    "F9 backend killed", "kill -9 of the process that writes for us, three times, while orders come"
 )
 async def test_a_backend_that_is_killed(
     primary: Cluster, open_shop: Callable[[str], Shop], record_property: Record
@@ -81,7 +81,9 @@ async def test_a_backend_that_is_killed(
     shop.check(record_property)
 
 
-@pytest.mark.fault("server restarted", "immediate stop of the server under load; later it is started again")
+@pytest.mark.fault(
+    "F9 server restarted", "immediate stop of the server under load; later it is started again"
+)
 async def test_a_server_that_is_stopped_and_started_again(
     primary: Cluster, open_shop: Callable[[str], Shop], record_property: Record
 ) -> None:
@@ -95,7 +97,7 @@ async def test_a_server_that_is_stopped_and_started_again(
     shop.check(record_property)
 
 
-@pytest.mark.fault("failover", "the primary dies under load; its synchronous standby takes over")
+@pytest.mark.fault("F9 failover", "the primary dies under load; its synchronous standby takes over")
 async def test_a_standby_that_takes_over(
     primary: Cluster, open_shop: Callable[[str], Shop], record_property: Record
 ) -> None:
