@@ -26,6 +26,7 @@ NAMES = (
     "numbers",
     "limits",
     "roles",
+    "absence",
 )
 LONG = ("growth", "soak")
 """Only when they are named: they take half an hour each."""

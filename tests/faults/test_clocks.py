@@ -17,10 +17,10 @@ from tests.dialects.comtohome.samples import of_the_page
 from tests.dialects.iletimerkezi.office import Office as MessageOffice
 from tests.dialects.sms4sats.office import Office as NumberOffice
 from tests.dialects.sms4sats.office import bought
-from tests.faults.cutting import SOAK
 from tests.faults.shop import Record
 from tests.service.parcel_desk import rig_of
 from tests.service.shop_rig import Rig
+from tests.soak import SOAK
 
 from ulak.core.callbacks import Outcome
 from ulak.core.events import Event, EventKind
@@ -107,7 +107,7 @@ async def installation(books: ClockedBooks) -> AsyncIterator[Installation]:
 
 
 @pytest.mark.fault(
-    "clock jumps", "the clock jumps by ±1 h, ±1 d or -30 s, or stands still, while things wait"
+    "F22 clock jumps", "the clock jumps by ±1 h, ±1 d or -30 s, or stands still, while things wait"
 )
 @pytest.mark.parametrize(
     ("either_database", "jump"),
@@ -194,7 +194,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.fault(
-    "time zones",
+    "F22 time zones",
     "the same requests on machines and databases in four time zones, over a night of two hours more",
 )
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

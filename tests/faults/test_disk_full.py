@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 from tests.chain.rig import Server, until
 from tests.conftest import FakeClock
-from tests.faults.cutting import SOAK
 from tests.faults.servers import Cluster, Servers
 from tests.faults.shop import AGAIN, Record, Shop
+from tests.soak import SOAK
 
 from ulak.service import audit, carriers
 from ulak.store import schema
@@ -77,7 +77,7 @@ async def server(volume: Volume, sqlite_template: Path) -> AsyncIterator[Server]
 
 
 @pytest.mark.fault(
-    "disk full", "the volume of a SQLite server's data and log is filled while orders come in, and freed"
+    "F10 disk full", "the volume of a SQLite server's data and log is filled while orders come in, and freed"
 )
 async def test_a_server_on_a_disk_that_is_full(
     server: Server, volume: Volume, record_property: Record
@@ -143,7 +143,7 @@ def cluster(volume: Volume) -> Iterator[Cluster]:
 
 @pytest.mark.skipif(not SOAK, reason="make soak")
 @pytest.mark.fault(
-    "disk full, PostgreSQL", "the volume of a PostgreSQL server is filled while orders come in, and freed"
+    "F10 disk full", "the volume of a PostgreSQL server is filled while orders come in, and freed"
 )
 async def test_a_postgresql_server_on_a_disk_that_is_full(
     cluster: Cluster, volume: Volume, clock: FakeClock, tmp_path: Path, record_property: Record

@@ -25,7 +25,7 @@ from ulak.outbound import Outbound
 from ulak.service import dispatch, orders, reports
 from ulak.service.suppressions import Digest, NumberDigests
 from ulak.store import schema, settings
-from ulak.store.engine import Database, Tx
+from ulak.store.engine import PATIENCE, Database, Tx
 from ulak.store.presence import Presence
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
@@ -41,6 +41,9 @@ from ulak.wiring.readiness import Readiness
 from ulak.wiring.watch import POLL, Watch
 from ulak.workers.main import every
 from ulak.workers.send import LinkRunner
+
+LOCKED = 5.0
+"""Seconds to wait for others that write to a SQLite file. Commands wait longer; who asks a server is told."""
 
 ALIVE = 1.0
 """Seconds between signs that the event loop moves."""
@@ -63,9 +66,10 @@ def group_kinds(velocities: Velocities, digest: Digest) -> dict[str, GroupKind]:
 log = structlog.get_logger("ulak")
 
 
-def open_database(config: Config) -> Database:
-    """The configured database, at the schema this version needs."""
-    database = Database(config.data, config.database, now_ms)
+def open_database(config: Config, patience: float = PATIENCE) -> Database:
+    """The configured database, at the schema this version needs. `patience`: seconds to wait for others that
+    write to a SQLite file."""
+    database = Database(config.data, config.database, now_ms, patience=patience)
     schema.prepare(database)
     return database
 
@@ -85,7 +89,7 @@ async def run_server(
     before it answers anybody."""
     _more_files()
     role = Role[config.role.upper()]
-    database = open_database(config)
+    database = open_database(config, LOCKED)
     async with contextlib.AsyncExitStack() as at_end:
         listener = at_end.enter_context(contextlib.closing(_listen(config.host, config.port)))
         port = listener.getsockname()[1]
