@@ -120,7 +120,8 @@ def plan(db: sqlite3.Connection, sql: Sql) -> list[str]:
 @pytest.mark.parametrize(("name", "sql"), list(statements()))
 def test_no_table_is_scanned(db: sqlite3.Connection, name: str, sql: Sql) -> None:
     steps = plan(db, sql)
-    scanned = re.compile(rf"SCAN ({TABLES}|waiting)\b(?!.*INDEX ix_(sms_order|unsure_to|callback|booking_key)_)")
+    partial = "sms_order|unsure_to|callback|booking_key"
+    scanned = re.compile(rf"SCAN ({TABLES}|waiting)\b(?!.*INDEX ix_({partial})_)")
     scans = [step for step in steps if scanned.match(step)]
     assert (scans == []) or name in WHOLE, "\n".join(steps)
 
