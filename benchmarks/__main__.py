@@ -14,18 +14,34 @@ import msgspec
 
 from benchmarks import machine, rig
 
-NAMES = ("bulk", "single", "reports", "memory", "parcels", "labels", "callbacks", "told", "numbers")
+NAMES = (
+    "bulk",
+    "single",
+    "reports",
+    "memory",
+    "parcels",
+    "labels",
+    "callbacks",
+    "told",
+    "numbers",
+    "limits",
+    "roles",
+)
+LONG = ("growth", "soak")
+"""Only when they are named: they take half an hour each."""
 
 
 def main() -> int:
     """Run what is wanted. Goals are shown as met or missed; a missed one is a result, not a failure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)} [all]")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)} [all of these], {', '.join(LONG)}"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="add the figures there, a JSON line each")
     rig.options_of(parser)
     options = parser.parse_args()
     names = options.names or list(NAMES)
-    if unknown := set(names) - set(NAMES):
+    if unknown := set(names) - {*NAMES, *LONG}:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}")
     with rig.workspace(options.directory) as directory:
         bench = rig.Bench(options, directory)

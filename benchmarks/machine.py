@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -20,6 +22,37 @@ def cpu_of_main_thread(pid: int) -> float:
     """CPU seconds of a process's first thread so far."""
     fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and not yet buried."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def cpu_of_family(pid: int) -> float:
+    """CPU seconds of a process and of all its children so far, also of those that have ended."""
+    while True:
+        before, children = _times(pid), children_of(pid)
+        try:
+            found = [_times(child) for child in children]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # one has just ended, and is counted with its parent now
+        after = _times(pid)
+        if after[2:] == before[2:]:
+            return sum(map(sum, [after, *found])) / TICK
+
+
+def _times(pid: int) -> list[int]:
+    """User and system time of a process, and both again for its children that have ended, in ticks."""
+    return list(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:15]))
+
+
+def own_memory_of(pid: int) -> float:
+    """Resident memory that a process shares with nobody, MiB: what PostgreSQL's processes have in common, a
+    pool of a fixed size, is not in it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("RssAnon:", 1)[1].split(None, 1)[0]) / 2**10
 
 
 def rss_of(pid: int) -> float:
@@ -45,14 +78,20 @@ def cpu_of_machine() -> float:
 class Meter:
     """CPU seconds of our programs since it was made, and of everything else on the machine meanwhile."""
 
-    def __init__(self, **pids: int) -> None:
+    def __init__(self, families: Mapping[str, int] = MappingProxyType({}), **pids: int) -> None:
+        """`families` are counted with their children."""
         self._pids = pids | {"bench": os.getpid()}
+        self._families = families
         self._before = self._now()
         self._loop_before = self._loop()
         self._began = time.perf_counter()
 
     def _now(self) -> dict[str, float]:
-        return {name: cpu_of(pid) for name, pid in self._pids.items()} | {"all": cpu_of_machine()}
+        return {
+            **{name: cpu_of(pid) for name, pid in self._pids.items()},
+            **{name: cpu_of_family(pid) for name, pid in self._families.items()},
+            "all": cpu_of_machine(),
+        }
 
     def _loop(self) -> float:
         return cpu_of_main_thread(self._pids["ulak"]) if "ulak" in self._pids else 0.0

@@ -19,8 +19,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -119,30 +120,35 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A directory with data: an account with credit and a sender, and at most one link."""
+    """A directory with data: an account with credit and a sender, and its links. `url` is the PostgreSQL
+    database, None for the embedded one."""
 
     directory: Path
     key: str
     hash: str
     apikey: str
     linked: bool
+    url: str | None = None
 
     @property
     def database(self) -> Database:
         """The data."""
-        return Database(self.directory, None, lambda: time.time_ns() // 1_000_000)
+        return Database(self.directory, self.url, lambda: time.time_ns() // 1_000_000)
 
 
-def prepare(directory: Path, link: Link | None) -> Home:
+def prepare(directory: Path, links: Sequence[Link] = (), url: str | None = None) -> Home:
     """New data in a directory, as the command line would make them."""
-    home = Home(directory, "", "", "", link is not None)
+    home = Home(directory, "", "", "", bool(links), url)
     schema.prepare(home.database)
     account = sync_write(home.database, lambda tx: accounts.create(tx, "bench"))
     sync_write(home.database, lambda tx: credits.grant(tx, "bench", CREDIT))
     sync_write(home.database, lambda tx: accounts.approve_sender(tx, "bench", SENDER))
-    if link is not None:
-        words, vault = link.words(), Vault(directory)
-        sync_write(home.database, lambda tx: carriers.add(tx, "lean", "smpp", words, parse_settings, vault))
+    for place, link in enumerate(links):
+        name, words, vault = f"lean{place}", link.words(), Vault(directory)
+        sync_write(
+            home.database,
+            partial(carriers.add, name=name, kind="smpp", settings=words, check=parse_settings, vault=vault),
+        )
     return replace(
         home,
         key=account.iletimerkezi_key,
@@ -152,15 +158,18 @@ def prepare(directory: Path, link: Link | None) -> Home:
 
 
 class Ulak:
-    """`ulak serve` as a process of its own on the embedded database; ready once made."""
+    """`ulak serve` as a process of its own; ready once made."""
 
-    def __init__(self, home: Home, *, python: Sequence[str] = (), **options: str) -> None:
+    def __init__(self, home: Home, role: str = "all", *, python: Sequence[str] = (), **options: str) -> None:
         """`python` are options of the interpreter, `options` those of Ulak that have no flag."""
         self.home = home
+        self.role = role
         self.port = _free_port()
-        self.log = home.directory / "serve.log"
+        self.log = home.directory / f"{role}-{self.port}.log"
         self._output = self.log.open("wb")
         serve = ["-m", "ulak", "serve", "--data", str(home.directory), "--port", str(self.port)]
+        if home.url is not None:
+            serve += ["--database", home.url, "--role", role]
         self._process = subprocess.Popen(
             [sys.executable, *python, *serve],
             stdin=subprocess.DEVNULL,
@@ -169,12 +178,16 @@ class Ulak:
             env=os.environ | {f"ULAK_{name.upper()}": text for name, text in options.items()},
         )
         self._http = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        self._wait("/readyz" if home.linked else "/healthz")
+        self._wait("/readyz" if home.linked and role == "all" else "/healthz")
 
     @property
     def pid(self) -> int:
         """Its process."""
         return self._process.pid
+
+    def wait_for_links(self) -> None:
+        """Wait until a link is up, in whichever process."""
+        self._wait("/readyz")
 
     def _wait(self, path: str) -> None:
         until = time.monotonic() + START
@@ -183,6 +196,7 @@ class Ulak:
                 self._http.request("GET", path)
                 response = self._http.getresponse()
                 response.read()
+                self._http.close()
                 if response.status == 200:
                     return
             except OSError:
@@ -243,7 +257,25 @@ def _free_port() -> int:
         return port
 
 
-def until_acked(smsc: Helper, count: int, patience: float = 30.0) -> None:
+class Asked(Protocol):
+    """Something that gives counters when it is asked."""
+
+    def ask(self) -> dict[str, Any]: ...
+
+
+class Together:
+    """Several SMSCs as one: their counters are added up."""
+
+    def __init__(self, smscs: Sequence[Helper]) -> None:
+        self._smscs = smscs
+
+    def ask(self) -> dict[str, Any]:
+        """The sums."""
+        answers = [smsc.ask() for smsc in self._smscs]
+        return {name: sum(answer[name] for answer in answers) for name in answers[0]}
+
+
+def until_acked(smsc: Asked, count: int, patience: float = 30.0) -> None:
     """Wait until the SMSC has `count` receipts acknowledged: Ulak does that when they are on disk.
 
     The SMSC is asked, so that waiting costs Ulak nothing. It is an error when nothing comes for `patience`
@@ -323,9 +355,9 @@ class Bench:
         path.chmod(0o700)
         return path
 
-    def home(self, name: str, link: Link | None = None) -> Home:
-        """New data for one server."""
-        return prepare(self.fresh(name), link)
+    def home(self, name: str, *links: Link, url: str | None = None) -> Home:
+        """New data for one server, or for all processes on one database."""
+        return prepare(self.fresh(name), links, url)
 
     def add(self, figure: Figure) -> None:
         """A figure is known."""
@@ -372,6 +404,8 @@ def options_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id-form", default="dec", help="how the carrier's ids are compared")
     parser.add_argument("--receipt-ms", type=float, default=0, help="receipts come so long after the answer")
     parser.add_argument("--ahead", type=int, help="memory: orders of 1,000 under way at once [no limit]")
+    parser.add_argument("--role", choices=("apart", "all"), default="apart", help="roles, soak: one process")
+    parser.add_argument("--minutes", type=float, default=30, help="soak: how long [30]")
     parser.add_argument("--directory", help="where the data goes [/var/tmp]; it should be a disk")
     parser.add_argument("--profile", type=Path, metavar="DIR", help="sample the server, see benchmarks.spy")
 

@@ -37,8 +37,10 @@ CARRIER = 1
 CHECKS = (
     Refusal.UNAUTHENTICATED,
     Refusal.SENDER_NOT_APPROVED,
+    Refusal.TOO_LARGE,
     Refusal.NO_RECIPIENT,
     Refusal.REPEATED,
+    Refusal.TOO_FAST,
     Refusal.NO_CREDIT,
 )
 FIRST = accounts.FIRST_NUMBER

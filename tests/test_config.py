@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -69,6 +70,28 @@ def test_options_of_a_dialect_in_a_file(tmp_path: Path) -> None:
     text = '[dialects.sms4sats]\nsender = "ACME"\ncompat_errors = 500\n'
     config = load({"config": file_of(tmp_path, text)}, {})
     assert (config.number_sender, config.compat_errors) == ("ACME", True)
+
+
+def test_what_slows_customers_and_strangers() -> None:
+    config = load({}, {})
+    assert (config.limits_url, config.limits_wait) == (None, 50)
+    assert (config.auth_failures, config.auth_pause) == (None, 60_000)
+    assert set(config.velocity.values()) == {"off"}
+    given = load({}, {"ULAK_VELOCITY_PREFIX": "50", "ULAK_AUTH_FAILURES": "0"})
+    assert (given.velocity["velocity_prefix"], given.auth_failures) == ("50", 0)
+
+
+def test_the_example_is_one(tmp_path: Path) -> None:
+    """As it stands, and with every line in force that is a comment."""
+    example = (Path(__file__).parents[1] / "docs" / "ulak.example.toml").read_text("utf-8")
+    config = load({"config": file_of(tmp_path, example)}, {})
+    limits = {name.removeprefix("velocity_"): text for name, text in config.velocity.items()}
+    assert limits.pop("countries") == "90"
+    assert all(text.isdigit() for text in limits.values()), "all of them are on"
+    whole = re.sub(r"^# (?=[a-z_]+ = )", "", example, flags=re.MULTILINE)
+    config = load({"config": file_of(tmp_path, whole)}, {})
+    assert config.limits_url == "valkey://cache.example.org:6379/0"
+    assert len(config.trusted_proxy) == 2
 
 
 @pytest.mark.parametrize(
@@ -145,6 +168,13 @@ def test_a_wrong_file(tmp_path: Path, text: str, said: str) -> None:
         ("unit_price", "-1"),
         ("unit_price", "1e3"),
         ("key", "short"),
+        ("limits_url", "http://127.0.0.1:6379"),
+        ("limits_wait", "0ms"),
+        ("limits_wait", "1m"),
+        ("auth_failures", "-1"),
+        ("auth_pause", "2h"),
+        ("velocity_hour", "0"),
+        ("velocity_countries", "TR"),
     ],
 )
 def test_values_that_cannot_be(name: str, text: str) -> None:

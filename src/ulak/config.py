@@ -14,10 +14,12 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from ulak.core import velocity
 from ulak.core.keys import read_key
 from ulak.core.purchases import Tariff
 from ulak.core.times import parse_span
@@ -35,6 +37,15 @@ IMPORT_KEY, IMPORT_HASH = "ULAK_IMPORT_KEY", "ULAK_IMPORT_HASH"
 
 _FOR_TESTS = "ULAK_TEST_"
 
+LOG_FORMATS = ("auto", "json", "logfmt", "text")
+"""How the log is written; `auto` is `text` where a person is looking and `json` elsewhere."""
+
+DRAIN_MAX = 60_000
+"""How long a server may go on taking requests after it was asked to stop, ms."""
+
+AUTH_FAILURES = 5
+"""Wrong keys or ids in a minute that hold an address up, unless something else is said."""
+
 FUNDINGS = ("memory", "lnd", "nwc", "lnbits")
 """The Lightning backends."""
 
@@ -42,6 +53,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 _PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _SHARE = re.compile(r"[0-9](\.[0-9]{1,6})?")
 _COUNT = re.compile(r"[1-9][0-9]{0,6}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,200}")
 
 
 class ConfigError(ValueError):
@@ -50,7 +62,8 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that can be chosen. Times are ms; `unit_price` is what one SMS is worth, in TRY."""
+    """Everything that can be chosen. Times are ms; `unit_price` is what one SMS is worth, in TRY; `velocity`
+    holds the limits of `core.velocity` by name."""
 
     data: Path
     database: str | None = field(repr=False)
@@ -80,6 +93,14 @@ class Config:
     number_sender: str
     number_rate: int
     compat_errors: bool
+    metrics_token: str | None = field(repr=False)
+    log_format: str
+    drain: int
+    limits_url: str | None = field(repr=False)
+    limits_wait: int
+    auth_failures: int | None
+    auth_pause: int
+    velocity: Mapping[str, str]
     key: bytes | None = field(repr=False)
 
     @property
@@ -166,6 +187,26 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _count_or_none(text: str) -> int:
+    return 0 if text == "0" else _count(text)
+
+
+def _span_between(least: int, most: int, what: str) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        span = parse_span(text)
+        if not least <= span <= most:
+            raise ValueError(f"must be {what}")
+        return span
+
+    return check
+
+
+def _limits_url(text: str) -> str:
+    if not text.startswith(("redis://", "rediss://", "valkey://", "valkeys://")):
+        raise ValueError("must begin with valkey://, valkeys://, redis:// or rediss://")
+    return text
+
+
 def _sats(text: str) -> int:
     if not _COUNT.fullmatch(text):
         raise ValueError("must be a whole number of sats from 1 to 9999999")
@@ -194,6 +235,25 @@ def _compat(text: str) -> bool:
     if text not in ("", "500"):
         raise ValueError("must be 500, or empty")
     return text == "500"
+
+
+def _token(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("must be 16 to 200 letters, digits or any of ._~+/=- (openssl rand -hex 32)")
+    return text
+
+
+def _log_format(text: str) -> str:
+    if text not in LOG_FORMATS:
+        raise ValueError(f"must be one of {', '.join(LOG_FORMATS)}")
+    return text
+
+
+def _drain(text: str) -> int:
+    span = parse_span(text)
+    if span > DRAIN_MAX:
+        raise ValueError("must be 60s at most")
+    return span
 
 
 def _hosts(text: str) -> frozenset[str]:
@@ -239,17 +299,42 @@ OPTIONS: dict[str, Option] = {
     "number_sender": Option("sender of single SMS that are paid by themselves", _sender, "ULAK"),
     "number_rate": Option("requests that one address may make to the number API in a second", _count, "20"),
     "compat_errors": Option("500 answers every error of the number API with that status", _compat, ""),
+    "metrics_token": Option(
+        "lets callers on other machines see /metrics, as `Authorization: Bearer …`", _token
+    ),
+    "log_format": Option("how the log is written: json, logfmt, text, or auto", _log_format, "auto"),
+    "drain": Option("how long requests are taken after /readyz says that we stop", _drain, "0s"),
+    "limits_url": Option(
+        "valkey://… or redis://… where several processes count limits together", _limits_url
+    ),
+    "limits_wait": Option(
+        "how long an answer from there is waited for", _span_between(1, 10_000, "1ms to 10s"), "50ms"
+    ),
+    "auth_failures": Option(
+        f"wrong keys or ids in a minute that hold an address up, 0 for any [{AUTH_FAILURES}; 0 in a sandbox]",
+        _count_or_none,
+    ),
+    "auth_pause": Option(
+        "how long it is held up at first; doubles, up to an hour",
+        _span_between(1_000, 3_600_000, "1s to 1h"),
+        "60s",
+    ),
+    **{
+        name: Option(text, partial(velocity.check, name), velocity.OFF)
+        for name, text in velocity.HELP.items()
+    },
     "key": Option("32 octets in base64 or hexadecimal that encrypt secrets [DIR/key]", read_key),
 }
 
 
-BY_DIALECT = {
+BY_SUBJECT = {
     "dialects.sms4sats.sender": "number_sender",
     "dialects.sms4sats.rate": "number_rate",
     "dialects.sms4sats.compat_errors": "compat_errors",
     "dialects.comtohome.rate": "parcel_rate",
+    **{name.replace("_", ".", 1): name for name in velocity.HELP},
 }
-"""Options as a file may also name them: by the dialect that they are about."""
+"""Options as a file may also name them: by the dialect, or the kind of limit, that they are about."""
 
 
 def load(
@@ -272,6 +357,7 @@ def load(
     if values["role"] == "worker" and "port" not in found:
         # Nobody but its operator asks it anything, and there may be several on a machine.
         values["port"] = 0
+    values["velocity"] = {name: values.pop(name) for name in velocity.HELP}
     values["data"] = values["data"] or _data_home(environment) / data_name
     return Config(**values)
 
@@ -322,9 +408,9 @@ def _file(path: Path) -> dict[str, Found]:
         raise ConfigError(f"{path}: {error}") from None
     found: dict[str, Found] = {}
     for written, value in _flat(document):
-        name = BY_DIALECT.get(written, written)
+        name = BY_SUBJECT.get(written, written)
         if name not in OPTIONS:
-            raise ConfigError(f"{path}: {written} is no option{_meant(written, [*OPTIONS, *BY_DIALECT])}")
+            raise ConfigError(f"{path}: {written} is no option{_meant(written, [*OPTIONS, *BY_SUBJECT])}")
         if name in found:
             raise ConfigError(f"{path}: {name} is given twice")
         found[name] = _text(f"{path}: {written}", value)

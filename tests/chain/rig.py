@@ -17,6 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 import psycopg
+from tests import launch
+from tests.conftest import CLEANER
 
 from ulak.service import accounts, carriers, credits
 from ulak.store.engine import Database, Sql, Tx
@@ -24,10 +26,13 @@ from ulak.store.vault import Vault
 from ulak.store.writer import sync_read, sync_write
 from ulak.wiring import CARRIER_KINDS, now_ms
 
-ULAK = Path(sys.executable).with_name("ulak")
 HOST = "127.0.0.1"
 CREDITS = 10_000_000
 SENDER = "ULAK"
+IDLE = 2.0
+"""Seconds after which a connection is not used again. A server hangs up after five, and whoever was held up
+for so long would send a request that nobody reads, and could not tell that from one that was cut off."""
+
 START = 30.0
 """Seconds in which a server has to answer, on a machine however busy."""
 
@@ -86,6 +91,7 @@ class Http:
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
 
     async def ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
@@ -96,8 +102,9 @@ class Http:
             ConnectionRefusedError: nobody listens, so nothing was asked.
             Gone: there was no whole answer.
         """
-        if self._streams is not None and self._streams[0].at_eof():
-            await self.close()  # It was not used for so long that the server hung up.
+        clock = asyncio.get_running_loop().time
+        if self._streams is not None and (self._streams[0].at_eof() or clock() - self._used > IDLE):
+            await self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(HOST, self._port)
         reader, writer = self._streams
@@ -114,6 +121,7 @@ class Http:
         except (OSError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise Gone(str(error)) from error
+        self._used = clock()
         return Answer(status, found, content)
 
     async def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
@@ -213,18 +221,26 @@ class Customer:
 
 
 class Server:
-    """`ulak serve` on these data, as often as it is started."""
+    """`ulak serve` on these data, as often as it is started. `armed` is what the next process does at which
+    point in the code (`ulak.cli.points`)."""
 
     def __init__(
-        self, directory: Path, url: str | None, role: str = "all", source: Path | None = None
+        self,
+        directory: Path,
+        url: str | None,
+        role: str = "all",
+        source: Path | None = None,
+        options: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`source` is a folder with another version of the program."""
+        """`source` is a folder with another version of the program; `options` stand in its environment."""
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
         self._role = role
         self._source = source
         self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
-        self._process: subprocess.Popen[bytes] | None = None
+        self.armed = ""
+        self.options = dict(options)
+        self._process: launch.Process | subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
 
     # What is set up before, straight in the database
@@ -268,13 +284,18 @@ class Server:
         assert self._process is None
         self.database.directory.mkdir(exist_ok=True)
         role = [] if self._role == "all" else ["--role", self._role]
+        words = [command, *self._place(), *role, "--port", str(self.port)]
         with open(self._log, "ab") as log:
+            if self._source is None:
+                environment = _environment() | self.options | {"ULAK_TEST_POINT": self.armed}
+                self._process = launch.start(words, environment, log.fileno(), log.fileno())
+                return
             self._process = subprocess.Popen(
-                [ULAK, command, *self._place(), *role, "--port", str(self.port)],
+                [sys.executable, "-m", "ulak", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment() | ({"PYTHONPATH": str(self._source)} if self._source else {}),
+                env=_environment() | self.options | {"PYTHONPATH": str(self._source)},
             )
 
     async def start(self, command: str = "serve") -> float:
@@ -322,6 +343,19 @@ class Server:
         self._process.wait()
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process, which runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def ended(self, seconds: float = 20.0) -> None:
+        """Wait until it has ended in order, having been asked to."""
+        process, self._process = self._process, None
+        assert process is not None
+        await until(lambda: process.poll() is not None, seconds, "the server ends")
+        assert process.returncode == 0, (process.returncode, self.log()[-2000:])
+
     async def stop(self, seconds: float = 20.0) -> float:
         """SIGTERM; returns the seconds until it had ended in order."""
         process, self._process = self._process, None
@@ -364,18 +398,8 @@ class Server:
 
     async def cli(self, *words: str, code: int = 0) -> Any:
         """Run a command on these data; the JSON it printed."""
-        process = await asyncio.create_subprocess_exec(
-            ULAK,
-            *words,
-            *self._place(),
-            "--json",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-        )
-        out, err = await process.communicate()
-        assert process.returncode == code, (words, process.returncode, out, err)
+        ended, out, err = await launch.run([*words, *self._place(), "--json"], _environment())
+        assert ended == code, (words, ended, out, err)
         return json.loads(out) if out else None
 
 
@@ -389,7 +413,8 @@ def sessions(url: str) -> int:
     with psycopg.connect(url) as server:
         row = server.execute(
             "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> %s",
+            [CLEANER],
         ).fetchone()
     assert row is not None
     count: int = row[0]

@@ -17,7 +17,7 @@ from ulak.dialects.smpp import codes
 from ulak.dialects.smpp.listen import Listener, Peer
 from ulak.dialects.smpp.reading import read_message
 from ulak.dialects.smpp.session import Answer, BindAsked, Incoming
-from ulak.dialects.smpp.wire import ShortMessage
+from ulak.dialects.smpp.wire import ShortMessage, encode_message
 
 DELIVER_WINDOW = 200
 """Receipts that may be on their way to one client."""
@@ -115,6 +115,12 @@ class Smsc:
         """Cut every connection, as a network does."""
         for peer in self._listener.peers:
             peer.line.abort()
+
+    def write(self, system_id: str, source: str, destination: str, text: str) -> None:
+        """Somebody writes to a number behind this link. It goes out until it is acknowledged."""
+        kinds = (bytes((1, 1)), source.encode(), bytes((1, 1)), destination.encode())
+        message = ShortMessage(b"", *kinds, bytes(3), b"", b"", bytes(4), text.encode(), None, True)
+        self._queue(system_id, encode_message(message))
 
     # The handler of the listener
 

@@ -9,12 +9,14 @@ import asyncio
 import random
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from tests import cast
+from tests.soak import SOAK
 
 from ulak.core.doubts import Doubt, OnUncertain
 from ulak.core.leases import Role
@@ -35,7 +37,7 @@ from ulak.workers.main import Dispatcher
 from ulak.workers.runs import Channel
 
 WINDOW = 24
-SEEDS = 12
+SEEDS = 1_000 if SOAK else 12
 LIVES = 7
 TICKS = (5, 300)
 """Turns of the loop that a life may last."""
@@ -144,6 +146,7 @@ class MoodyLink:
     """A link that answers when it likes, some messages at a time, and now and then breaks."""
 
     window = WINDOW
+    counts: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, world: World) -> None:
         self.dead = False
@@ -296,6 +299,7 @@ async def _finish(world: World) -> dict[int, tuple[MessageState, bool]]:
     raise AssertionError("some messages are never sent")
 
 
+@pytest.mark.fault("F2 random kill -9", "of a sender: deaths, stops and lost links at any turn of its loop")
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_the_many_lives_of_a_sender(
     sqlite_database: Database, seed: int, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shlex
@@ -13,20 +14,52 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import launch
 from tests.cli.conftest import Command
 
 from ulak.store.engine import Database
 
-Process = subprocess.Popen[str]
-Start = Callable[..., Process]
-
 PATIENCE = 20.0
+
+
+class Process:
+    """A process whose standard output is read here: a fork of one that has loaded the program, unless the
+    interpreter itself matters."""
+
+    def __init__(self, arguments: Sequence[str], log: int, *, loaded: bool) -> None:
+        reading, writing = os.pipe()
+        self.stdout = open(reading, encoding="utf-8")  # noqa: SIM115
+        self._process = (
+            launch.start(arguments, os.environ, writing, log)
+            if loaded
+            else subprocess.Popen([sys.executable, "-m", "ulak", *arguments], stdout=writing, stderr=log)
+        )
+        self.pid = self._process.pid
+        os.close(writing)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
+
+    def end(self, sign: signal.Signals) -> tuple[int, str]:
+        """Send a signal; the exit code, and the rest of what it printed."""
+        self._process.send_signal(sign)
+        return self._process.wait(), self.stdout.read()
+
+    def close(self) -> None:
+        """Nothing is left of it."""
+        self.kill()
+        self._process.wait()
+        self.stdout.close()
+
+
+Start = Callable[..., Process]
 
 
 @pytest.fixture
@@ -34,31 +67,25 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start `ulak` with these arguments; what still runs in the end is killed."""
     begun: list[Process] = []
 
-    def go(*arguments: str) -> Process:
+    def go(*arguments: str, loaded: bool = True) -> Process:
         with (tmp_path / f"log-{len(begun)}").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "ulak", *arguments], stdout=subprocess.PIPE, stderr=log, text=True
-            )
-        begun.append(process)
-        return process
+            begun.append(Process(arguments, log.fileno(), loaded=loaded))
+        return begun[-1]
 
     yield go
     for process in begun:
-        process.kill()
-        process.communicate()
+        process.close()
 
 
 def first_value(process: Process) -> Any:
     """The JSON value that a server prints when it is ready."""
-    assert process.stdout is not None
     return json.loads(process.stdout.readline())
 
 
 def stop(process: Process, sign: signal.Signals = signal.SIGTERM) -> str:
     """Ask it to end; the rest of what it printed."""
-    process.send_signal(sign)
-    rest, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
+    code, rest = process.end(sign)
+    assert code == 0
     return rest
 
 
@@ -69,9 +96,9 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 def refused(*arguments: str) -> str:
     """What `ulak` says that fails."""
-    ended = run(sys.executable, "-m", "ulak", *arguments)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    return ended.stderr
+    code, out, err = asyncio.run(launch.run(arguments, os.environ))
+    assert (code, out) == (1, b"")
+    return err.decode()
 
 
 def call(url: str, body: str) -> Any:
@@ -100,11 +127,11 @@ def eventually(question: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_server_serves_alone_until_it_is_stopped(database: Database, start: Start) -> None:
-    where = ["--data", str(database.directory), "--json"]
-    if database.url is not None:
-        where += ["--database", database.url]
-    server = start("serve", "--port", "0", *where)
+def test_a_server_serves_a_directory_alone_until_it_is_stopped(
+    sqlite_database: Database, start: Start
+) -> None:
+    where = ["--data", str(sqlite_database.directory), "--json"]
+    server = start("serve", "--port", "0", *where, loaded=False)
     ready = first_value(server)
     assert ready == {"url": f"http://127.0.0.1:{ready['port']}", "port": ready["port"], "pid": server.pid}
     with urllib.request.urlopen(f"{ready['url']}/healthz", timeout=PATIENCE) as answer:
@@ -113,7 +140,7 @@ def test_a_server_serves_alone_until_it_is_stopped(database: Database, start: St
     assert "another ulak serves the data in" in refused("serve", "--port", "0", *where)
 
     assert stop(server) == ""
-    third = start("serve", "--port", "0", *where)
+    third = start("serve", "--port", "0", *where, loaded=False)
     first_value(third)
     stop(third, signal.SIGINT)
 
@@ -170,7 +197,6 @@ def test_commands_hold_for_a_running_server(tmp_path: Path, start: Start, comman
 
 def test_the_printed_lines_of_a_sandbox_work(tmp_path: Path, start: Start) -> None:
     sandbox = start("sandbox", "--data", str(tmp_path / "box"), "--port", "0")
-    assert sandbox.stdout is not None
     told, lines = "", list[str]()
     for line in sandbox.stdout:
         told += line

@@ -14,6 +14,8 @@ from ulak.core.funding import InvoiceState
 from ulak.dialects.door import Call, Dialect, Reply, Trouble
 from ulak.dialects.sandbox import BODY_MAX, PAY, SandboxDoors
 from ulak.funding.memory import MemoryFunding, Scribe, hash_in
+from ulak.service.guard import Guard
+from ulak.service.limits import Penalty
 from ulak.service.memory_node import Notebook
 from ulak.store.vault import Vault
 
@@ -141,3 +143,17 @@ def test_trouble_has_the_same_envelope(what: Trouble, status: int) -> None:
     unused: Any = None
     found, answer = said(SandboxDoors(unused, hash_in).trouble(call(b""), what))
     assert (found, list(answer)) == (status, ["error"])
+
+
+async def test_invoices_that_are_guessed(books: ClockedBooks, node: MemoryFunding) -> None:
+    doors = SandboxDoors(books, hash_in, Guard(Penalty(), books.clock))
+    scribe = Scribe(b"\x08" * 32)
+    foreign = [
+        scribe.write(bytes([n]) * 32, HASH, 1500, "memo", 600, books.clock.now // 1000) for n in range(6)
+    ]
+    replies = [await doors.answer(order(payreq)) for payreq in foreign]
+    assert [reply.status for reply in replies] == [404] * 4 + [429] * 2
+    assert said(replies[-1]) == (429, {"error": "too many wrong invoices"})
+    assert (b"retry-after", b"60") in replies[-1].headers
+    invoice = await node.create_hold(HASH, 1500, "memo", 600)
+    assert said(await doors.answer(order(invoice.payreq))) == (200, {"state": "held"})

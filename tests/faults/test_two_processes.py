@@ -47,6 +47,7 @@ from ulak.service.fleet import Fleet
 from ulak.service.journal import BookingJournal
 from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
+from ulak.service.texting import Sending
 from ulak.store import callbacks, consignments, ledger, processes
 from ulak.store.books import Books
 from ulak.store.engine import Database, Sql, Tx
@@ -60,6 +61,8 @@ FAULT = "two processes at the same work"
 Record = Callable[[str, object], None]
 
 UPS = parse_settings({"carrier": "ups", "service": "slow", "rate_eur": "5"})
+
+SENDING = Sending("ULAK")
 
 
 @dataclass
@@ -293,7 +296,7 @@ async def test_a_balance_is_not_overspent(
 
     def buying(number: int) -> Callable[[Tx], Sold | NotSold]:
         offer = Offer(f"{number:064x}")
-        return lambda tx: purchases.buy(tx, wish, owner, "192.0.2.1", offer, prices, "ULAK")
+        return lambda tx: purchases.buy(tx, wish, owner, "192.0.2.1", offer, prices, SENDING)
 
     sold = await asyncio.gather(*(two[number % 2].books.write(buying(number)) for number in range(40)))
     assert sum(isinstance(one, Sold) for one in sold) == 7
@@ -346,7 +349,7 @@ async def test_a_purchase_gets_one_number(two: Two, record_property: Record) -> 
         credits.grant(tx, "carol", 1500, SAT)
         wish = Wish("sms4sats", PurchaseKind.CODE, ANY, "tg", prepaid=True)
         prices = Prices(dict.fromkeys(Tariff, 1500))
-        assert isinstance(purchases.buy(tx, wish, owner, "-", Offer("0" * 64), prices, "ULAK"), Sold)
+        assert isinstance(purchases.buy(tx, wish, owner, "-", Offer("0" * 64), prices, SENDING), Sold)
         return carrier.id
 
     carrier_id = await two[0].books.write(stocked)

@@ -36,6 +36,8 @@ from ulak.service import (
 from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
 from ulak.service.resolving import Heard
+from ulak.service.suppressions import no_key
+from ulak.service.texting import Sending
 from ulak.store import blocks
 from ulak.store import incoming as parts_store
 from ulak.store import purchases as store
@@ -70,7 +72,7 @@ def bought(tx: Tx, carrier_id: int, service: str, kind: PurchaseKind = PurchaseK
     purchase = purchases.open_(tx, wish, None, "127.0.0.1", offer, Prices(dict.fromkeys(Tariff, 1500)))
     assert isinstance(purchase, Purchase)
     news = InvoiceNews(InvoiceState.HELD, purchase.price)
-    resolving.verified(tx, [Heard(purchase.id, PurchaseState.UNPAID, news)], "ULAK")
+    resolving.verified(tx, [Heard(purchase.id, PurchaseState.UNPAID, news)], Sending("ULAK"))
     got = inventory.take(tx, carrier_id, Want(purchase.id, ANY, service, purchase.weeks))
     assert got is not None
     assert purchases.assign(tx, purchase.id, carrier_id, got, None)
@@ -199,7 +201,7 @@ async def test_ret_takes_the_block_out_of_the_accounts_hands(books: ClockedBooks
     await books.write(taking(written("RET", sender="0532 123 45 67")))
     assert await block_of(books, account) == Block(WRITER, Origin.REPLY, added)
     assert await books.write(lambda tx: blacklist.lift(tx, account, WRITER)) is False
-    await books.write(lambda tx: blacklist.lift_all(tx, "shop", [WRITER]))
+    await books.write(lambda tx: blacklist.lift_all(tx, "shop", [WRITER], no_key))
     await books.write(taking(written("RET", sender="0532 123 45 67")))
     assert await block_of(books, account) is None, "told again, it has no second effect"
 

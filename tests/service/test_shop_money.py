@@ -20,10 +20,16 @@ from ulak.service import purchases, resolving, texting
 from ulak.service.house import House
 from ulak.service.purchases import INVOICE_WITHIN
 from ulak.service.resolving import VERIFY_AGAIN, Heard
+from ulak.service.texting import Sending
 from ulak.service.till import VERIFY_HELD
 from ulak.store import jobs
 from ulak.store import purchases as store
 from ulak.store.engine import Sql, Tx
+
+pytestmark = pytest.mark.fault(
+    "F8 payments",
+    "one by one: late, too little, told twice, held too shortly, nodes that are away, deaths",
+)
 
 
 @pytest.fixture
@@ -153,7 +159,7 @@ async def test_what_is_told_twice_is_paid_once(rig: Rig) -> None:
     purchase = await rig.paid()
     told = Heard(purchase.id, PurchaseState.PAID, InvoiceNews(InvoiceState.HELD, PRICE))
     for _ in range(2):
-        rig.write(lambda tx: resolving.verified(tx, [told], "ULAK"))
+        rig.write(lambda tx: resolving.verified(tx, [told], Sending("ULAK")))
         await rig.shop.cashier.heard([purchase.payment_hash or ""])
     assert rig.house(House.WALK_IN) == Balance(issued=-PRICE, held=PRICE)
     assert rig.jobs() == [(JobKind.BUY, purchase.id)]

@@ -14,7 +14,7 @@ from tests.conftest import FakeClock
 
 from ulak.core.errors import StoreUnavailable
 from ulak.store import settings
-from ulak.store.engine import Connection, Database, PostgresConnection, Sql, SqliteConnection, Tx
+from ulak.store.engine import Connection, Database, Sql, SqliteConnection, Tx
 from ulak.store.writer import sync_read, sync_write
 
 PAIRS = Sql("SELECT word, number FROM {pairs} AS pair ORDER BY number", pairs=("word text", "number int8"))
@@ -117,7 +117,7 @@ def test_a_disk_that_is_full(sqlite_database: Database) -> None:
 
 
 def test_a_server_that_is_not_there(tmp_path: Path, clock: FakeClock) -> None:
-    connection = PostgresConnection(f"postgresql://ulak@/ulak?host={tmp_path}", clock)
+    connection = Database(tmp_path, f"postgresql://ulak@/ulak?host={tmp_path}", clock).connect()
     with pytest.raises(StoreUnavailable, match="PostgreSQL"):
         connection.reading(settings.clock_offset)
     connection.close()
@@ -186,22 +186,24 @@ def test_a_connection_that_is_cut_after_a_commit_is_done(postgres_database: Data
 
             thread = threading.Thread(target=lambda: written.append(connection.writing(change)))
             thread.start()
-            _cut_the_one_that_waits(other)
-            thread.join()
+            _one_that_waits(other, "pg_terminate_backend(pid)")
+            # It found its commit, and waits for the standby again: there it has to be, too.
+            _one_that_waits(other, "pid")
+            assert not written
         finally:
             other.execute("ALTER SYSTEM RESET synchronous_standby_names")
             other.execute("SELECT pg_reload_conf()")
+        thread.join()
     assert written == ["done"]
     assert connection.reading(lambda tx: settings.get(tx, "a")) == "1"
     connection.close()
 
 
-def _cut_the_one_that_waits(other: psycopg.Connection[tuple[object, ...]]) -> None:
+def _one_that_waits(other: psycopg.Connection[tuple[object, ...]], what: str) -> None:
+    """Do something to the session that waits for a standby."""
     for _ in range(500):
-        found = other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-        ).fetchall()
-        if found:
+        waiting = f"SELECT {what} FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        if other.execute(waiting.encode()).fetchall():
             return
         time.sleep(0.01)
     raise AssertionError("nobody waited for the standby")

@@ -25,6 +25,7 @@ from ulak.store import (
     contacts,
     endpoints,
     events,
+    gauges,
     history,
     ids,
     jobs,
@@ -36,6 +37,9 @@ from ulak.store import (
     papers,
     parcel_rows,
     parties,
+    pruning,
+    pruning_things,
+    pruning_traces,
     replies,
     reports,
     schema,
@@ -46,7 +50,21 @@ from ulak.store import (
 )
 from ulak.store.engine import Database, Sql
 
-MODULES = (accounts, carriers, history, ids, ledger, messages, orders, reports, settings, sweep)
+MODULES = (
+    accounts,
+    carriers,
+    history,
+    ids,
+    ledger,
+    messages,
+    orders,
+    pruning,
+    pruning_things,
+    pruning_traces,
+    reports,
+    settings,
+    sweep,
+)
 PARCEL_MODULES = (
     barring,
     booking_keys,
@@ -65,7 +83,7 @@ PARCEL_MODULES = (
     special_services,
 )
 
-PEOPLE_MODULES = (blocks, consents, contacts, mailboxes)
+PEOPLE_MODULES = (blocks, consents, contacts, gauges, mailboxes)
 
 WHOLE = {
     # Small tables, or asked by people.
@@ -79,6 +97,10 @@ WHOLE = {
     "callbacks._ALL_OF_ACCOUNT",
     "callbacks._ENDED",
     "mailboxes._ALL",
+    # A row an account, an endpoint, a doubt; asked every few seconds at most.
+    "gauges._HELD",
+    "gauges._DISABLED",
+    "gauges._UNSURE",
     # When a process starts: work that nobody ended.
     "jobs._RELEASE",
 }
@@ -107,7 +129,7 @@ TABLES = (
     "|fingerprint|reference|stray_report|unsure|consignment|parent|label|label_file|sighting|paper|paper_file"
     "|saved_party|special_service|reply|booking_key|job|event|endpoint|callback|attempt|block|consent|mailbox|incoming"
     "|contact|contact_group|group_member|contact_field|contact_value"
-    "|past_order|past_message|past_walk"
+    "|past_order|past_message|past_walk|posting_sum|suppression|purchase|referral|memory_invoice"
 )
 
 

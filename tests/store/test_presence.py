@@ -30,6 +30,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks come quickly; what counts is measured by the clock of the test."""
     monkeypatch.setattr(presence, "LOOK", 0.02)
     monkeypatch.setattr(presence, "SOON", 0.02)
+    monkeypatch.setattr(presence, "WHILE", 0.02)
     monkeypatch.setattr(presence, "PATIENCE", 0.02)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 from tests.conftest import FakeClock, Postgres
 
 from ulak.core.errors import StoreUnavailable, UlakError
@@ -19,20 +18,24 @@ from ulak.store.writer import sync_read, sync_write
 
 VERSIONS = Path(schema.__file__).parent / "migrations" / "versions"
 
-_POSTGRES_CATALOGUE = """
-SELECT 'table', c.relname, coalesce(array_to_string(c.reloptions, ','), '') FROM pg_class c
- WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+# NOT NULL stands beside the column; newer versions also give it a name of their own choice.
+# Partitions are not in tables.py: they come and go (tests/store/test_partitions.py).
+_OURS = "c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND NOT c.relispartition"
+_POSTGRES_CATALOGUE = f"""
+SELECT 'table', c.relname, coalesce(array_to_string(c.reloptions, ','), '')
+ || coalesce(pg_get_partkeydef(c.oid), '') FROM pg_class c WHERE {_OURS}
 UNION ALL
 SELECT 'column', c.relname || '.' || a.attname,
  format_type(a.atttypid, a.atttypmod) || a.attnotnull || coalesce(pg_get_expr(d.adbin, d.adrelid), '')
  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
- WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE {_OURS} AND a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
-SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) FROM pg_constraint
- WHERE connamespace = 'public'::regnamespace
+SELECT 'constraint', c.relname || '.' || conname, pg_get_constraintdef(n.oid) FROM pg_constraint n
+ JOIN pg_class c ON c.oid = conrelid WHERE {_OURS} AND contype <> 'n'
 UNION ALL
-SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+SELECT 'index', i.relname, pg_get_indexdef(i.oid) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+ JOIN pg_class c ON c.oid = x.indrelid WHERE {_OURS}
 """
 
 
@@ -54,7 +57,7 @@ def described(database: Database) -> dict[tuple[str, str], str]:
     if database.url is None:
         return _described_sqlite(database.path)
     with psycopg.connect(database.url) as server:
-        rows = server.execute(_POSTGRES_CATALOGUE).fetchall()
+        rows = server.execute(_POSTGRES_CATALOGUE.encode()).fetchall()
     return {(kind, name): text for kind, name, text in rows if "alembic" not in name}
 
 
@@ -82,7 +85,7 @@ def test_migrations_make_the_tables_of_tables_py(
     schema.prepare(blank)
     direct = empty(request, "postgresql" if blank.postgres else "sqlite", tmp_path / "direct")
     direct.directory.mkdir()
-    engine = sa.create_engine(direct.sqlalchemy_url)
+    engine = schema.engine(direct)
     metadata.create_all(engine)
     engine.dispose()
     migrated, wanted = described(blank), described(direct)
@@ -94,7 +97,8 @@ def test_rows_are_stored_as_the_design_counts_on(blank: Database) -> None:
     schema.prepare(blank)
     found = described(blank)
     if blank.postgres:
-        assert found["table", "message"] == found["table", "sms_order"] == "fillfactor=80"
+        assert found["table", "message"] == "RANGE (id)"
+        assert found["table", "sms_order"] == "fillfactor=80"
     else:
         assert found["table", "reference"].endswith("WITHOUT ROWID")
         assert "id INTEGER NOT NULL" in found["table", "message"], "the row id itself"

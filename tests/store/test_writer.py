@@ -36,7 +36,7 @@ from ulak.wiring import GROUP_KINDS
 
 NOTE, ALONE = "note", "alone"
 BACKEND = Sql("SELECT pg_backend_pid()")
-ROWS = Sql("SELECT name FROM setting ORDER BY name")
+ROWS = Sql("SELECT name FROM setting WHERE value = 'noted' ORDER BY name")
 
 
 @dataclass

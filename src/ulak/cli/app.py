@@ -17,6 +17,9 @@ from ulak.cli.errors import Failed, UsageError
 from ulak.config import ConfigError
 from ulak.core.errors import StoreUnavailable, UlakError
 
+POINTS = "ULAK_TEST_POINT"
+"""Variable with which tests let this process die, or wait, at a named place (`cli.points`)."""
+
 app = App(
     name="ulak",
     version=__version__,
@@ -46,6 +49,11 @@ app.command("ulak.cli.history:app", name="history", help="What accounts sent els
 app.command("ulak.cli.callback:app", name="callback", help="Callbacks: what accounts are told of.")
 app.command("ulak.cli.lightning:app", name="lightning", help="Lightning without money: pay an invoice.")
 app.command("ulak.cli.clock:app", name="clock", help="The clock of a sandbox.")
+app.command("ulak.cli.dispatch:app", name="dispatch", help="Whether anything new is handed to carriers.")
+app.command("ulak.cli.backup:backup", name="backup", help="Write all data to a file.")
+app.command("ulak.cli.backup:restore", name="restore", help="Put the data of a backup in place.")
+app.command("ulak.cli.prune:prune", name="prune", help="Delete what is through and old.")
+app.command("ulak.cli.erase:erase", name="erase", help="Erase a telephone number everywhere.")
 app.command("ulak.cli.doctor:doctor", name="doctor", help="Look whether everything is in order.")
 
 
@@ -53,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line; returns the exit code."""
     os.umask(0o077)  # what is written here is nobody else's business
     try:
+        if POINTS in os.environ:
+            from ulak.cli import points
+
+            points.arm(os.environ[POINTS])
         app(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
     except (CycloptsError, ConfigError, UsageError) as error:

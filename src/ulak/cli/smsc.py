@@ -15,23 +15,28 @@ def smsc(
     *,
     port: Annotated[int, Parameter(help="port to listen on, 0 for any that is free")] = 2775,
     host: Annotated[str, Parameter(help="address to listen on")] = "127.0.0.1",
+    password: Annotated[str | None, Parameter(help="the only password that may bind")] = None,
     common: Common = DEFAULTS,
 ) -> None:
     """Run the simulated operator until stopped. It keeps no data; any system_id and password may bind.
 
+    With --password, five wrong ones in a minute are refused for a minute, and longer each further time.
+
     Prints its port and what numbers with certain last digits do; with --json {"port", "endings": {digits:
     what happens}}.
     """
-    asyncio.run(_simulate(host, port, common))
+    asyncio.run(_simulate(host, port, password, common))
 
 
-async def _simulate(host: str, port: int, common: Common) -> None:
+async def _simulate(host: str, port: int, password: str | None, common: Common) -> None:
+    from ulak import logs
     from ulak.wiring import ENDINGS, simulated_operator
 
+    logs.configure(hooks=True)
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    async with simulated_operator(host, port) as bound:
+    async with simulated_operator(host, port, password) as bound:
         if common.json:
             common.show({"port": bound, "endings": ENDINGS})
         else:

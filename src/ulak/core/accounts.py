@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from ulak.core import phone
+from ulak.core import phone, velocity
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,10 @@ def _name(text: str) -> str:
     return text.strip()
 
 
+def _velocity(name: str, text: str) -> str:
+    return velocity.check(name, text) if text else ""
+
+
 def _right(what: str) -> Setting:
     return Setting(f"the account may {what}", "on", _switch)
 
@@ -111,6 +116,10 @@ SETTINGS: dict[str, Setting] = {
     "can_send_to_provider_manually": _right("have a refused parcel booked again"),
     "can_recheck_manually": _right("have the carrier asked about a parcel at once"),
     "authorized_name": Setting("who signs for the account, on parcels", "", _name),
+    **{
+        name: Setting(f"{text} [the server's]", "", partial(_velocity, name))
+        for name, text in velocity.HELP.items()
+    },
     "user_firstname": Setting("first name shown as a parcel's user [the account's name]", "", _name),
     "user_lastname": Setting("last name shown as a parcel's user", "", _name),
 }

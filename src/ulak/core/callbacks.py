@@ -164,7 +164,7 @@ def retry_after(text: str | None, now: int) -> int:
     if text is None:
         return 0
     if _SECONDS.fullmatch(text.strip()):
-        return min(int(text) * _SECOND, RETRY_AFTER_MAX)
+        return min(int(text.strip()) * _SECOND, RETRY_AFTER_MAX)
     try:
         until = parsedate_to_datetime(text)
         moment = until if until.tzinfo else until.replace(tzinfo=UTC)

@@ -22,6 +22,7 @@ class Refusal(Enum):
     TOO_LARGE = "too_large"
     NO_RECIPIENT = "no_recipient"
     REPEATED = "repeated"
+    TOO_FAST = "too_fast"
     NO_CREDIT = "no_credit"
     NOT_FOUND = "not_found"
     NOT_DUE = "not_due"
@@ -57,6 +58,14 @@ class UlakError(Exception):
 
 class StoreUnavailable(Exception):
     """The database cannot take or answer anything now. Nothing was changed."""
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The database went away during a COMMIT and stayed away: nobody knows whether anything was changed.
+
+    What can be done twice without harm is simply done again; who asked for it is not told that it was not
+    done.
+    """
 
 
 OF_PURCHASES = frozenset(

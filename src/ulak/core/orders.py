@@ -112,6 +112,14 @@ def message_name(first: int, place: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Throttled:
+    """An order that is too much for its account's velocity limits now; `wait`: seconds until there may be
+    room."""
+
+    wait: int
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """An accepted order, under the number its customer knows."""
 

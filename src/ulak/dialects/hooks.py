@@ -21,9 +21,10 @@ from ulak.core.errors import StoreUnavailable
 from ulak.core.ports import Report
 from ulak.core.shipping import News, Sighting
 from ulak.core.times import Clock
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.service import carriers
 from ulak.service.carriers import Carrier
+from ulak.service.guard import Guard, no_guard
 from ulak.service.reports import REPORTS, ReportBatch
 from ulak.store.vault import Vault
 
@@ -62,18 +63,34 @@ _TROUBLES = {
 log = structlog.get_logger("ulak.hooks")
 
 
+def _slowed(wait: int) -> Reply:
+    """Too many addresses were wrong, so nothing is looked at for so many seconds."""
+    later = ((b"retry-after", b"%d" % wait),)
+    return Reply(429, b'{"error":"too many wrong addresses"}', headers=later)
+
+
 class HookDoors:
     """Answers everything under `/hooks/`."""
 
     def __init__(
-        self, books: Books, readers: Mapping[str, Reader], told: Told, vault: Vault, clock: Clock
+        self,
+        books: Books,
+        readers: Mapping[str, Reader],
+        told: Told,
+        vault: Vault,
+        clock: Clock,
+        guard: Guard | None = None,
     ) -> None:
-        """`readers` by kind of carrier. `clock` is the machine's: signatures are made by others."""
+        """`readers` by kind of carrier. `clock` is the machine's: signatures are made by others. `guard`
+        slows those who guess secrets."""
         self._books = books
         self._readers = readers
         self._told = told
         self._vault = vault
         self._clock = clock
+        self._guard = guard or no_guard()
+
+    routes = (Route("POST", PREFIX + "{carrier}/{secret}"),)
 
     async def answer(self, call: Call) -> Reply:
         """Take what a carrier tells. It is answered when the store has it."""
@@ -95,9 +112,15 @@ class HookDoors:
 
     async def _take(self, call: Call) -> Reply:
         name, _, secret = call.path.removeprefix(PREFIX).partition("/")
+        attempt = self._guard.attempt(call.address, secret, name=f"hook {name}")
+        wait = self._guard.wait(attempt)
+        if wait:
+            return _slowed(wait)
         carrier, settings = await self._caller(name, secret)
         if carrier is None:
-            return _NOT_FOUND
+            wait = await self._guard.wrong(attempt)
+            return _slowed(wait) if wait else _NOT_FOUND
+        self._guard.right(attempt)
         if len(call.body) > BODY_MAX:
             return _TOO_LARGE
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in call.headers}

@@ -11,8 +11,9 @@ import msgspec
 
 from ulak.core.errors import StoreUnavailable
 from ulak.core.funding import CannotDo
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.service import memory_node
+from ulak.service.guard import Guard, no_guard
 from ulak.service.memory_node import Payment
 
 PREFIX = "/ulak/v1/"
@@ -33,6 +34,10 @@ def _refused(status: int, why: str, *headers: tuple[bytes, bytes]) -> Reply:
     return Reply(status, msgspec.json.encode({"error": why}), headers=headers)
 
 
+def _slowed(wait: int) -> Reply:
+    return _refused(429, "too many wrong invoices", (b"retry-after", b"%d" % wait))
+
+
 _NOT_FOUND = _refused(404, "not found")
 _NO_METHOD = _refused(405, "method not allowed", (b"allow", b"POST"))
 _UNREADABLE = _refused(400, 'the body must be JSON: {"payreq": "lnbcrt..."}')
@@ -50,9 +55,13 @@ _TROUBLES = {
 class SandboxDoors:
     """Answers everything under `/ulak/v1/`."""
 
-    def __init__(self, books: Books, hash_in: HashIn) -> None:
+    def __init__(self, books: Books, hash_in: HashIn, guard: Guard | None = None) -> None:
+        """`guard` slows those who guess invoices."""
         self._books = books
         self._hash_in = hash_in
+        self._guard = guard or no_guard()
+
+    routes = (Route("POST", PAY),)
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call: `POST lightning/pay` is the only one."""
@@ -66,21 +75,29 @@ class SandboxDoors:
             payreq = msgspec.json.decode(call.body, type=_Order).payreq
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _UNREADABLE
+        attempt = self._guard.attempt(call.address, f"invoice {payreq}")
+        wait = self._guard.wait(attempt)
+        if wait:
+            return _slowed(wait)
         try:
-            return await self._pay(payreq)
+            payment = await self._pay(payreq)
         except CannotDo as error:
             return _refused(400, str(error))
         except StoreUnavailable:
             return _LATER
+        if payment is Payment.FOREIGN:
+            wait = await self._guard.wrong(attempt)
+            return _slowed(wait) if wait else _refused(404, payment.value)
+        self._guard.right(attempt)
+        if payment.is_paid:
+            return Reply(200, msgspec.json.encode({"state": payment.value}))
+        return _refused(409, payment.value)
 
     def trouble(self, call: Call, what: Trouble) -> Reply:
         """The answer to a call that could not be carried out."""
         del call
         return _TROUBLES[what]
 
-    async def _pay(self, payreq: str) -> Reply:
+    async def _pay(self, payreq: str) -> Payment:
         payment_hash = await self._hash_in(payreq)
-        payment = await self._books.write(lambda tx: memory_node.pay(tx, payment_hash, payreq))
-        if payment.is_paid:
-            return Reply(200, msgspec.json.encode({"state": payment.value}))
-        return _refused(404 if payment is Payment.FOREIGN else 409, payment.value)
+        return await self._books.write(lambda tx: memory_node.pay(tx, payment_hash, payreq))

@@ -209,7 +209,7 @@ def _read(answer: Answer) -> Mapping[str, Any]:
     """The object that an answer is; empty when it is none."""
     try:
         said = msgspec.json.decode(answer.body)
-    except (msgspec.MsgspecError, UnicodeError):
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 

@@ -170,7 +170,7 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 def _decoded(octets: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(octets, type=kind, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise FundingDown("the Lightning node's answer is not LND's") from None
 
 

@@ -205,7 +205,7 @@ class Wire:
             if ["p", self._own_key] not in [tag[:2] for tag in tags]:
                 return None
             said = msgspec.json.decode(self._open(event.content()))
-        except (self._sdk.NostrSdkError, msgspec.MsgspecError, UnicodeError):
+        except (self._sdk.NostrSdkError, ValueError, RecursionError):
             return None
         if not isinstance(said, dict):
             return None
@@ -417,13 +417,21 @@ class Line:
         try:
             async for message in line.socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    with contextlib.suppress(msgspec.MsgspecError, IndexError):
-                        await self._hear(line, msgspec.json.decode(message.data, type=list[msgspec.Raw]))
+                    await self.heard(line, message.data)
         except (aiohttp.ClientError, OSError):
             pass
         except FundingDown as error:
             line.fail(error)
         await self._hang_up(line, "the connection to the relay broke")
+
+    async def heard(self, line: _Open, text: str) -> None:
+        """A message of a relay. What cannot be read is passed over.
+
+        Raises:
+            FundingDown: the relay is of no use to us.
+        """
+        with contextlib.suppress(ValueError, RecursionError, IndexError):
+            await self._hear(line, msgspec.json.decode(text, type=list[msgspec.Raw]))
 
     async def _hear(self, line: _Open, message: list[msgspec.Raw]) -> None:
         """Do what a message of the relay asks for (NIP-01, NIP-42)."""

@@ -320,9 +320,9 @@ def _state(known: Mapping[str, Any]) -> str:
     state = known.get("state")
     if state is None:
         return "settled" if known.get("settled_at") else "pending"
-    if state not in _STATES:
+    if not isinstance(state, str) or state not in _STATES:
         raise FundingDown(f"the wallet says an invoice is {plain(state)}, which means nothing to us")
-    return str(state)
+    return state
 
 
 def _whole(said: Mapping[str, Any], name: str) -> int:

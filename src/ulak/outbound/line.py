@@ -107,7 +107,7 @@ class PostLine(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        if self._status and not self._bounded and exc is None:
+        if self._status >= 200 and not self._bounded and exc is None:
             self._over(Posted(self._status, self._retry_after))  # it ends with the connection
             return
         if self._heard:

@@ -18,6 +18,7 @@ from ulak.core.callbacks import EventRow
 from ulak.core.events import Event, EventKind, MessageNews
 from ulak.core.messages import MessageCopy
 from ulak.core.orders import message_name
+from ulak.core.points import point
 from ulak.core.states import MessageState
 from ulak.service import events
 from ulak.store import endpoints, messages, orders
@@ -85,6 +86,7 @@ def go_on(tx: Tx) -> bool:
     ]
     orders.set_announced(tx, order.id, upto)
     events.record(tx, told, first=True)
+    point("announce.decided")
     return True
 
 

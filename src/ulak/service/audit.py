@@ -40,6 +40,12 @@ _UNSPENT = "CASE move WHEN 3 THEN -amount WHEN 5 THEN amount ELSE 0 END"
 # The same for what was taken for a purchase: credit is spendable when it is taken.
 _UNTAKEN = "CASE WHEN move IN (3, 8) THEN -amount WHEN move = 5 THEN amount ELSE 0 END"
 
+# Postings, and what was added up of those for what was pruned.
+_EVERY_POSTING = (
+    "(SELECT account_id, asset, move, amount FROM posting UNION ALL"
+    " SELECT account_id, asset, move, amount FROM posting_sum) AS every_posting"
+)
+
 # Accounts of the house that have money because of purchases which are not theirs (service.house).
 _HOUSES = "(SELECT CAST(value AS BIGINT) FROM setting WHERE name IN ('house_parked', 'house_referrals'))"
 
@@ -50,7 +56,7 @@ _BALANCES = Sql(
     " SELECT account_id, asset,"
     "  CASE WHEN move IN (1, 6) THEN amount WHEN move = 7 THEN -amount ELSE 0 END,"
     "  CASE WHEN move = 2 THEN amount WHEN move IN (1, 4, 5, 8) THEN -amount ELSE 0 END,"
-    f"  {_UNHELD}, {_UNSPENT} FROM posting"
+    f"  {_UNHELD}, {_UNSPENT} FROM {_EVERY_POSTING}"
     ") AS entry GROUP BY account_id, asset"
     " HAVING sum(issued) <> 0 OR sum(available) <> 0 OR sum(held) <> 0 OR sum(spent) <> 0"
     " ORDER BY account_id, asset"
@@ -63,21 +69,58 @@ _FLOORS = Sql(
 _CREDIT_IN_ORDERS = Sql(
     "SELECT account_id, sum(held), sum(spent) FROM ("
     " SELECT account_id, held, spent FROM balance WHERE asset = 'SMS' UNION ALL"
-    " SELECT account_id, -held, -posted FROM sms_order"
+    " SELECT account_id, -held, -posted FROM sms_order UNION ALL"
+    " SELECT account_id, 0, -posted FROM pruned WHERE asset = 'SMS'"
     ") AS entry GROUP BY account_id HAVING sum(held) <> 0 OR sum(spent) <> 0 ORDER BY account_id"
 )
-_POSTINGS_OF_ORDERS = Sql(
-    "SELECT order_id, sum(held), sum(posted) FROM ("
-    " SELECT id AS order_id, held, posted FROM sms_order UNION ALL"
-    f" SELECT order_id, {_UNHELD}, {_UNSPENT} FROM posting WHERE order_id IS NOT NULL AND asset = 'SMS'"
-    ") AS entry GROUP BY order_id HAVING sum(held) <> 0 OR sum(posted) <> 0 ORDER BY order_id"
-)
-_FOREIGN_POSTINGS = Sql(
-    "SELECT posting.id, posting.order_id, posting.account_id FROM posting"
-    " LEFT JOIN sms_order ON sms_order.id = posting.order_id"
-    " WHERE posting.order_id IS NOT NULL"
-    " AND (sms_order.id IS NULL OR sms_order.account_id <> posting.account_id) ORDER BY posting.id"
-)
+
+
+def _upto(asset: str) -> str:
+    """The greatest id of what was pruned of a posting's account: no thing above it may be missing."""
+    return (
+        "coalesce((SELECT upto FROM pruned WHERE pruned.account_id = posting.account_id"
+        f" AND pruned.asset = '{asset}'), 0)"
+    )
+
+
+def _postings_of(table: str, column: str, asset: str, untaken: str, but: str = "") -> Sql:
+    """What a thing holds and has taken, beside its postings."""
+    return Sql(
+        "SELECT thing, sum(held), sum(posted) FROM ("
+        f" SELECT id AS thing, held, posted FROM {table} UNION ALL"
+        f" SELECT {column}, {_UNHELD}, {untaken} FROM posting WHERE asset = '{asset}'{but}"
+        f" AND (EXISTS (SELECT 1 FROM {table} WHERE {table}.id = posting.{column})"
+        f" OR posting.{column} > {_upto(asset)})"
+        ") AS entry GROUP BY thing HAVING sum(held) <> 0 OR sum(posted) <> 0 ORDER BY thing"
+    )
+
+
+def _postings_of_pruned(table: str, column: str, asset: str, untaken: str, but: str = "") -> Sql:
+    """What pruned things of an account had taken, beside their postings and the sums of those."""
+    return Sql(
+        "SELECT account_id, sum(held), sum(posted) FROM ("
+        f" SELECT account_id, 0 AS held, posted FROM pruned WHERE asset = '{asset}' UNION ALL"
+        f" SELECT account_id, {_UNHELD}, {untaken} FROM posting_sum WHERE asset = '{asset}'{but} UNION ALL"
+        f" SELECT account_id, {_UNHELD}, {untaken} FROM posting WHERE asset = '{asset}'{but}"
+        f" AND NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.id = posting.{column})"
+        f" AND posting.{column} <= {_upto(asset)}"
+        ") AS entry GROUP BY account_id HAVING sum(held) <> 0 OR sum(posted) <> 0 ORDER BY account_id"
+    )
+
+
+def _foreign_postings(table: str, column: str, asset: str) -> Sql:
+    """Postings for things of others, and for things that are not there and were not pruned."""
+    return Sql(
+        f"SELECT posting.id, posting.{column}, posting.account_id FROM posting"
+        f" LEFT JOIN {table} ON {table}.id = posting.{column}"
+        f" WHERE posting.{column} IS NOT NULL AND ({table}.account_id <> posting.account_id"
+        f" OR {table}.id IS NULL AND posting.{column} > {_upto(asset)}) ORDER BY posting.id"
+    )
+
+
+_POSTINGS_OF_ORDERS = _postings_of("sms_order", "order_id", "SMS", _UNSPENT)
+_POSTINGS_OF_PRUNED_ORDERS = _postings_of_pruned("sms_order", "order_id", "SMS", _UNSPENT)
+_FOREIGN_POSTINGS = _foreign_postings("sms_order", "order_id", "SMS")
 # A share that is owed to a referrer is granted for a purchase; money from outside is always for one.
 _AIMLESS_POSTINGS = Sql(
     "SELECT id, move, order_id, consignment_id, purchase_id FROM posting"
@@ -119,10 +162,12 @@ _OVERLAPS = Sql(
     " SELECT id, lag(id) OVER (ORDER BY id) AS before, lag(id + total) OVER (ORDER BY id) AS free"
     " FROM sms_order) AS ranges WHERE id < free ORDER BY id"
 )
+# While a partition is dropped its orders go first.
 _STRAY_MESSAGES = Sql(
     "SELECT message.id FROM message WHERE NOT EXISTS (SELECT 1 FROM sms_order"
     " WHERE sms_order.id = (SELECT max(id) FROM sms_order WHERE id <= message.id)"
-    " AND message.id < sms_order.id + sms_order.total) ORDER BY message.id"
+    " AND message.id < sms_order.id + sms_order.total) AND NOT EXISTS (SELECT 1 FROM dropped_range"
+    " WHERE dropped_range.first <= message.id AND dropped_range.last >= message.id) ORDER BY message.id"
 )
 _STATES = Sql("SELECT id, state FROM message WHERE state NOT IN (20, 21, 22, 23, 24) ORDER BY id")
 _NUMBERS = Sql(
@@ -177,22 +222,13 @@ _FOREIGN_REFERENCES = Sql(
 _MONEY_IN_CONSIGNMENTS = Sql(
     "SELECT account_id, sum(held), sum(spent) FROM ("
     " SELECT account_id, held, spent FROM balance WHERE asset = 'TRY' UNION ALL"
-    " SELECT account_id, -held, -posted FROM consignment"
+    " SELECT account_id, -held, -posted FROM consignment UNION ALL"
+    " SELECT account_id, 0, -posted FROM pruned WHERE asset = 'TRY'"
     ") AS entry GROUP BY account_id HAVING sum(held) <> 0 OR sum(spent) <> 0 ORDER BY account_id"
 )
-_POSTINGS_OF_CONSIGNMENTS = Sql(
-    "SELECT consignment_id, sum(held), sum(posted) FROM ("
-    " SELECT id AS consignment_id, held, posted FROM consignment UNION ALL"
-    f" SELECT consignment_id, {_UNHELD}, {_UNSPENT} FROM posting"
-    "  WHERE consignment_id IS NOT NULL AND asset = 'TRY'"
-    ") AS entry GROUP BY consignment_id HAVING sum(held) <> 0 OR sum(posted) <> 0 ORDER BY consignment_id"
-)
-_FOREIGN_CONSIGNMENT_POSTINGS = Sql(
-    "SELECT posting.id, posting.consignment_id, posting.account_id FROM posting"
-    " LEFT JOIN consignment ON consignment.id = posting.consignment_id"
-    " WHERE posting.consignment_id IS NOT NULL"
-    " AND (consignment.id IS NULL OR consignment.account_id <> posting.account_id) ORDER BY posting.id"
-)
+_POSTINGS_OF_CONSIGNMENTS = _postings_of("consignment", "consignment_id", "TRY", _UNSPENT)
+_POSTINGS_OF_PRUNED_CONSIGNMENTS = _postings_of_pruned("consignment", "consignment_id", "TRY", _UNSPENT)
+_FOREIGN_CONSIGNMENT_POSTINGS = _foreign_postings("consignment", "consignment_id", "TRY")
 # Only a waiting one holds money; before it is booked, and after it was cancelled, none is taken.
 _MONEY_AND_STATE = Sql(
     "SELECT id, state, held, posted FROM consignment WHERE state NOT BETWEEN 30 AND 47"
@@ -239,17 +275,18 @@ _MONEY_IN_PURCHASES = Sql(
     "  WHERE name = 'house_referrals' AND referral.state = 3"
     ") AS entry GROUP BY account_id HAVING sum(held) <> 0 ORDER BY account_id"
 )
-_POSTINGS_OF_PURCHASES = Sql(
-    "SELECT purchase_id, sum(held), sum(posted) FROM ("
-    " SELECT id AS purchase_id, held, posted FROM purchase UNION ALL"
-    f" SELECT purchase_id, {_UNHELD}, {_UNTAKEN} FROM posting"
-    f"  WHERE purchase_id IS NOT NULL AND asset = 'SAT' AND account_id NOT IN {_HOUSES}"
-    ") AS entry GROUP BY purchase_id HAVING sum(held) <> 0 OR sum(posted) <> 0 ORDER BY purchase_id"
+_POSTINGS_OF_PURCHASES = _postings_of(
+    "purchase", "purchase_id", "SAT", _UNTAKEN, f" AND account_id NOT IN {_HOUSES}"
+)
+_POSTINGS_OF_PRUNED_PURCHASES = _postings_of_pruned(
+    "purchase", "purchase_id", "SAT", _UNTAKEN, f" AND account_id NOT IN {_HOUSES}"
 )
 _FOREIGN_PURCHASE_POSTINGS = Sql(
     "SELECT posting.id, posting.purchase_id, posting.account_id FROM posting"
     " LEFT JOIN purchase ON purchase.id = posting.purchase_id"
-    " WHERE posting.purchase_id IS NOT NULL AND (purchase.id IS NULL"
+    " WHERE posting.purchase_id IS NOT NULL AND (purchase.id IS NULL AND posting.purchase_id >"
+    "  (SELECT coalesce(max(upto), 0) FROM pruned WHERE pruned.asset = 'SAT'"
+    f"  AND (pruned.account_id = posting.account_id OR posting.account_id IN {_HOUSES}))"
     f" OR purchase.account_id <> posting.account_id AND posting.account_id NOT IN {_HOUSES})"
     " ORDER BY posting.id"
 )
@@ -282,10 +319,12 @@ _FORGOTTEN = Sql(
     " AND coalesce(due, look, verify, 0) = 0"
     " AND NOT EXISTS (SELECT 1 FROM job WHERE job.kind = 3 AND job.subject = purchase.id) ORDER BY id"
 )
+# A message for which there was no room when it was paid (75: it failed) never was one.
 _UNSENT = Sql(
     "SELECT purchase.id, purchase.message_id FROM purchase"
     " LEFT JOIN message ON message.id = purchase.message_id AND message.number = purchase.number"
-    " WHERE kind = 4 AND paid IS NOT NULL AND message.id IS NULL ORDER BY purchase.id"
+    " WHERE kind = 4 AND paid IS NOT NULL AND message.id IS NULL"
+    " AND (message_id IS NOT NULL OR purchase.state <> 75) ORDER BY purchase.id"
 )
 _FOREIGN_INCOMING = Sql(
     "SELECT incoming.id, incoming.purchase_id FROM incoming"
@@ -312,6 +351,26 @@ _FOREIGN_CALLBACKS = Sql(
     " ORDER BY callback.id"
 )
 
+# Address books: what belongs together is one account's.
+_FOREIGN_MEMBERS = Sql(
+    "SELECT group_id, contact_id FROM group_member"
+    " LEFT JOIN contact_group ON contact_group.id = group_id LEFT JOIN contact ON contact.id = contact_id"
+    " WHERE contact_group.id IS NULL OR contact.id IS NULL"
+    " OR contact_group.account_id <> contact.account_id ORDER BY group_id, contact_id"
+)
+_FOREIGN_VALUES = Sql(
+    "SELECT contact_id, field_id FROM contact_value"
+    " LEFT JOIN contact_field ON contact_field.id = field_id LEFT JOIN contact ON contact.id = contact_id"
+    " WHERE contact_field.id IS NULL OR contact.id IS NULL"
+    " OR contact_field.account_id <> contact.account_id ORDER BY contact_id, field_id"
+)
+_FOREIGN_GROUPS = Sql(
+    "SELECT below.id, below.parent_id FROM contact_group AS below"
+    " LEFT JOIN contact_group AS above ON above.id = below.parent_id AND above.parent_id = 0"
+    " AND above.account_id = below.account_id WHERE below.parent_id <> 0 AND above.id IS NULL"
+    " ORDER BY below.id"
+)
+
 _RULES = (
     _Check(
         "account {0}, {1}: the balance is off its postings by issued {2}, available {3}, held {4}, spent {5}",
@@ -327,6 +386,10 @@ _RULES = (
         _CREDIT_IN_ORDERS,
     ),
     _Check("order {0}: it has {1} more held and {2} more posted than its postings say", _POSTINGS_OF_ORDERS),
+    _Check(
+        "account {0}: its pruned orders have {1} more held and {2} more posted than their postings say",
+        _POSTINGS_OF_PRUNED_ORDERS,
+    ),
     _Check("posting {0}: order {1} is not one of account {2}", _FOREIGN_POSTINGS),
     _Check(
         "order {0}, state {1}: it says {2} messages, {3} delivered, {4} undelivered, {5} credits held and {6}"
@@ -370,6 +433,10 @@ _RULES = (
         "consignment {0}: it has {1} more held and {2} more posted than its postings say",
         _POSTINGS_OF_CONSIGNMENTS,
     ),
+    _Check(
+        "account {0}: its pruned consignments have {1} more held and {2} more posted than their postings say",
+        _POSTINGS_OF_PRUNED_CONSIGNMENTS,
+    ),
     _Check("posting {0}: consignment {1} is not one of account {2}", _FOREIGN_CONSIGNMENT_POSTINGS),
     _Check("consignment {0}: in state {1} it cannot have {2} held and {3} posted", _MONEY_AND_STATE),
     _Check("consignment {0}: in state {1} it must have a label", _UNLABELLED),
@@ -384,6 +451,10 @@ _RULES = (
     _Check("account {0}, SAT: the balance has {1} more held than its purchases say", _MONEY_IN_PURCHASES),
     _Check(
         "purchase {0}: it has {1} more held and {2} more posted than its postings say", _POSTINGS_OF_PURCHASES
+    ),
+    _Check(
+        "account {0}: its pruned purchases have {1} more held and {2} more posted than their postings say",
+        _POSTINGS_OF_PRUNED_PURCHASES,
     ),
     _Check("posting {0}: purchase {1} is not one of account {2}", _FOREIGN_PURCHASE_POSTINGS),
     _Check("purchase {0}: in state {1} it cannot have {2} held and {3} posted", _MONEY_OF_PURCHASES),
@@ -400,4 +471,7 @@ _RULES = (
     _Check(
         "callback {0}: event {1} and endpoint {2} are not there, or not one account's", _FOREIGN_CALLBACKS
     ),
+    _Check("group {0}: contact {1} is not there, or not one of its account", _FOREIGN_MEMBERS),
+    _Check("contact {0}: field {1} is not there, or not one of its account", _FOREIGN_VALUES),
+    _Check("group {0}: it cannot stand under {1}, which is no group at the top", _FOREIGN_GROUPS),
 )

@@ -31,6 +31,7 @@ from ulak.core.events import Event, EventKind
 from ulak.core.jobs import JobKind
 from ulak.core.ledger import Move
 from ulak.core.once import BOOKING, CLAIM, Earlier, Once, ReplyState
+from ulak.core.points import point
 from ulak.core.shipping import Booked, Declined, File, Ticket, Unreached
 from ulak.core.states import ParcelState
 from ulak.core.tracking import next_look
@@ -146,7 +147,7 @@ def _is_begun(tx: Tx, earlier: Earlier) -> bool:
     """Whether a request with this key is on its way, or was carried out."""
     if earlier.state is ReplyState.FAILED:
         return False
-    return earlier.consignment_id is not None or earlier.until > tx.now
+    return earlier.consignment_id is not None or earlier.is_claimed(tx.now)
 
 
 def _no_draft(request: Request, stored: Consignment | None) -> Denied | None:
@@ -352,7 +353,7 @@ def _going(tx: Tx, request: Request, account: Account, process: str) -> Attempt 
     if earlier.digest != once.digest:
         return Denied(Refusal.KEY_REUSED)
     if stored is None:
-        return Denied(Refusal.IN_PROGRESS) if earlier.until > tx.now else None
+        return Denied(Refusal.IN_PROGRESS) if earlier.is_claimed(tx.now) else None
     return _went_on(tx, request, account, stored, process)
 
 
@@ -440,6 +441,7 @@ def conclude(
             replies.finish(tx, stored.account_id, once, stored.id, None)
         answer = _answer(tx, attempt, stored, replayed=False)
         events.record(tx, happened)
+        point("booking.decided")
         return answer
     why = _reject(tx, stored, outcome)
     for once in others if attempt.once is None else [*others, attempt.once]:

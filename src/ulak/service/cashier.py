@@ -10,12 +10,14 @@ import structlog
 
 from ulak.core.funding import CannotDo, Funding, FundingDown, InvoiceNews, InvoiceState
 from ulak.core.jobs import Job
+from ulak.core.points import point
 from ulak.core.purchases import Purchase
 from ulak.core.states import PurchaseState, Resolve
 from ulak.service import resolving
 from ulak.service.apart import apart
 from ulak.service.parcels import Books
 from ulak.service.resolving import Heard, Outcome
+from ulak.service.texting import Sending
 from ulak.store import jobs
 from ulak.store import purchases as store
 from ulak.store.engine import Tx
@@ -38,15 +40,15 @@ class Cashier:
         funding: Funding | None,
         *,
         preimage: Callable[[Purchase], str],
-        sender: str,
+        sending: Sending,
         wake: Callable[[], None],
     ) -> None:
-        """`preimage` opens a purchase's preimage; `wake` is called when something became paid; `sender` is
-        under which name messages go out that are."""
+        """`preimage` opens a purchase's preimage; `wake` is called when something became paid; `sending` is
+        how messages go out that are."""
         self._books = books
         self._funding = funding
         self._preimage = preimage
-        self._sender = sender
+        self._sending = sending
         self._wake = wake
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -61,13 +63,16 @@ class Cashier:
             return
         try:
             async with self._places:
+                point("money.moving")
                 outcome, amount = await self._carry_out(purchase)
+                point("money.moved")
         except (FundingDown, CannotDo) as error:
             if job.tries % 10 == 0:
                 log.warning("purchase.not_resolved", purchase=purchase.id, tries=job.tries, why=str(error))
             await self._books.write(lambda tx: resolving.put_off(tx, job))
             return
         await self._books.write(partial(resolving.concluded, job=job, outcome=outcome, amount=amount))
+        point("money.concluded")
         self._wake()
 
     async def _carry_out(self, purchase: Purchase) -> tuple[Outcome, int]:
@@ -129,8 +134,10 @@ class Cashier:
         return [one.id for one, news in zip(purchases, answers, strict=True) if news is None]
 
     async def _note(self, heard: Sequence[Heard], lapse: bool) -> None:
-        change = partial(resolving.verified, heard=heard, sender=self._sender, lapse=lapse)
+        point("payment.heard")
+        change = partial(resolving.verified, heard=heard, sending=self._sending, lapse=lapse)
         await self._books.write(change)
+        point("payment.noted")
 
     async def _look_up(
         self, funding: Funding, purchase: Purchase, is_down: asyncio.Event

@@ -19,6 +19,7 @@ from ulak.core.consignments import CarrierName, Consignment, Preference, Route, 
 from ulak.core.errors import Refusal, StoreUnavailable
 from ulak.core.jobs import Job
 from ulak.core.once import Once
+from ulak.core.points import point
 from ulak.core.pricing import Rates, costs, measures
 from ulak.core.shipping import Booked, Booking, Declined, Quote, Sighting, Unreached
 from ulak.core.states import ParcelState
@@ -143,6 +144,7 @@ class Desk:
         begun = await self._books.write(
             lambda tx: booking.begin(tx, request, offer, self._marks, self._process)
         )
+        point("booking.begun")
         return await self._carry_out(begun, couriers) if isinstance(begun, Attempt) else begun
 
     async def _go_along(self, request: Request) -> Done | Denied | None:
@@ -165,9 +167,12 @@ class Desk:
             wanted = Booking(consignment.uuid, consignment.barcode, shipment, at)
             outcome = await _asked(courier, "book", courier.way.book(wanted))
             tracked = courier.way.abilities.tracking
-        return await self._books.write(
+        point("booking.answered")
+        concluded = await self._books.write(
             lambda tx: booking.conclude(tx, attempt, outcome, self._marks, tracked=tracked)
         )
+        point("booking.concluded")
+        return concluded
 
     async def go_on(self, jobs_: Sequence[Job]) -> None:
         """Do claimed jobs of kind BOOK, all at the same time: finish what a process left in the middle."""
@@ -178,6 +183,8 @@ class Desk:
             for job in jobs_
             if job.subject in found and found[job.subject].state is ParcelState.WAITING
         ]
+        if waiting:
+            point("booking.resuming")
 
         async def finish(consignment: Consignment) -> None:
             result = await self._carry_out(Attempt(consignment, resumed=True))
@@ -266,12 +273,16 @@ class Desk:
         begun = await self._books.write(lambda tx: cancelling.begin(tx, request))
         if not isinstance(begun, cancelling.Intent):
             return begun
+        point("parcel.cancelling")
         consignment = begun.consignment
         courier = await self._courier(consignment.carrier)
         outcome: Declined | Unreached | None = Unreached(_gone(consignment.carrier))
         if courier is not None:
             outcome = await _asked(courier, "cancel", courier.way.cancel(consignment))
-        return await self._books.write(lambda tx: cancelling.conclude(tx, begun, outcome))
+        point("parcel.cancel_answered")
+        concluded = await self._books.write(lambda tx: cancelling.conclude(tx, begun, outcome))
+        point("parcel.cancelled")
+        return concluded
 
     # Looking after parcels.
 
@@ -322,8 +333,10 @@ class Desk:
 
     async def _look_at(self, courier: Courier, subjects: Sequence[looking.Subject], now: int) -> None:
         heard = await self._track(courier, subjects, now)
+        point("parcel.looked")
         try:
             await self._books.write(lambda tx: looking.looked(tx, subjects, heard, now))
+            point("parcel.merged")
         except StoreUnavailable:
             raise
         except Exception:

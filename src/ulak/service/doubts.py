@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from ulak.core.doubts import Doubt
 from ulak.core.errors import UlakError
+from ulak.core.points import point
 from ulak.core.states import MessageEvent, MessageState
 from ulak.service import carriers
 from ulak.service.settlement import Settlement
@@ -74,6 +75,7 @@ def _settle(
     settlement.save()
     settled = [copy.id for copy in unsure]
     reports.settle(tx, settled, doubt)
+    point("unsure.settled")
     return settled
 
 

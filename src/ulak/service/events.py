@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ulak.core.callbacks import CallbackState, Endpoint
 from ulak.core.events import Event
+from ulak.core.points import point
 from ulak.store import callbacks, endpoints
 from ulak.store import events as store
 from ulak.store.engine import Tx
@@ -41,3 +42,4 @@ def record(tx: Tx, events: Sequence[Event], *, first: bool = False) -> None:
         rows.append((endpoint, event_id, subject, CallbackState.BEHIND if behind else CallbackState.DUE))
         busy.add((endpoint, subject))
     callbacks.insert(tx, rows)
+    point("callback.queued")

@@ -17,6 +17,7 @@ from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
 from ulak.core.history import PAGE_ROWS, PastMessage, PastOrder, PastPage, Walk
+from ulak.core.points import point
 from ulak.core.times import day_start, local_day
 from ulak.store import history as store
 from ulak.store.books import Books
@@ -134,6 +135,7 @@ class _Import:
         """Take the messages of an order from a page on, and with the first page what the order is."""
         while True:
             told = await self._source.report(order, page)
+            point("history.read")
             if page == 1:
                 # Kept as it was before its messages were read: what changes meanwhile is asked for again.
                 order = order if told is None else told.order
@@ -158,4 +160,5 @@ class _Import:
                 store.put_messages(tx, self._account, name, order.number, place, messages)
 
         await self._books.write(change)
+        point("history.kept")
         self._taken = self._taken._replace(messages=self._taken.messages + len(messages or ()))

@@ -16,12 +16,18 @@ from ulak.core.orders import (
     Placed,
     Ruling,
     TextDraft,
+    Throttled,
     message_name,
 )
 from ulak.core.phone import common_prefix
+from ulak.core.points import point
 from ulak.core.states import MessageState, OrderState
+from ulak.core.velocity import Velocities, Velocity
 from ulak.service import announcing, barring, events
-from ulak.service.accounts import admit, digest
+from ulak.service.accounts import admit
+from ulak.service.accounts import digest as key_digest
+from ulak.service.suppressions import Digest, no_key
+from ulak.service.velocity import NEVER, Tally, Toll, numbers_in, toll
 from ulak.store import accounts as account_store
 from ulak.store import ledger, messages
 from ulak.store import orders as store
@@ -33,6 +39,9 @@ PLACE = "place"
 
 REPEAT_WINDOW = 10 * 60 * 1000
 """How long the same texts to the same numbers count as repeated, ms (iletiMerkezi code 451)."""
+
+
+_UNLIMITED = Velocities()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class _Desk:
     fingerprints: list[tuple[int, int, int]] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    tally: Tally | None = None
 
     def save(self) -> None:
         """Write everything that was accepted, a statement a table."""
@@ -82,6 +92,8 @@ class _Desk:
             self.tx, [(owner, self.next_numbers[owner], self.next_messages[owner]) for owner in owners]
         )
         ledger.save(self.tx, self.balances, self.postings)
+        if self.tally is not None:
+            self.tally.save()
         store.insert(self.tx, self.orders, self.texts)
         messages.insert(self.tx, self.messages, self.odd)
         if self.fingerprints:
@@ -90,9 +102,17 @@ class _Desk:
             events.record(self.tx, self.events, first=True)
 
 
-def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | Refusal]:
-    """Decide submissions in the order they came; each sees what those before it took."""
-    digests = {item.key: digest(item.key) for item in items}
+def place_group(
+    tx: Tx,
+    items: Sequence[Submission],
+    ids: Ids,
+    velocities: Velocities = _UNLIMITED,
+    *,
+    digest: Digest = no_key,
+) -> list[Placed | Refusal | Throttled]:
+    """Decide submissions in the order they came; each sees what those before it took. `digest` makes those by
+    which erased numbers are known."""
+    digests = {item.key: key_digest(item.key) for item in items}
     names = [(item.dialect, digests[item.key]) for item in items]
     desk = _load(tx, items, names, ids)
     admitted: dict[tuple[str, str, str, str], Account | None] = {}
@@ -102,14 +122,24 @@ def place_group(tx: Tx, items: Sequence[Submission], ids: Ids) -> list[Placed | 
         if who not in admitted:
             admitted[who] = admit(desk.known.get(name), item.secret, item.address)
         account = admitted[who]
-        cases.append(None if account is None else _judged(account, item.draft, tx.now))
+        cases.append(None if account is None else _judged(account, item.draft, tx.now, velocities))
     known = [case for case in cases if case is not None]
-    desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in known])
+    desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in known], digest)
     wanted = [(case.account.id, case.ruling.consent, case.texts) for case in known]
-    for place, numbers in barring.unwilling(tx, wanted).items():
+    for place, numbers in barring.unwilling(tx, wanted, digest).items():
         known[place].unwilling = numbers
+    limited = [
+        toll(case.account.id, case.limits, numbers_in(case.texts))
+        for case in known
+        if case.limits is not None
+    ]
+    if limited:
+        desk.tally = Tally(tx, limited)
     results = [Refusal.UNAUTHENTICATED if case is None else _place(desk, case) for case in cases]
+    point("order.judged")
     desk.save()
+    for item, result in zip(items, results, strict=True):
+        tx.count("orders", item.dialect, result.value if isinstance(result, Refusal) else "accepted")
     return results
 
 
@@ -121,12 +151,14 @@ class _Case:
     draft: OrderDraft
     ruling: Ruling
     texts: list[TextDraft]
+    limits: Velocity | None
     unwilling: Collection[int] = ()
 
 
-def _judged(account: Account, draft: OrderDraft, now: int) -> _Case:
+def _judged(account: Account, draft: OrderDraft, now: int, velocities: Velocities) -> _Case:
     ruling = draft.judge(account, now)
-    return _Case(account, draft, ruling, draft.texts if ruling.texts is None else ruling.texts)
+    texts = draft.texts if ruling.texts is None else ruling.texts
+    return _Case(account, draft, ruling, texts, velocities.of(account.settings))
 
 
 def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids: Ids) -> _Desk:
@@ -145,7 +177,7 @@ def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids
         ids,
         known,
         approved=account_store.approved(tx, senders) if senders else set(),
-        repeated=store.repeated(tx, prints, tx.now - REPEAT_WINDOW) if prints else set(),
+        repeated=store.repeated(tx, prints, REPEAT_WINDOW) if prints else set(),
         balances=ledger.locked(tx, [(account_id, SMS) for account_id in account_ids]),
         next_numbers={c.account.id: c.next_number for c in known.values()},
         next_messages={c.account.id: c.next_message for c in known.values()},
@@ -153,9 +185,8 @@ def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids
     )
 
 
-def _place(desk: _Desk, case: _Case) -> Placed | Refusal:
-    account, draft = case.account, case.draft
-    bar = desk.blocked.get(account.id)
+def _place(desk: _Desk, case: _Case) -> Placed | Refusal | Throttled:
+    draft, bar = case.draft, _barred(desk, case)
     texts = barring.without(case.texts, bar) if bar else case.texts
     faults = set(case.ruling.faults)
     if texts != case.texts and not any(text.usable() for text in texts):
@@ -163,10 +194,35 @@ def _place(desk: _Desk, case: _Case) -> Placed | Refusal:
     # Whoever has not agreed gets nothing; an order that nobody has agreed to is taken all the same.
     texts = barring.without(texts, case.unwilling) if case.unwilling else texts
     price = sum(text.usable() * text.parts for text in texts)
+    fare, wait = _fare(desk, case, texts)
+    if wait:
+        faults.add(Refusal.TOO_LARGE if wait == NEVER else Refusal.TOO_FAST)
     refusal = draft.first_of(faults | _faults(desk, case, price))
     if refusal is not None:
-        return refusal
+        return Throttled(wait) if refusal is Refusal.TOO_FAST else refusal
+    if desk.tally is not None and fare is not None:
+        desk.tally.take(fare)
     return _accept(desk, case, texts, price)
+
+
+def _barred(desk: _Desk, case: _Case) -> Collection[int]:
+    """Whom this account must not write to: who is blocked, and who lives where it does not send."""
+    blocked: Collection[int] = desk.blocked.get(case.account.id, ())
+    limits = case.limits
+    if limits is None or limits.codes is None:
+        return blocked
+    abroad = {
+        number for text in case.texts for number in text.numbers if number and not limits.allows(number)
+    }
+    return abroad.union(blocked)
+
+
+def _fare(desk: _Desk, case: _Case, texts: list[TextDraft]) -> tuple[Toll | None, int]:
+    """What an order counts for velocity limits, and how long it has to wait for them."""
+    if desk.tally is None or case.limits is None:
+        return None, 0
+    fare = toll(case.account.id, case.limits, numbers_in(texts))
+    return fare, desk.tally.wait(fare)
 
 
 def _faults(desk: _Desk, case: _Case, price: int) -> set[Refusal]:
@@ -200,6 +256,10 @@ def _accept(desk: _Desk, case: _Case, texts: list[TextDraft], price: int) -> Pla
         told, announced = announcing.placed(account.id, number, first_message, desk.messages[first_row:])
         desk.events += told
     consent = ruling.consent
+    desk.tx.count("order_messages", draft.dialect, by=total)
+    desk.tx.count("order_parts", draft.dialect, by=price)
+    if usable < total:
+        desk.tx.count("messages_final", "undelivered", by=total - usable)
     desk.orders.append(
         store.NewOrder(
             order_id,
@@ -303,9 +363,11 @@ def cancel(tx: Tx, account_id: int, number: int) -> Refusal | None:
         return Refusal.NOT_FOUND
     order_id, total = cancelled
     messages.cancel_range(tx, order_id - 1, order_id + total - 1)
+    tx.count("messages_final", "cancelled", by=total)
     store.free_fingerprint(tx, order_id)
     if before[1]:
         posting = Posting(account_id, SMS, Move.VOID, before[1], order_id)
         balances[account_id, SMS].apply(posting)
         ledger.save(tx, balances, [posting])
+    point("order.cancelling")
     return None

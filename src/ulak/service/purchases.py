@@ -36,6 +36,7 @@ from ulak.core.states import PurchaseEvent, PurchaseKind, PurchaseState, Resolve
 from ulak.service import texting
 from ulak.service.house import House, account_of
 from ulak.service.prices import Prices
+from ulak.service.texting import Sending
 from ulak.service.till import NUMBERS, Till, seen
 from ulak.store import accounts, endpoints, ledger
 from ulak.store import purchases as store
@@ -89,15 +90,25 @@ def earlier(tx: Tx, wish: Wish, account_id: int) -> Sold | Denied | None:
 
 
 def open_(
-    tx: Tx, wish: Wish, account_id: int | None, caller: str, offer: Offer, prices: Prices
+    tx: Tx,
+    wish: Wish,
+    account_id: int | None,
+    caller: str,
+    offer: Offer,
+    prices: Prices,
+    sending: Sending | None = None,
 ) -> Purchase | Sold | Denied:
-    """A new purchase that waits for its invoice, and then for its money; or what was bought before."""
+    """A new purchase that waits for its invoice, and then for its money; or what was bought before. Denied is
+    what `sending` has no room for; that is counted once it is paid."""
     if account_id is not None and wish.once is not None:
         accounts.lock(tx, account_id)
         before = earlier(tx, wish, account_id)
         if before is not None:
             return before
     owner = account_of(tx, House.WALK_IN) if account_id is None else account_id
+    denied = None if sending is None else _too_fast(tx, wish, owner, sending)
+    if denied is not None:
+        return denied
     purchase = _new(tx, wish, owner, offer, _price(tx, wish, caller, prices))
     purchase.due = tx.now + INVOICE_WITHIN
     purchase.id = store.insert(tx, purchase)
@@ -105,20 +116,33 @@ def open_(
 
 
 def buy(
-    tx: Tx, wish: Wish, account_id: int, caller: str, offer: Offer, prices: Prices, sender: str
+    tx: Tx, wish: Wish, account_id: int, caller: str, offer: Offer, prices: Prices, sending: Sending
 ) -> Sold | Denied:
     """A new purchase that its account's balance pays for; that is reserved at once."""
     till = Till(tx, accounts=[account_id])
     before = earlier(tx, wish, account_id)
     if before is not None:
         return before
+    denied = _too_fast(tx, wish, account_id, sending)
+    if denied is not None:
+        return denied
     price = _price(tx, wish, caller, prices)
     if till.available(account_id) < price:
         return Denied(Refusal.NO_CREDIT)
     purchase = till.add(_new(tx, wish, account_id, offer, price))
-    _pay(till, purchase, price, sender)
+    _pay(till, purchase, price, sending)
     till.save()
     return Sold(purchase.public_id, None)
+
+
+def _too_fast(tx: Tx, wish: Wish, account_id: int, sending: Sending) -> Denied | None:
+    """Why there may be no message of this account to this number now."""
+    if wish.kind is not PurchaseKind.MESSAGE or wish.number is None:
+        return None
+    wait = texting.wait(tx, sending, account_id, wish.number)
+    if wait is None:
+        return Denied(Refusal.NO_RECIPIENT)
+    return Denied(Refusal.TOO_FAST, wait) if wait else None
 
 
 def _price(tx: Tx, wish: Wish, caller: str, prices: Prices) -> int:
@@ -186,7 +210,7 @@ def withdrawn(tx: Tx, purchase_id: int) -> None:
 # Paid.
 
 
-def pay(till: Till, purchase: Purchase, amount: int, sender: str) -> bool:
+def pay(till: Till, purchase: Purchase, amount: int, sending: Sending) -> bool:
     """The node holds (or has taken) so many sats for a purchase; whether that changed anything.
 
     What is held for a purchase that is over is never kept: it is cancelled, or cancelled again.
@@ -195,7 +219,7 @@ def pay(till: Till, purchase: Purchase, amount: int, sender: str) -> bool:
         # A node refuses to be given too little, so this is another invoice than we think.
         if 0 < amount < purchase.price:
             return till.step(purchase, PurchaseEvent.LAPSED)
-        _pay(till, purchase, amount or purchase.price, sender)
+        _pay(till, purchase, amount or purchase.price, sending)
         return True
     if purchase.resolve is Resolve.CANCEL and purchase.payment_hash is not None:
         purchase.resolved = None
@@ -205,14 +229,19 @@ def pay(till: Till, purchase: Purchase, amount: int, sender: str) -> bool:
     return False
 
 
-def _pay(till: Till, purchase: Purchase, amount: int, sender: str) -> None:
+def _pay(till: Till, purchase: Purchase, amount: int, sending: Sending) -> None:
     purchase.paid = till.tx.now
     till.reserve(purchase, amount)
     till.step(purchase, PurchaseEvent.HELD)
     if purchase.kind in NUMBERS:
         till.job(JobKind.BUY, purchase)
     elif purchase.kind is PurchaseKind.MESSAGE:
-        purchase.message_id = texting.place(till.tx, purchase, sender)
+        assert purchase.number is not None
+        if texting.take(till.tx, sending, purchase.account_id, purchase.number):
+            purchase.message_id = texting.place(till.tx, purchase, sending.sender)
+        else:
+            # Others that were ordered with it and paid earlier have taken the room.
+            till.step(purchase, PurchaseEvent.FAILED)
 
 
 # Numbers.

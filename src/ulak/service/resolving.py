@@ -16,6 +16,7 @@ from ulak.core.jobs import Job, JobKind
 from ulak.core.purchases import MINUTE, SECOND, Purchase
 from ulak.core.states import PurchaseEvent, PurchaseKind, PurchaseState, Resolve
 from ulak.service.purchases import FIRST_VERIFY, give_up, pay, timed
+from ulak.service.texting import Sending
 from ulak.service.till import VERIFY_HELD, Till
 from ulak.store import jobs
 from ulak.store import purchases as store
@@ -130,7 +131,7 @@ class Heard(NamedTuple):
     news: InvoiceNews
 
 
-def verified(tx: Tx, heard: Sequence[Heard], sender: str, *, lapse: bool = False) -> None:
+def verified(tx: Tx, heard: Sequence[Heard], sending: Sending, *, lapse: bool = False) -> None:
     """What the node says of the invoices of purchases. `lapse`: those that are unpaid have had their time."""
     till = Till(tx, [one.id for one in heard])
     for one in heard:
@@ -138,7 +139,7 @@ def verified(tx: Tx, heard: Sequence[Heard], sender: str, *, lapse: bool = False
         # That an invoice was unpaid before it was paid is no news.
         if purchase is None or _is_unpaid(one.was) != _is_unpaid(purchase.state):
             continue
-        _verify(till, purchase, one.news, sender)
+        _verify(till, purchase, one.news, sending)
         if lapse and _is_unpaid(purchase.state):
             till.step(purchase, PurchaseEvent.LAPSED)
     till.save()
@@ -148,7 +149,7 @@ def _is_unpaid(state: PurchaseState) -> bool:
     return state is PurchaseState.UNPAID
 
 
-def _verify(till: Till, purchase: Purchase, news: InvoiceNews, sender: str) -> None:
+def _verify(till: Till, purchase: Purchase, news: InvoiceNews, sending: Sending) -> None:
     paid = news.state in (InvoiceState.HELD, InvoiceState.SETTLED)
     if purchase.state is PurchaseState.UNPAID:
         if news.state is InvoiceState.HELD and ends_soon(news.blocks_left):
@@ -156,14 +157,14 @@ def _verify(till: Till, purchase: Purchase, news: InvoiceNews, sender: str) -> N
             till.step(purchase, PurchaseEvent.LAPSED)
             till.job(JobKind.RESOLVE, purchase)
         elif paid:
-            pay(till, purchase, news.amount, sender)
+            pay(till, purchase, news.amount, sending)
             if news.state is InvoiceState.SETTLED and purchase.preimage is None:
                 _taken_already(till, purchase)
         elif news.state is InvoiceState.CANCELLED:
             till.step(purchase, PurchaseEvent.LAPSED)
     elif purchase.resolve is Resolve.CANCEL:
         if news.state is InvoiceState.HELD:
-            pay(till, purchase, news.amount, sender)
+            pay(till, purchase, news.amount, sending)
     elif purchase.resolved is None and not purchase.prepaid:
         _guard(till, purchase, news, paid)
 

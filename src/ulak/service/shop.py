@@ -19,8 +19,10 @@ import structlog
 from ulak.core.errors import Refusal
 from ulak.core.funding import HASH_SIZE, CannotDo, Capability, Funding, FundingDown, Invoice
 from ulak.core.jobs import Job
+from ulak.core.points import point
 from ulak.core.purchases import ID_SIZE, PAY_WITHIN, SECOND, Denied, Purchase, Sold, Wish
 from ulak.core.states import PurchaseKind
+from ulak.core.velocity import Velocities
 from ulak.service import purchases, resolving
 from ulak.service.apart import apart
 from ulak.service.cashier import Cashier
@@ -30,6 +32,7 @@ from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
 from ulak.service.sources import Sources
 from ulak.service.supply import Supply
+from ulak.service.texting import Sending
 from ulak.service.till import NUMBERS
 from ulak.store import jobs
 from ulak.store import purchases as store
@@ -60,16 +63,17 @@ class Shop:
         prices: Prices,
         vault: Vault,
         sender: str = "ULAK",
+        velocities: Velocities | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`funding` None: nothing but balances pays. `sender` is whom messages are from; `random` is where
-        ids and preimages come from."""
+        """`funding` None: nothing but balances pays. `sender` is whom messages are from, `velocities` how
+        many there may be; `random` is where ids and preimages come from."""
         self._books = books
         self._funding = funding
         self._prices = prices
         self._vault = vault
-        self._sender = sender
+        self._sending = Sending(sender, velocities or Velocities())
         self._random = random
         self.woken = asyncio.Event()
         self.attended = False
@@ -78,7 +82,7 @@ class Shop:
         """Called when there is something to do: it may be for another process to do it."""
         self._sources = Sources(books, sources, monotonic)
         self.supply = Supply(books, self._sources, wake=self.wake)
-        self.cashier = Cashier(books, funding, preimage=self.preimage, sender=sender, wake=self.wake)
+        self.cashier = Cashier(books, funding, preimage=self.preimage, sending=self._sending, wake=self.wake)
         self._lapsing: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
@@ -110,8 +114,9 @@ class Shop:
             return Denied(Refusal.NO_CREDIT)
         owner, offer = account_id, Offer(self._public_id())
         bought = await self._books.write(
-            lambda tx: purchases.buy(tx, wish, owner, caller, offer, self._prices, self._sender)
+            lambda tx: purchases.buy(tx, wish, owner, caller, offer, self._prices, self._sending)
         )
+        point("purchase.prepaid")
         self.wake()
         return bought
 
@@ -124,10 +129,11 @@ class Shop:
         preimage = None if plain else self._random(HASH_SIZE)
         offer = self._offer(preimage)
         purchase = await self._books.write(
-            lambda tx: purchases.open_(tx, wish, account_id, caller, offer, self._prices)
+            lambda tx: purchases.open_(tx, wish, account_id, caller, offer, self._prices, self._sending)
         )
         if not isinstance(purchase, Purchase):
             return purchase
+        point("purchase.opened")
         try:
             invoice = await self._invoice(funding, purchase, wish.memo)
         except (FundingDown, CannotDo) as error:
@@ -135,9 +141,11 @@ class Shop:
             await self._books.write(lambda tx: purchases.withdrawn(tx, purchase.id))
             self.wake()
             return Denied(Refusal.FUNDING_DOWN)
+        point("purchase.invoiced")
         waited_for = await self._books.write(
             lambda tx: purchases.invoiced(tx, purchase.id, invoice.payreq, invoice.payment_hash.hex())
         )
+        point("purchase.sold")
         if not waited_for:
             return Denied(Refusal.FUNDING_DOWN)
         if self.attended:
@@ -175,6 +183,7 @@ class Shop:
         """Cancel a purchase. None: it is cancelled, now or before. Denied with NOT_FOUND, with TOO_EARLY and
         the seconds to wait, with COMPLETED (the code came), or with FINAL."""
         denied = await self._books.write(lambda tx: purchases.cancel(tx, public_id))
+        point("purchase.cancelled")
         self.wake()
         return denied
 
@@ -209,6 +218,7 @@ class Shop:
 
     async def _pass_time(self, due: Sequence[int]) -> None:
         asked = await self._books.write(lambda tx: resolving.pass_time(tx, due))
+        point("purchase.aged")
         if asked:
             task = asyncio.create_task(self._lapse(asked))
             self._lapsing.add(task)

@@ -11,6 +11,7 @@ import structlog
 
 from ulak.core.jobs import Job
 from ulak.core.numbers import Activation, Gone, Got, News, NoneLeft, Text, Unreached, Want
+from ulak.core.points import point
 from ulak.core.purchases import SECOND, Purchase
 from ulak.core.states import PurchaseKind, PurchaseState
 from ulak.service import purchases, texting
@@ -66,6 +67,7 @@ class Supply:
         want = Want(purchase.id, purchase.pool, purchase.service, purchase.weeks, purchase.handset)
         missed = False
         for source in await self._sources.best(purchase):
+            point("number.buying")
             answer = await self._bought(source, want)
             if isinstance(answer, Got):
                 await self._got(job, purchase, source, answer)
@@ -93,7 +95,10 @@ class Supply:
             jobs.done(tx, [job.id])
             return noted
 
-        if not await self._books.write(note):
+        point("number.bought")
+        noted = await self._books.write(note)
+        point("number.assigned")
+        if not noted:
             # Another number was faster, and there is room for one only.
             log.warning("purchase.number_too_many", purchase=purchase.id, carrier=source.row.name)
             spare = Activation(purchase.id, got.reference, got.number, purchase.service, purchase.created)
@@ -110,7 +115,9 @@ class Supply:
         answer: Unreached | None = None
         if purchase is not None and source is not None:
             used = purchase.code is not None or purchase.state is PurchaseState.ENDED
+            point("number.finishing")
             answer = await asked(source, "finish", source.way.finish(_activation(purchase), used))
+            point("number.finished")
         if answer is not None and job.tries < FINISH_TRIES:
             wait = min(FINISH_MAX, 2 ** min(job.tries + 1, 10) * SECOND)
             await self._books.write(lambda tx: jobs.again(tx, [(job.id, tx.now + wait)]))
@@ -185,12 +192,14 @@ class Supply:
             await self._books.write(lambda tx: purchases.gone(tx, look.id))
             return
         texts = [_own(look, text) for text in news]
+        point("code.heard")
 
         def keep(tx: Tx) -> None:
             for text in texts:
                 purchases.text_came(tx, look.id, text)
 
         await self._books.write(keep)
+        point("code.stored")
 
     def _is_new(self, purchase_id: int, news: Sequence[Text] | Gone) -> bool:
         """Whether a source says something else than the last time; nothing at all is nothing new."""

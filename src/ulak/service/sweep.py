@@ -15,7 +15,7 @@ from ulak.core.states import MessageEvent
 from ulak.service import inbound, journal
 from ulak.service.orders import REPEAT_WINDOW
 from ulak.service.settlement import Settlement
-from ulak.store import booking_keys, callbacks, endpoints, events, messages, orders, settings
+from ulak.store import booking_keys, callbacks, endpoints, events, messages, orders, settings, velocity
 from ulak.store import sweep as store
 from ulak.store.engine import Tx
 
@@ -129,6 +129,11 @@ def _named(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
     return None if last is None else (last, 0)
 
 
+def _velocity(tx: Tx, _position: Position, _receipt_wait: int) -> Position | None:
+    """What velocity limits do not count any more."""
+    return _START if velocity.forget(tx, STRETCH) == STRETCH else None
+
+
 def _events(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
     """Those that nobody is told of any more: the walk over callbacks comes before."""
     last = events.forget(tx, position[0], tx.now - callback_rules.KEPT, STRETCH)
@@ -162,6 +167,7 @@ class _Walk:
 _WALKS = (
     _Walk(_MINUTE, _parts),
     _Walk(REPEAT_WINDOW, _fingerprints),
+    _Walk(REPEAT_WINDOW, _velocity),
     _Walk(REPEAT_WINDOW, _unreported),
     _Walk(_HOUR, _strays),
     _Walk(_HOUR, _references),

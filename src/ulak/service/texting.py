@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ulak.core.phone import common_prefix
 from ulak.core.purchases import MINUTE, SECOND, Purchase
 from ulak.core.states import MessageState, OrderState, PurchaseEvent, PurchaseState
+from ulak.core.velocity import Velocities, Velocity
+from ulak.service import velocity
 from ulak.service.till import FIRST_LOOK, Till
-from ulak.store import ids, messages, orders
+from ulak.store import accounts, ids, messages, orders
 from ulak.store import purchases as store
 from ulak.store.engine import Tx
 from ulak.store.purchases import Look
@@ -27,6 +30,40 @@ _EVENTS: dict[MessageState, PurchaseEvent] = {
     MessageState.DELIVERED: PurchaseEvent.DELIVERED,
     MessageState.UNDELIVERED: PurchaseEvent.FAILED,
 }
+
+
+_UNLIMITED = Velocities()
+
+
+class Sending(NamedTuple):
+    """How bought messages are sent: whom they are from, and how many there may be."""
+
+    sender: str
+    velocities: Velocities = _UNLIMITED
+
+
+def wait(tx: Tx, sending: Sending, account_id: int, number: int) -> int | None:
+    """Seconds until an account may buy a message to a number, 0 if it may now; None: it may never."""
+    limits = _limits(tx, sending, account_id)
+    if limits is None:
+        return 0
+    if not limits.allows(number):
+        return None
+    fare = velocity.toll(account_id, limits, [number])
+    return velocity.Tally(tx, [fare]).wait(fare)
+
+
+def take(tx: Tx, sending: Sending, account_id: int, number: int) -> bool:
+    """Count a message that is bought; whether there was room. The account is locked."""
+    limits = _limits(tx, sending, account_id)
+    if limits is None:
+        return True
+    return limits.allows(number) and not velocity.take(tx, velocity.toll(account_id, limits, [number]))
+
+
+def _limits(tx: Tx, sending: Sending, account_id: int) -> Velocity | None:
+    account = accounts.by_id(tx, account_id)
+    return None if account is None else sending.velocities.of(account.settings)
 
 
 def place(tx: Tx, purchase: Purchase, sender: str) -> int:

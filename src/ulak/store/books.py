@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from ulak.core.errors import StoreUnavailable
+from ulak.core.figures import WriterFigures
 from ulak.store.engine import Database, Tx
 from ulak.store.writer import GroupKind, Pool, Writer
 
@@ -14,6 +17,8 @@ Result = TypeVar("Result")
 READERS = 2
 """Reading threads. They share one interpreter lock, so more would only wait for it."""
 
+WATCH = 1.0
+"""Seconds between looks whether a connection waits for an answer that never comes."""
 
 LONG = 0.01
 """Seconds after which a question has taken long, and those that wait behind it get another thread."""
@@ -33,6 +38,19 @@ class Books:
         self._helping: asyncio.TimerHandle | None = None
         self._writer.start()
         self._pool.start()
+        self._serving = contextlib.ExitStack()
+        self._serving.enter_context(database.absence.remembered(self._refuse))
+        self._watching = self._loop.call_later(WATCH, self._watch)
+
+    @property
+    def figures(self) -> WriterFigures:
+        """What was written so far, counted."""
+        return self._writer.figures
+
+    @property
+    def queued(self) -> tuple[int, int]:
+        """What waits to be written, and questions that wait to be answered."""
+        return self._writer.queued, self._pool.queued
 
     async def read(self, question: Callable[[Tx], Result]) -> Result:
         """Ask within one read transaction."""
@@ -57,12 +75,25 @@ class Books:
         self._writer.gather(kind, item, ticket)
         return ticket
 
+    def _watch(self) -> None:
+        """A connection may wait for an answer that never comes."""
+        self._watching = self._loop.call_later(WATCH, self._watch)
+        for connection in (self._writer.connection, *self._pool.connections):
+            if connection is not None:
+                connection.look_after()
+
+    def _refuse(self, error: StoreUnavailable) -> None:
+        self._writer.refuse(error)
+        self._pool.refuse(error)
+
     async def close(self) -> None:
         """Finish what was given, then end the threads."""
         if self._helping is not None:
             self._helping.cancel()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._pool.stop)
+        self._watching.cancel()
+        await asyncio.to_thread(self._serving.close)
 
     def _deliver(self, results: list[tuple[Any, Any]]) -> None:
         self._loop.call_soon_threadsafe(_resolve, results)

@@ -10,24 +10,44 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 import msgspec
-import psycopg
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.figures import Key
+from ulak.core.points import point
 from ulak.core.times import Clock
+from ulak.store.absence import Absence
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _SOURCE = re.compile(r"\{([a-z_]+)\}")
+_SPAN = re.compile(r"\{([a-z_]+\.[a-z_]+)\}")
+_ASKS = re.compile(r"\s*(?:SELECT|WITH|LOCK)\b(?!.*\b(?:INSERT INTO|UPDATE|DELETE FROM)\b)", re.DOTALL)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _encode = msgspec.json.Encoder().encode
+
+PATIENCE = 20.0
+"""Seconds to wait for another process that writes to a SQLite file."""
+
+# Nothing is wrong with what was asked, but it cannot be done now. Where there was trouble with the file
+# itself it is opened again: it may have been away, or been put back by somebody.
+_FILE_TROUBLE = frozenset((sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN))
+_NOT_NOW = _FILE_TROUBLE | {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_INTERRUPT,
+}
 
 # No text of PostgreSQL holds a NUL, and SQLite's JSON functions cut a text there. Nobody means one.
 _NUL, _NUL_IN_JSON, _REPLACEMENT = "\0", b"\\u0000", "\ufffd"
@@ -39,20 +59,28 @@ class Sql:
     `rows` describes each `{name}`: its columns with their PostgreSQL types, e.g. `ids=("id int8",)`. The
     parameter of that name is then a sequence of tuples (of plain values, where there is one column).
     `lock` is appended on PostgreSQL only: SQLite has a single writer.
+    `span` names such a list and the first and last of its columns that hold ids. `{table.column}` in the text
+    then says that the column lies between the least and the greatest of them. It adds nothing to what the
+    statement finds, but lets PostgreSQL leave out partitions before it begins; SQLite is not told.
     A NUL in a text is stored as the replacement character.
     """
 
-    __slots__ = ("_columns", "postgresql", "sqlite")
+    __slots__ = ("_columns", "_span", "changes", "postgresql", "sqlite")
 
-    def __init__(self, text: str, *, lock: str = "", **rows: Sequence[str]) -> None:
+    def __init__(
+        self, text: str, *, lock: str = "", span: tuple[str, int, int] | None = None, **rows: Sequence[str]
+    ) -> None:
+        self.changes = _ASKS.match(text) is None
         self._columns = {
             name: [column.endswith(" text") for column in columns] for name, columns in rows.items()
         }
+        self._span = span
         # SQLite cannot guess how many rows a JSON text holds, and would rather scan a table than it. Its
         # CROSS JOIN takes tables in the order they are written: the given rows first.
         ordered = text.replace(" JOIN ", " CROSS JOIN ") if rows else text
-        self.sqlite = _SOURCE.sub(lambda m: _json_rows(m[1], rows[m[1]]), ordered)
-        plain = _SOURCE.sub(lambda m: _unnest_rows(m[1], rows[m[1]]), text.replace("%", "%%"))
+        self.sqlite = _SOURCE.sub(lambda m: _json_rows(m[1], rows[m[1]]), _SPAN.sub("", ordered))
+        spanned = _SPAN.sub(r" AND \1 BETWEEN :span_least AND :span_most", text.replace("%", "%%"))
+        plain = _SOURCE.sub(lambda m: _unnest_rows(m[1], rows[m[1]]), spanned)
         self.postgresql = _PARAMETER.sub(r"%(\1)s", plain) + (f" {lock}" if lock else "")
 
     def for_sqlite(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +100,8 @@ class Sql:
         for name, value in values.items():
             if name not in self._columns and isinstance(value, str) and _NUL in value:
                 values[name] = _without_nul(value)
+        if self._span is not None:
+            values |= _bounds(values[self._span[0]], *self._span[1:])
         for name, texts in self._columns.items():
             given = values.pop(name)
             if len(texts) == 1:
@@ -84,6 +114,15 @@ class Sql:
                     [_without_nul(text) for text in column] if has_nul else list(column)
                 )
         return values
+
+
+def _bounds(rows: Sequence[Any], first: int, last: int) -> dict[str, int]:
+    """The least and the greatest id in the rows' columns `first` and `last`."""
+    if not rows:
+        return {"span_least": 0, "span_most": 0}
+    if not isinstance(rows[0], tuple):
+        return {"span_least": min(rows), "span_most": max(rows)}
+    return {"span_least": min(row[first] for row in rows), "span_most": max(row[last] for row in rows)}
 
 
 def _without_nul(value: Any) -> Any:
@@ -110,19 +149,29 @@ def _unnest_rows(name: str, columns: Sequence[str]) -> str:
 
 
 class Tx:
-    """An open transaction. `now` is the same for everything it writes (ms UTC).
+    """An open transaction. `now` is the same for everything it writes (ms UTC); a sandbox's clock is `ahead`
+    of the machine's. `changed` is whether it did more than ask.
 
     `known` is for answers that a transaction which only reads may give again: nothing changes while it lasts.
-    In one that writes there is none.
+    In one that writes there is none. `counted` is what metrics will tell of it once it is committed.
     """
 
-    __slots__ = ("_connection", "known", "now", "postgres")
+    __slots__ = ("_connection", "ahead", "changed", "counted", "known", "now", "postgres")
 
-    def __init__(self, connection: Any, now: int, postgres: bool, writes: bool = True) -> None:
+    def __init__(
+        self, connection: Any, now: int, postgres: bool, writes: bool = True, ahead: int = 0
+    ) -> None:
         self._connection = connection
         self.now = now
+        self.ahead = ahead
         self.postgres = postgres
+        self.changed = False
         self.known: dict[Any, Any] | None = None if writes else {}
+        self.counted: dict[Key, int] = {}
+
+    def count(self, *key: str, by: int = 1) -> None:
+        """Count something that is true once this is committed."""
+        self.counted[key] = self.counted.get(key, 0) + by
 
     def all(self, sql: Sql, **values: Any) -> list[Row]:
         """Every row of the answer."""
@@ -140,19 +189,14 @@ class Tx:
         return count
 
     def _execute(self, sql: Sql, values: dict[str, Any]) -> Any:
+        self.changed = self.changed or sql.changes
         if self.postgres:
             return self._connection.execute(sql.postgresql, sql.for_postgresql(values))
         return self._connection.execute(sql.sqlite, sql.for_sqlite(values))
 
 
-READ_BACK = 60.0
-"""Seconds to wait for PostgreSQL after it went away during a COMMIT."""
-
 CLOCK_OFFSET = "clock_offset"
-_OFFSET_SQLITE = f"SELECT value FROM setting WHERE name = '{CLOCK_OFFSET}'"
-_OFFSET_POSTGRES = (
-    f"SELECT (SELECT value FROM setting WHERE name = '{CLOCK_OFFSET}'), pg_current_xact_id()::text"
-)
+OFFSET = f"SELECT value FROM setting WHERE name = '{CLOCK_OFFSET}'"
 
 
 class Connection(Protocol):
@@ -166,8 +210,13 @@ class Connection(Protocol):
 
         Raises:
             StoreUnavailable: the database could not take it; nothing was changed.
+            OutcomeUnknown: it went away during the COMMIT, and nobody could be asked what became of it.
             Conflict: it lost against another transaction; nothing was changed, and it may be tried again.
         """
+
+    def look_after(self) -> None:
+        """Give up a statement that has had no answer for too long. Called from another thread, now and
+        then, while the connection is used."""
 
     def close(self) -> None:
         """Give the connection back."""
@@ -178,20 +227,34 @@ class Conflict(Exception):
 
 
 class SqliteConnection:
-    """SQLite in WAL mode with every commit synced."""
+    """SQLite in WAL mode with every commit synced. Opens the file again after trouble with it."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, patience: float = PATIENCE) -> None:
+        self._path = path
         self._clock = clock
+        self._patience = patience
+        self._is_open = False
+        self._db = self._open()
+
+    def _open(self) -> sqlite3.Connection:
         try:
-            self._db = sqlite3.connect(
-                path, timeout=20, isolation_level=None, check_same_thread=False, cached_statements=256
+            # Never a new file: where this one was taken away, an empty one would be no better.
+            db = sqlite3.connect(
+                f"file:{quote(str(self._path))}?mode=rw",
+                uri=True,
+                timeout=self._patience,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
             )
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._db.execute("PRAGMA cache_size = -16000")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA cache_size = -16000")
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"{path}: {error}") from error
+            raise StoreUnavailable(f"{self._path}: {error}") from error
+        self._is_open = True
+        return db
 
     def reading(self, question: Callable[[Tx], Result]) -> Result:
         return self._transaction("BEGIN", question, writes=False)
@@ -200,132 +263,60 @@ class SqliteConnection:
         return self._transaction("BEGIN IMMEDIATE", change, writes=True)
 
     def _transaction(self, begin: str, work: Callable[[Tx], Result], *, writes: bool) -> Result:
+        if not self._is_open:
+            self._db = self._open()
         try:
             self._db.execute(begin)
-            offset = self._db.execute(_OFFSET_SQLITE).fetchone()
-            now = self._clock() + (int(offset[0]) if offset else 0)
-            result = work(Tx(self._db, now, postgres=False, writes=writes))
+            offset = self._db.execute(OFFSET).fetchone()
+            ahead = int(offset[0]) if offset else 0
+            result = work(Tx(self._db, self._clock() + ahead, postgres=False, writes=writes, ahead=ahead))
+            if writes:
+                point("transaction.written")
             self._db.execute("COMMIT")
+            if writes:
+                point("transaction.committed")
             return result
-        except sqlite3.IntegrityError:
+        except (sqlite3.Error, MemoryError) as error:
+            self._trouble(error)
             raise
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(str(error)) from error
         finally:
-            if self._db.in_transaction:
+            self._roll_back()
+
+    def _trouble(self, error: Exception) -> None:
+        """Say in words of ours what an error means to who asked, if it is one of those we have words for."""
+        code = (
+            sqlite3.SQLITE_NOMEM if isinstance(error, MemoryError) else getattr(error, "sqlite_errorcode", 0)
+        ) & 0xFF
+        if code in _FILE_TROUBLE:
+            self.close()
+        if code in _NOT_NOW:
+            raise StoreUnavailable(f"{self._path}: {error}") from error
+
+    def _roll_back(self) -> None:
+        if self._is_open and self._db.in_transaction:
+            try:
                 self._db.execute("ROLLBACK")
+            except sqlite3.Error:
+                self.close()
+
+    def look_after(self) -> None:
+        """A file answers, or says that it cannot."""
 
     def close(self) -> None:
+        self._is_open = False
         self._db.close()
-
-
-class PostgresConnection:
-    """PostgreSQL, READ COMMITTED. Connects on first use, and again after the connection was lost."""
-
-    def __init__(self, url: str, clock: Clock) -> None:
-        self._url = url
-        self._clock = clock
-        self._db: psycopg.Connection[Row] | None = None
-
-    def _connect(self) -> psycopg.Connection[Row]:
-        if self._db is None or self._db.closed:
-            try:
-                self._db = psycopg.connect(self._url, autocommit=True, prepare_threshold=2)
-            except psycopg.Error as error:
-                raise StoreUnavailable(f"PostgreSQL: {error}") from error
-        return self._db
-
-    def reading(self, question: Callable[[Tx], Result]) -> Result:
-        return self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", question, writes=False)
-
-    def writing(self, change: Callable[[Tx], Result]) -> Result:
-        return self._transaction("BEGIN", change, writes=True)
-
-    def _begin(self, begin: str) -> psycopg.Connection[Row]:
-        """A connection with a transaction begun.
-
-        A connection may have been cut while nobody used it, by a restart of the server for example. Nothing
-        is lost then, and another one does.
-        """
-        for last in (False, True):
-            db = self._connect()
-            try:
-                db.execute(begin)
-            except psycopg.OperationalError as error:
-                if last or not db.closed:
-                    raise StoreUnavailable(str(error)) from error
-            else:
-                return db
-        raise AssertionError("unreachable")
-
-    def _transaction(self, begin: str, work: Callable[[Tx], Result], *, writes: bool) -> Result:
-        db = self._begin(begin)
-        xid: str | None = None
-        committing = False
-        try:
-            offset, xid = self._opening(db, writes)
-            result = work(Tx(db, self._clock() + int(offset or 0), postgres=True, writes=writes))
-            committing = True
-            db.execute("COMMIT")
-            return result
-        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
-            raise Conflict(str(error)) from error
-        except psycopg.OperationalError as error:
-            if committing and writes and self._was_committed(xid):
-                return result
-            raise StoreUnavailable(str(error)) from error
-        finally:
-            self._clean_up(db)
-
-    @staticmethod
-    def _opening(db: psycopg.Connection[Row], writes: bool) -> tuple[str | None, str | None]:
-        if not writes:
-            row = db.execute(_OFFSET_SQLITE).fetchone()
-            return (row[0] if row else None), None
-        row = db.execute(_OFFSET_POSTGRES).fetchone()
-        assert row is not None
-        return row[0], row[1]
-
-    def _was_committed(self, xid: str | None) -> bool:
-        """After the connection was lost during COMMIT: read back what became of it, never repeat blindly.
-
-        Waits for a server that is still at it, or on its way up again.
-
-        Raises:
-            StoreUnavailable: it stayed away; whether it had committed is not known.
-        """
-        patience = time.monotonic() + READ_BACK
-        while True:
-            try:
-                row = self._connect().execute("SELECT pg_xact_status(%s::xid8)", (xid,)).fetchone()
-            except (psycopg.OperationalError, StoreUnavailable) as error:
-                if time.monotonic() > patience:
-                    raise StoreUnavailable(f"nobody knows what became of a COMMIT: {error}") from error
-            else:
-                if row is None or row[0] != "in progress":
-                    return row is not None and row[0] == "committed"
-            time.sleep(0.05)
-
-    @staticmethod
-    def _clean_up(db: psycopg.Connection[Row]) -> None:
-        if not db.closed and db.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-            try:
-                db.execute("ROLLBACK")
-            except psycopg.Error:
-                db.close()
-
-    def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
 
 
 class Database:
     """Where the data is. Hands out connections; each thread has its own."""
 
-    def __init__(self, directory: Path, url: str | None, clock: Clock) -> None:
+    def __init__(self, directory: Path, url: str | None, clock: Clock, *, patience: float = PATIENCE) -> None:
+        """`patience`: seconds to wait for others that write to a SQLite file."""
         self.directory = directory
         self.url = url
         self.clock = clock
+        self.patience = patience
+        self.absence = Absence(self._probe)
 
     @property
     def postgres(self) -> bool:
@@ -337,15 +328,16 @@ class Database:
         """The SQLite file."""
         return self.directory / "ulak.db"
 
-    @property
-    def sqlalchemy_url(self) -> str:
-        """The address in SQLAlchemy's spelling."""
-        if self.url is None:
-            return f"sqlite:///{self.path}"
-        return "postgresql+psycopg://" + self.url.split("://", 1)[1]
-
     def connect(self) -> Connection:
         """A new connection."""
         if self.url is None:
-            return SqliteConnection(self.path, self.clock)
-        return PostgresConnection(self.url, self.clock)
+            return SqliteConnection(self.path, self.clock, self.patience)
+        from ulak.store.postgres import PostgresConnection
+
+        return PostgresConnection(self.url, self.clock, self.absence)
+
+    def _probe(self) -> None:
+        if self.url is not None:
+            from ulak.store.postgres import dial
+
+            dial(self.url).close()

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ulak.core.messages import MessageCopy, QueuedMessage
 from ulak.core.orders import MessageRow
+from ulak.core.phone import ERASED, display
 from ulak.core.states import MESSAGE_STATES, MessageState
 from ulak.store.engine import Sql, Tx
 
@@ -32,7 +33,8 @@ _FACTS = Sql(
     " WHERE odd_number.message_id = message.id) END, (SELECT body FROM order_text"
     " WHERE order_text.order_id = wanted.order_id AND order_text.first_id <= wanted.id"
     " ORDER BY first_id DESC LIMIT 1)"
-    " FROM {wanted} AS wanted JOIN message ON message.id = wanted.id",
+    " FROM {wanted} AS wanted JOIN message ON message.id = wanted.id{message.id}",
+    span=("wanted", 0, 0),
     wanted=("id int8", "order_id int8"),
 )
 _CANCEL_RANGE = Sql(
@@ -41,28 +43,34 @@ _CANCEL_RANGE = Sql(
 )
 _QUEUED = Sql(
     "SELECT message.id, message.number, message.parts FROM {ranges} AS wanted"
-    " JOIN message ON message.id > wanted.after AND message.id <= wanted.last"
+    " JOIN message ON message.id > wanted.after AND message.id <= wanted.last{message.id}"
     " WHERE message.state = 20 ORDER BY message.id",
+    span=("ranges", 0, 1),
     ranges=("after int8", "last int8"),
 )
 _STILL_QUEUED = Sql(
-    "SELECT message.id FROM {wanted} AS wanted JOIN message ON message.id = wanted.id AND message.state = 20",
+    "SELECT message.id FROM {wanted} AS wanted"
+    " JOIN message ON message.id = wanted.id AND message.state = 20{message.id}",
+    span=("wanted", 0, 0),
     wanted=("id int8",),
 )
 _ACCEPT = Sql(
     "UPDATE message SET state = 21, open_parts = fresh.open_parts, changed = :seconds"
-    " FROM {fresh} AS fresh WHERE message.id = fresh.id AND message.state IN (20, 22)",
+    " FROM {fresh} AS fresh WHERE message.id = fresh.id AND message.state IN (20, 22){message.id}",
+    span=("fresh", 0, 0),
     fresh=("id int8", "open_parts int2"),
 )
 _COPIES = Sql(
     "SELECT message.id, wanted.order_id, number, state, parts, open_parts FROM {wanted} AS wanted"
-    " JOIN message ON message.id = wanted.id ORDER BY message.id",
+    " JOIN message ON message.id = wanted.id{message.id} ORDER BY message.id",
     lock="FOR UPDATE OF message",
+    span=("wanted", 0, 0),
     wanted=("id int8", "order_id int8"),
 )
 _SAVE = Sql(
     "UPDATE message SET state = fresh.state, open_parts = fresh.open_parts, changed = :seconds"
-    " FROM {fresh} AS fresh WHERE message.id = fresh.id",
+    " FROM {fresh} AS fresh WHERE message.id = fresh.id{message.id}",
+    span=("fresh", 0, 0),
     fresh=("id int8", "state int2", "open_parts int2"),
 )
 _REACHED = Sql(
@@ -71,8 +79,9 @@ _REACHED = Sql(
 )
 _EXPIRED = Sql(
     "SELECT message.id, wanted.after + 1 FROM {ranges} AS wanted"
-    " JOIN message ON message.id > wanted.after AND message.id <= wanted.last"
+    " JOIN message ON message.id > wanted.after AND message.id <= wanted.last{message.id}"
     " WHERE message.state = 21 AND message.changed < :before ORDER BY message.id LIMIT :limit",
+    span=("ranges", 0, 1),
     ranges=("after int8", "last int8"),
 )
 
@@ -92,7 +101,13 @@ def page(tx: Tx, after: int, last: int, limit: int) -> list[MessageRow]:
     odd: dict[int, str] = {}
     if any(row[1] == 0 for row in rows):
         odd = dict(tx.all(_ODD, after=rows[0][0] - 1, last=rows[-1][0]))
-    return [MessageRow(f"+{row[1]}" if row[1] else odd[row[0]], MESSAGE_STATES[row[2]]) for row in rows]
+    return [
+        MessageRow(
+            f"+{row[1]}" if row[1] > ERASED else odd[row[0]] if not row[1] else display(ERASED),
+            MESSAGE_STATES[row[2]],
+        )
+        for row in rows
+    ]
 
 
 def untold(tx: Tx, after: int, upto: int) -> list[tuple[int, int]]:
@@ -104,7 +119,7 @@ def untold(tx: Tx, after: int, upto: int) -> list[tuple[int, int]]:
 def shown(tx: Tx, wanted: Iterable[tuple[int, int]]) -> dict[int, tuple[str, str]]:
     """Whom messages go to, as a report shows it, and their texts, of (message, order)."""
     rows = tx.all(_FACTS, wanted=sorted(set(wanted)))
-    return {row[0]: (f"+{row[1]}" if row[1] else row[2] or "", row[3] or "") for row in rows}
+    return {row[0]: (display(row[1]) if row[1] else row[2] or "", row[3] or "") for row in rows}
 
 
 def cancel_range(tx: Tx, after: int, last: int) -> None:

@@ -23,6 +23,20 @@ block = Table(
     sqlite_with_rowid=False,
 )
 
+# What an erased person had said against being written to: a digest of the number, which only the
+# installation's key makes, stands for it.
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    # Consent that was refused, as in `consent`; 0 and 0: all messages.
+    Column("brand", BigInteger, primary_key=True),
+    Column("audience", SmallInteger, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("added", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # The newest word of a person about being written to, by brand.
 consent = Table(
     "consent",

@@ -30,6 +30,7 @@ from ulak.core.errors import StoreUnavailable
 from ulak.core.leases import Peer, Role
 from ulak.store import processes
 from ulak.store.engine import Database, Row, Tx
+from ulak.store.postgres import dial
 from ulak.store.writer import sync_write
 
 BEAT = 3.0
@@ -42,7 +43,10 @@ LOOK = 1.0
 """Seconds between looks at the others."""
 
 SOON = 0.5
-"""Seconds for which a lock has to be free until its process is taken for gone."""
+"""Seconds for which a lock has to be free, when we start, until its process is taken for gone."""
+
+WHILE = 1.5
+"""The same later on: a session that was cut is soon made anew."""
 
 PATIENCE = 3.0
 """The same after our own session was lost: the server may have been away for all."""
@@ -60,6 +64,10 @@ SELECT id, role, beat, EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory
  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 FROM process ORDER BY id"""
 
+_AT_WORK = f"""
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid = {_CLASS} AND granted
+ AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
 Session = psycopg.Connection[Row]
 
 log = structlog.get_logger("ulak.presence")
@@ -72,6 +80,14 @@ class _Watched:
     beat: int
     moved: float
     missing: float | None
+
+
+def at_work(session: Session) -> int:
+    """How many processes work on a database."""
+    row = session.execute(_AT_WORK.encode()).fetchone()
+    assert row is not None
+    count: int = row[0]
+    return count
 
 
 class Presence:
@@ -123,6 +139,7 @@ class Presence:
                 time.sleep(SOON)
         except psycopg.Error as error:
             raise StoreUnavailable(f"PostgreSQL: {error}") from error
+        self._patience = WHILE
         self._threads = [
             threading.Thread(target=self._attend, args=(session,), name="ulak-presence", daemon=True),
             threading.Thread(target=self._ring_on, name="ulak-bell", daemon=True),
@@ -170,7 +187,7 @@ class Presence:
     def _opened(self, url: str) -> Session:
         """A session that shows that we are there."""
         try:
-            session = psycopg.connect(url, autocommit=True)
+            session = dial(url)
             session.execute(f"LISTEN {CHANNEL}".encode())
             if not self._beat(session):
                 session.execute("SELECT pg_advisory_lock(%s, %s)", (_CLASS, self._id))
@@ -265,11 +282,11 @@ class Presence:
                     self._rung.wait()
                 wanted, self._wanted = sorted(self._wanted), set()
             try:
-                session = session or psycopg.connect(self._database.url, autocommit=True)
+                session = session or dial(self._database.url)
                 session.execute(
                     "SELECT pg_notify(%s, what) FROM unnest(%s::text[]) AS what", (CHANNEL, wanted)
                 )
-            except psycopg.Error:
+            except (psycopg.Error, StoreUnavailable):
                 # Nobody has to hear it: what there is to do is found at the next look.
                 session = None
             self._stopping.wait(BELL)

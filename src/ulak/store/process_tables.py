@@ -42,3 +42,14 @@ lease = Table(
     Column("why", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# One row a commit on PostgreSQL, for whoever lost the answer to it; those of before are deleted now and then.
+commit_mark = Table(
+    "commit_mark",
+    metadata,
+    Column("session", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    # Seconds, by the database's own clock.
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -59,6 +59,8 @@ _DOUBTS_OF = Sql(
     " JOIN unsure ON unsure.message_id = wanted.id",
     ids=("id int8",),
 )
+# Asked several times a second, and mostly nothing is marked: then no partition of messages is opened.
+_ANY_MARKED = Sql("SELECT 1 FROM unsure WHERE doubt IN (4, 5) LIMIT 1")
 # A report may have decided one meanwhile, and its mark stays.
 _ANY_ASKED = Sql(
     "SELECT DISTINCT carrier_id FROM unsure JOIN message ON message.id = unsure.message_id"
@@ -164,6 +166,8 @@ def doubts_of(tx: Tx, ids: Sequence[int]) -> list[Row]:
 
 def carriers_asked(tx: Tx) -> list[int]:
     """The carriers for which `asked` may find something."""
+    if tx.one(_ANY_MARKED) is None:
+        return []
     return [row[0] for row in tx.all(_ANY_ASKED)]
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import psycopg
+from ulak.core.errors import UlakError
+from ulak.store.engine import Database, Row
 
-from ulak.core.errors import StoreUnavailable, UlakError
-from ulak.store.engine import Database
+if TYPE_CHECKING:
+    import psycopg
+    import sqlalchemy as sa
 
-HEAD = "0007"
+HEAD = "0009"
 """The newest migration; a test compares it with the folder."""
 
-OLDEST = "0005"
+OLDEST = "0009"
 """The oldest version that works with the tables of this one: its processes may go on, and be started, beside
 those of this version. A migration that only adds things leaves it as it is."""
 
@@ -30,17 +36,17 @@ def prepare(database: Database) -> None:
         StoreUnavailable: it cannot be reached.
     """
     database.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    version = _version(database)
-    if version == HEAD:
+    found = version(database)
+    if found == HEAD:
         return
-    if version is not None and version > HEAD:
+    if found is not None and found > HEAD:
         if _works_with(database) <= HEAD:
             return
-        raise UlakError(f"the database has schema {version}, this version knows {HEAD}: use a newer ulak")
-    _migrate(database)
+        raise UlakError(f"the database has schema {found}, this version knows {HEAD}: use a newer ulak")
+    migrate(database)
 
 
-def _version(database: Database) -> str | None:
+def version(database: Database) -> str | None:
     """The schema in force, None for an empty database."""
     return _asked(database, "SELECT version_num FROM alembic_version")
 
@@ -53,12 +59,11 @@ def _works_with(database: Database) -> str:
 def _asked(database: Database, question: str) -> str | None:
     """A single value of a database with a schema, None where there is none."""
     if database.url is not None:
-        try:
-            with psycopg.connect(database.url) as server:
-                found = server.execute("SELECT to_regclass('alembic_version')").fetchone()
-                row = server.execute(question.encode()).fetchone() if found and found[0] else None
-        except psycopg.Error as error:
-            raise StoreUnavailable(f"PostgreSQL: {error}") from error
+        from ulak.store.postgres import dial
+
+        with dial(database.url) as server:
+            found = server.execute("SELECT to_regclass('alembic_version')").fetchone()
+            row = server.execute(question.encode()).fetchone() if found and found[0] else None
         return row[0] if row else None
     if not database.path.exists():
         return None
@@ -72,21 +77,47 @@ def _asked(database: Database, question: str) -> str | None:
     return row[0] if row else None
 
 
-def _migrate(database: Database) -> None:
+def migrate(database: Database, to: str = HEAD) -> None:
     """Run Alembic, one process at a time."""
     import fcntl
-
-    from alembic import command
-    from alembic.config import Config
 
     lock = os.open(database.directory / "migrate.lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _version(database) == HEAD:
-            return
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["url"] = database.sqlalchemy_url
-        command.upgrade(config, "head")
+        if version(database) != to:
+            _upgrade(to, engine=engine(database))
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def transaction(
+    database: Database,
+) -> Iterator[tuple[psycopg.Connection[Row], Callable[[str], None]]]:
+    """One transaction on PostgreSQL, and what brings its schema to a version inside it."""
+    with engine(database).begin() as connection:
+        server: Any = connection.connection.driver_connection
+        yield server, lambda to: _upgrade(to, connection=connection)
+
+
+def _upgrade(to: str, **attributes: Any) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes.update(attributes)
+    command.upgrade(config, to)
+
+
+def engine(database: Database) -> sa.Engine:
+    """What SQLAlchemy knows the database by. Every connection is a new one."""
+    import sqlalchemy as sa
+
+    if database.url is None:
+        return sa.create_engine(f"sqlite:///{database.path}", poolclass=sa.pool.NullPool)
+    from ulak.store.postgres import dial
+
+    # Its own reading of an address knows less than PostgreSQL's: several servers, for example.
+    creator = partial(dial, database.url, autocommit=False)
+    return sa.create_engine("postgresql+psycopg://", creator=creator, poolclass=sa.pool.NullPool)

@@ -24,10 +24,25 @@ from sqlalchemy import (
     text,
 )
 
-from ulak.store import journal_tables, people_tables, process_tables, purchase_tables
+from ulak.store import (
+    journal_tables,
+    people_tables,
+    process_tables,
+    purchase_tables,
+    upkeep_tables,
+    velocity_tables,
+)
 from ulak.store.columns import Id, metadata
 
-__all__ = ["journal_tables", "metadata", "people_tables", "process_tables", "purchase_tables"]
+__all__ = [
+    "journal_tables",
+    "metadata",
+    "people_tables",
+    "process_tables",
+    "purchase_tables",
+    "upkeep_tables",
+    "velocity_tables",
+]
 
 setting = Table(
     "setting",
@@ -193,7 +208,7 @@ message = Table(
     "message",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=False),
-    # E.164 as an integer; 0: unreadable, its text stands in odd_number.
+    # E.164 as an integer; 0: unreadable, its text stands in odd_number; 1: erased.
     Column("number", BigInteger, nullable=False),
     Column("state", SmallInteger, nullable=False),
     # What it costs, in credits.
@@ -202,7 +217,7 @@ message = Table(
     Column("open_parts", SmallInteger, nullable=False),
     # Seconds since the epoch.
     Column("changed", BigInteger, nullable=False),
-    postgresql_with={"fillfactor": "80"},
+    postgresql_partition_by="RANGE (id)",
 )
 
 odd_number = Table(
@@ -308,6 +323,13 @@ consignment = Table(
         "reference",
         sqlite_where=text("reference IS NOT NULL"),
         postgresql_where=text("reference IS NOT NULL"),
+    ),
+    # Few are returns.
+    Index(
+        "ix_consignment_parent",
+        "parent_id",
+        sqlite_where=text("parent_id IS NOT NULL"),
+        postgresql_where=text("parent_id IS NOT NULL"),
     ),
     postgresql_with={"fillfactor": "80"},
     # The number of a draft that was thrown away must not lead to another one.

@@ -10,6 +10,7 @@ too, one after the other, unless one of them fails: then each is done alone.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from typing import Any, TypeVar
 import structlog
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.figures import Key, WriterFigures
+from ulak.core.points import point
 from ulak.store import ids as id_store
 from ulak.store.engine import Conflict, Connection, Database, Tx
 
@@ -30,8 +33,11 @@ GROUP_MAX = 2_000
 GROUP_IDS_MAX = 100_000
 """Message ids that one group may take: two of the largest orders, not twenty."""
 
-PENDING_MAX = 50_000
+PENDING_MAX = 20_000
 """Items waiting at most; beyond it new ones are refused before anything is promised."""
+
+PENDING_IDS_MAX = 2_000_000
+"""Message ids that waiting items may take before no more of them are let in: forty of the largest orders."""
 
 TOGETHER_MAX = 16
 """Questions, or changes, that share one transaction at most; beginning and ending it costs more than most."""
@@ -75,12 +81,15 @@ class Writer:
         self._database = database
         self._kinds = dict(kinds)
         self._deliver = deliver
+        self.figures = WriterFigures()
         self._ids = id_store.Ids()
         self._wake = threading.Condition()
         self._items: dict[str, deque[tuple[Any, Any]]] = {name: deque() for name in kinds}
         self._changes: deque[tuple[Callable[[Tx], Any], Any]] = deque()
         self._pending = 0
+        self._pending_ids = 0
         self._stopping = False
+        self.connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="ulak-writer", daemon=True)
 
     def start(self) -> None:
@@ -94,14 +103,20 @@ class Writer:
             self._wake.notify()
         self._thread.join()
 
+    @property
+    def queued(self) -> int:
+        """What was given and is not written yet."""
+        return self._pending
+
     def gather(self, kind: str, item: Any, ticket: Any) -> None:
         """Give an item to the next group; its result is delivered with `ticket`.
 
         Raises:
-            StoreUnavailable: too much is waiting already.
+            StoreUnavailable: too much is waiting already, or the database is away.
         """
+        ids = self._kinds[kind].ids_needed(item)
         with self._wake:
-            self._admit()
+            self._admit(ids)
             self._items[kind].append((item, ticket))
             self._wake.notify()
 
@@ -115,13 +130,28 @@ class Writer:
             self._changes.append((change, ticket))
             self._wake.notify()
 
-    def _admit(self) -> None:
-        if self._stopping or self._pending >= PENDING_MAX:
-            raise StoreUnavailable("stopping" if self._stopping else "too much is waiting to be written")
+    def refuse(self, error: StoreUnavailable) -> None:
+        """Let nobody wait any longer: the database is away."""
+        with self._wake:
+            tickets = [ticket for waiting in self._items.values() for _, ticket in waiting]
+            tickets += [ticket for _, ticket in self._changes]
+            for waiting in self._items.values():
+                waiting.clear()
+            self._changes.clear()
+            self._pending -= len(tickets)
+            self._pending_ids = 0
+        self._deliver([(ticket, error) for ticket in tickets])
+
+    def _admit(self, ids: int = 0) -> None:
+        self._database.absence.check()
+        if self._stopping:
+            raise StoreUnavailable("stopping")
+        if self._pending >= PENDING_MAX or (ids and self._pending_ids >= PENDING_IDS_MAX):
+            raise StoreUnavailable("too much is waiting to be written")
         self._pending += 1
+        self._pending_ids += ids
 
     def _run(self) -> None:
-        connection: Connection | None = None
         while True:
             with self._wake:
                 while not self._pending and not self._stopping:
@@ -131,21 +161,26 @@ class Writer:
                 groups = self._take()
                 changes = list(self._changes)
                 self._changes.clear()
-            finished = sum(len(tickets) for _, tickets in groups.values()) + len(changes)
-            try:
-                connection = connection or self._database.connect()
-            except StoreUnavailable as error:
-                self._deliver([(t, error) for _, tickets in groups.values() for t in tickets])
-                self._deliver([(t, error) for _, t in changes])
-            else:
-                if groups:
-                    self._deliver(self._commit_group(connection, groups))
-                for first in range(0, len(changes), TOGETHER_MAX):
-                    self._deliver(self._commit_changes(connection, changes[first : first + TOGETHER_MAX]))
+            self._work(groups, changes)
             with self._wake:
-                self._pending -= finished
-        if connection is not None:
-            connection.close()
+                self._pending -= sum(len(tickets) for _, tickets in groups.values()) + len(changes)
+        if self.connection is not None:
+            self.connection.close()
+
+    def _work(
+        self, groups: dict[str, tuple[list[Any], list[Any]]], changes: list[tuple[Callable[[Tx], Any], Any]]
+    ) -> None:
+        try:
+            connection = self.connection = self.connection or self._database.connect()
+        except StoreUnavailable as error:
+            self._deliver([(t, error) for _, tickets in groups.values() for t in tickets])
+            self._deliver([(t, error) for _, t in changes])
+            return
+        if groups:
+            self.figures.items.observe(sum(len(tickets) for _, tickets in groups.values()))
+            self._deliver(self._commit_group(connection, groups))
+        for first in range(0, len(changes), TOGETHER_MAX):
+            self._deliver(self._commit_changes(connection, changes[first : first + TOGETHER_MAX]))
 
     def _take(self) -> dict[str, tuple[list[Any], list[Any]]]:
         """What has come, by kind: (items, tickets)."""
@@ -161,6 +196,7 @@ class Writer:
                 tickets.append(ticket)
             if items:
                 groups[name] = (items, tickets)
+                self._pending_ids -= ids
         return groups
 
     def _commit_group(
@@ -169,6 +205,8 @@ class Writer:
         """Decide and commit a group. If that fails for a reason of one item, each is committed alone."""
         result = self._commit(connection, lambda tx: self._decide(tx, groups), ids=self._ids_for(groups))
         if not isinstance(result, BaseException):
+            for name in groups:
+                point(f"{name}.committed")
             return [
                 pair for name, pairs in result.items() for pair in zip(groups[name][1], pairs, strict=True)
             ]
@@ -206,24 +244,42 @@ class Writer:
         )
 
     def _decide(self, tx: Tx, groups: dict[str, tuple[list[Any], list[Any]]]) -> dict[str, Sequence[Any]]:
-        return {name: self._kinds[name].decide(tx, items, self._ids) for name, (items, _) in groups.items()}
+        results = {}
+        for name, (items, _) in groups.items():
+            results[name] = self._kinds[name].decide(tx, items, self._ids)
+            point(f"{name}.decided")
+        return results
 
     def _commit(
         self, connection: Connection, change: Callable[[Tx], Any], ids: int = 0, tries: int = _TRIES
     ) -> Any:
         """One transaction, done again when it lost against another. Returns the result or the exception."""
+        began = time.perf_counter()
         for attempt in range(1, tries + 1):
             try:
                 short = self._ids.short(ids)
                 if short:
-                    self._ids.refill(connection.writing(partial(id_store.lease, count=short)))
-                return connection.writing(change)
+                    block = connection.writing(partial(id_store.lease, count=short))
+                    point("ids.leased")
+                    self._ids.refill(block)
+                result, counted = connection.writing(lambda tx: _counting(tx, change))
             except Conflict as error:
                 if attempt == tries:
+                    self.figures.failed += 1
                     return _Lost(str(error))
             except Exception as error:
+                self.figures.failed += isinstance(error, StoreUnavailable)
                 return error
+            else:
+                self.figures.commits.observe(time.perf_counter() - began)
+                self.figures.add(counted)
+                return result
         raise AssertionError("unreachable")
+
+
+def _counting(tx: Tx, change: Callable[[Tx], Any]) -> tuple[Any, dict[Key, int]]:
+    """What a change returns, and what it counted."""
+    return change(tx), tx.counted
 
 
 class Pool:
@@ -235,12 +291,18 @@ class Pool:
         self._database = database
         self._deliver = deliver
         self._questions: deque[tuple[Callable[[Tx], Any], Any]] = deque()
+        self.connections: list[Connection] = []
         self._idle = 0
         self._wake = threading.Condition()
         self._stopping = False
         self._threads = [
             threading.Thread(target=self._run, name=f"ulak-reader-{i}", daemon=True) for i in range(size)
         ]
+
+    @property
+    def queued(self) -> int:
+        """Questions that no thread has taken yet."""
+        return len(self._questions)
 
     def start(self) -> None:
         """Begin to work."""
@@ -260,6 +322,7 @@ class Pool:
 
         Returns whether it waits for a busy thread while another one rests: `help` should be called shortly.
         """
+        self._database.absence.check()
         with self._wake:
             if self._stopping or len(self._questions) >= PENDING_MAX:
                 raise StoreUnavailable("too many questions are waiting")
@@ -276,6 +339,13 @@ class Pool:
                 self._wake.notify()
             return bool(self._questions)
 
+    def refuse(self, error: StoreUnavailable) -> None:
+        """Let nobody wait any longer: the database is away."""
+        with self._wake:
+            tickets = [ticket for _, ticket in self._questions]
+            self._questions.clear()
+        self._deliver([(ticket, error) for ticket in tickets])
+
     def _run(self) -> None:
         connection: Connection | None = None
         while True:
@@ -288,7 +358,9 @@ class Pool:
                     break
                 questions = self._take()
             try:
-                connection = connection or self._database.connect()
+                if connection is None:
+                    connection = self._database.connect()
+                    self.connections.append(connection)
             except Exception as error:
                 self._deliver([(ticket, error) for _, ticket in questions])
                 continue
@@ -318,6 +390,9 @@ def _answers(
 
     try:
         connection.reading(ask)
+    except Conflict as error:
+        answered.clear()
+        answered.append((questions[0][1], StoreUnavailable(str(error))))
     except Exception as error:
         answered = answered[: len(questions) - 1]
         answered.append((questions[len(answered)][1], error))

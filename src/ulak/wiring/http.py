@@ -1,21 +1,24 @@
 """The HTTP server: uvicorn's, with deadlines and caps of our own.
 
 uvicorn waits for ever for a request that does not come or never ends. Here a connection has so long for the
-head of each request, and so much room for it; the body's deadline is that of `ulak.web`. What nobody could
-answer in the words of a dialect, because no path was read, is closed or gets the answer to what is no HTTP.
+head of each request, and so much room for it; the body's deadline is that of `ulak.web`. What is no request
+is answered in the words of the dialect that has its path, if a path can be seen, and else in those of the
+dialect at the root.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import Callable
+from urllib.parse import unquote
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ulak.dialects.door import Reply
 from ulak.web import Web
 
 HEAD_SECONDS = 10.0
@@ -24,6 +27,16 @@ request. Between two requests uvicorn waits for five seconds."""
 
 HEAD_MAX = 64 * 1024
 """Bytes that the head of a request may have."""
+
+PIPELINE_MAX = 128
+"""Requests of a connection that wait for the answer to the one before."""
+
+_LINE_MAX = 4096
+_LINE = re.compile(rb"[\r\n]*[^ \r\n]{1,40} +([^ \r\n]+)")
+
+LINGER_SECONDS = 2.0
+"""How long what still comes is thrown away after an answer that came before the end of its request. A
+connection that is closed with bytes unread takes the answer back from whoever is still writing."""
 
 CONNECTIONS_MAX = 10_000
 """Connections at a time; more are closed as they come, so that those which are there are served."""
@@ -45,16 +58,21 @@ class Server(uvicorn.Server):
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection. Where uvicorn's own would wait for ever, answer out of turn or hear no more, this does
+    not: after bytes that are no request, after an `Upgrade`, or between two requests."""
 
-    unreadable: Reply
-    """The answer to what is no HTTP request."""
+    web: Web
 
+    url = b""
     _deadline: asyncio.TimerHandle | None = None
     _head = 0
+    _begun = b""
+    _is_refused = False
+    _is_deaf = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._patient = _Patient(self)
         if len(self.connections) > CONNECTIONS_MAX:
             transport.abort()
             return
@@ -65,11 +83,33 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is not None:
+        self._unset_keepalive_if_required()
+        if self._is_refused or self._is_deaf:
+            return
+        if self._deadline is None:
+            self._begun = data[:_LINE_MAX]
+        else:
             self._head += len(data)
-        super().data_received(data)
-        if self._deadline is not None and self._head > HEAD_MAX:
-            self.send_400_response("")
+            self._begun = (self._begun + data)[:_LINE_MAX]
+        if not self._read(data) or (self._deadline is not None and self._head > HEAD_MAX):
+            self._refuse()
+        elif self._deadline is None and not self._is_asked:
+            self._expect()  # what came is part of no request, and uvicorn waits no longer
+
+    def _read(self, data: bytes) -> bool:
+        """Let the parser have it; whether it is HTTP."""
+        while data:
+            try:
+                self.parser.feed_data(data)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                # Nobody here speaks anything else (RFC 9110, section 7.8): what follows is the next request.
+                data = data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+            except httptools.HttpParserError:
+                return False
+        return True
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -78,25 +118,78 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._expected()
+        if len(self.pipeline) >= PIPELINE_MAX:
+            raise ValueError("too many requests wait for their answer")
         super().on_headers_complete()
+        self.url = self._begun = b""
+        if self.cycle is not None:
+            self.cycle.transport = self._patient  # type: ignore[assignment]
 
-    def send_400_response(self, msg: str) -> None:
-        """Say that this is no request, and close."""
-        del msg
+    def on_response_complete(self) -> None:
+        if self._is_deaf:
+            return  # it was the last
+        super().on_response_complete()
+        if self._is_refused and not self._is_asked:
+            self._say_unreadable(self._path())
+
+    @property
+    def _is_asked(self) -> bool:
+        """Whether a request waits for its answer."""
+        return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
+
+    def _refuse(self) -> None:
+        """This is no request. It is said when what was asked before is answered, and then the end."""
+        self._is_refused = True
         self._expected()
+        if self.cycle is not None and self.cycle.more_body and not self.cycle.response_started:
+            # It is the body of the newest request that is none.
+            self.url = self.cycle.scope["raw_path"]
+            if self.pipeline:
+                self.pipeline.popleft()
+            else:
+                self.cycle.disconnected = self.cycle.response_complete = True
+                self.cycle.message_event.set()
+        if self._is_asked:
+            self.flow.pause_reading()
+        else:
+            self._say_unreadable(self._path())
+
+    def _say_unreadable(self, path: str) -> None:
+        """Say so in the words of whoever has this path, and close."""
+        if self._is_deaf or self.transport.is_closing():
+            return
+        reply = self.web.unreadable(path)
         headers = (
-            (b"content-type", self.unreadable.content_type),
-            (b"content-length", str(len(self.unreadable.body)).encode()),
+            (b"content-type", reply.content_type),
+            (b"content-length", str(len(reply.body)).encode()),
             (b"connection", b"close"),
-            *self.unreadable.headers,
+            *reply.headers,
         )
-        lines = [STATUS_LINE[self.unreadable.status], *(b"%b: %b\r\n" % header for header in headers)]
-        self.transport.write(b"".join([*lines, b"\r\n", self.unreadable.body]))
-        self.transport.close()
+        lines = [STATUS_LINE[reply.status], *(b"%b: %b\r\n" % header for header in headers)]
+        self.transport.write(b"".join([*lines, b"\r\n", reply.body]))
+        self.linger()
+
+    def linger(self) -> None:
+        """Say no more, and hear nothing of what still comes; close soon."""
+        self._is_deaf = True
+        self._expected()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self._late)
+
+    def _path(self) -> str:
+        """The path that was asked for, as far as the parser came, or as it stands behind a word."""
+        line = _LINE.match(self._begun)
+        url = (self.url or (line[1] if line else b""))[:_LINE_MAX]
+        try:
+            return unquote((httptools.parse_url(url).path or b"/").decode("latin-1"))
+        except (httptools.HttpParserError, ValueError):
+            return "/"
 
     def _expect(self) -> None:
         """A head is to come."""
-        self._head = 0
+        self._head, self._begun = 0, b""
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._late)
 
     def _expected(self) -> None:
@@ -109,13 +202,31 @@ class Protocol(HttpToolsProtocol):
         self.transport.abort()
 
 
-def server(web: Web, unreadable: Reply) -> Server:
-    """A server of the application. `unreadable` is the answer to what is no HTTP request."""
+class _Patient:
+    """The transport as an answer sees it, which closes it: with patience, while its request still comes."""
+
+    __slots__ = ("_protocol", "is_closing", "write")
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self.write, self.is_closing = protocol.transport.write, protocol.transport.is_closing
+
+    def close(self) -> None:
+        """The answer is written, and is the last."""
+        protocol = self._protocol
+        if protocol.cycle.more_body and not self.is_closing():
+            protocol.linger()
+        else:
+            protocol.transport.close()
+
+
+def server(web: Web) -> Server:
+    """A server of the application."""
     return Server(
         uvicorn.Config(
             web,
             loop="none",
-            http=type("Protocol", (Protocol,), {"unreadable": unreadable}),
+            http=type("Protocol", (Protocol,), {"web": web}),
             ws="none",
             lifespan="off",
             log_config=None,

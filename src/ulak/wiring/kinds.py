@@ -126,10 +126,13 @@ NUMBER_SERVICES = dict(MAGIC_SERVICES)
 
 
 @contextlib.asynccontextmanager
-async def simulated_operator(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    """An operator that is made up, reached over SMPP; the port it listens on."""
+async def simulated_operator(
+    host: str = "127.0.0.1", port: int = 0, password: str | None = None
+) -> AsyncIterator[int]:
+    """An operator that is made up, reached over SMPP; the port it listens on. Any password does, unless there
+    is one."""
     try:
-        simulator = await start_simulator(host, port)
+        simulator = await start_simulator(host, port, password=password)
     except OSError as error:
         raise UlakError(f"cannot listen on {host}:{port}: {error.strerror}") from None
     try:

@@ -11,6 +11,7 @@ from ulak.config import Config
 from ulak.core.errors import UlakError
 from ulak.core.jobs import OF_PURCHASES, JobKind
 from ulak.core.numbers import NumberSource
+from ulak.core.velocity import Velocities
 from ulak.dialects import sandbox
 from ulak.dialects.door import Dialect
 from ulak.dialects.sms4sats.serve import Doors as Sms4satsDoors
@@ -28,6 +29,7 @@ from ulak.store.vault import Vault
 from ulak.wiring.clock import now_ms
 from ulak.wiring.funding import funding_of
 from ulak.wiring.kinds import CARRIER_KINDS, Outside
+from ulak.wiring.limits import Limits
 from ulak.wiring.queue import Queue
 from ulak.workers.purchases import PurchaseWorker
 
@@ -37,7 +39,15 @@ log = structlog.get_logger("ulak")
 class Numbers:
     """The shop, its doors, its worker and the node that takes the money."""
 
-    def __init__(self, config: Config, books: Books, vault: Vault, outside: Outside, process: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        books: Books,
+        vault: Vault,
+        outside: Outside,
+        process: str,
+        velocities: Velocities,
+    ) -> None:
         """`process` names this process in claims of jobs."""
         self._config = config
         self._books = books
@@ -51,12 +61,13 @@ class Numbers:
             prices=self._prices,
             vault=vault,
             sender=config.number_sender,
+            velocities=velocities,
         )
         payouts = Payouts(books, self._funding, LightningAddresses(outside.outbound))
         self._more = {JobKind.REFER: payouts.carry_out}
         self._queue = Queue(process, OF_PURCHASES)
 
-    def doors(self) -> Sms4satsDoors:
+    def doors(self, limits: Limits) -> Sms4satsDoors:
         """Where customers call us."""
         return Sms4satsDoors(
             self._books,
@@ -65,18 +76,19 @@ class Numbers:
             limit=self._config.number_rate,
             errors_as_500=self._config.compat_errors,
             check_url=lambda url: check_url(url, self._config.callback_allow),
-            pause=asyncio.sleep,
             clock=now_ms,
+            guard=limits.guard,
+            shared=limits.shared,
         )
 
-    async def own_doors(self) -> list[tuple[str, Dialect]]:
+    async def own_doors(self, limits: Limits) -> list[tuple[str, Dialect]]:
         """Where invoices of the node in memory can be paid; in a sandbox only."""
         is_sandbox = await self._books.read(lambda tx: settings.get(tx, settings.SANDBOX) == "on")
         if not is_sandbox or self._config.funding != "memory":
             return []
         from ulak.funding.memory import hash_in
 
-        return [(sandbox.PREFIX, sandbox.SandboxDoors(self._books, hash_in))]
+        return [(sandbox.PREFIX, sandbox.SandboxDoors(self._books, hash_in, limits.guard))]
 
     async def work(self, stop: asyncio.Event) -> None:
         """What one process does all the time. It ends within seconds of being told to stop, by itself."""

@@ -25,6 +25,7 @@ from ulak.store.books import Books
 from ulak.store.vault import Vault
 from ulak.wiring.clock import now_ms
 from ulak.wiring.kinds import CARRIER_KINDS, Outside
+from ulak.wiring.limits import Limits
 from ulak.wiring.queue import Queue
 from ulak.workers.parcels import ParcelWorker
 
@@ -45,7 +46,7 @@ class Parcels:
         self._worker = ParcelWorker(books, self._desk, Queue(process, OF_PARCELS))
         self._nudges: set[asyncio.Task[None]] = set()
 
-    def doors(self, url: str) -> ComToHomeDoors:
+    def doors(self, url: str, limits: Limits) -> ComToHomeDoors:
         """Where customers call us; `url` is how they reach the server."""
         return ComToHomeDoors(
             self._books,
@@ -56,6 +57,8 @@ class Parcels:
             logo=logo,
             limit=self._config.parcel_rate,
             nudge=self._nudge,
+            guard=limits.guard,
+            shared=limits.shared,
         )
 
     def _nudge(self, consignment_id: int) -> None:
@@ -71,11 +74,10 @@ class Parcels:
         self._nudges.add(task)
         task.add_done_callback(self._nudges.discard)
 
-    @property
-    def hooks(self) -> hooks.HookDoors:
+    def hooks(self, limits: Limits) -> hooks.HookDoors:
         """Where carriers call us."""
         readers = {name: kind.news for name, kind in CARRIER_KINDS.items() if kind.news is not None}
-        return hooks.HookDoors(self._books, readers, self._desk.told, self._vault, now_ms)
+        return hooks.HookDoors(self._books, readers, self._desk.told, self._vault, now_ms, limits.guard)
 
     async def work(self, stop: asyncio.Event) -> None:
         """What is to be done all the time. It ends within seconds of being told to stop, by itself."""

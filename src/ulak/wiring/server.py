@@ -16,27 +16,31 @@ import structlog
 from ulak.config import Config
 from ulak.core.errors import UlakError
 from ulak.core.leases import Role
+from ulak.core.velocity import Velocities
 from ulak.dialects import hooks
 from ulak.dialects.door import Dialect, Reply
 from ulak.dialects.iletimerkezi import manifest
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
 from ulak.service import dispatch, orders, reports
+from ulak.service.suppressions import Digest, NumberDigests
 from ulak.store import schema, settings
 from ulak.store.engine import Database, Tx
 from ulak.store.presence import Presence
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
-from ulak.web import Web
 from ulak.wiring import http
 from ulak.wiring.bells import Bells, Placing
 from ulak.wiring.clock import now_ms
 from ulak.wiring.hands import Hands
 from ulak.wiring.kinds import Outside
+from ulak.wiring.limits import limits_of
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
 from ulak.wiring.readiness import Readiness
+from ulak.wiring.watch import POLL, Watch
 from ulak.workers.main import every
+from ulak.workers.send import LinkRunner
 
 ALIVE = 1.0
 """Seconds between signs that the event loop moves."""
@@ -48,6 +52,12 @@ GROUP_KINDS: dict[str, GroupKind] = {
     dispatch.CLAIM: GroupKind(dispatch.claim_group),
 }
 """What is gathered, in the order in which a group decides it: what frees the windows goes first."""
+
+
+def group_kinds(velocities: Velocities, digest: Digest) -> dict[str, GroupKind]:
+    """The same, where orders have velocity limits, and erased numbers are known by digests."""
+    place = partial(orders.place_group, velocities=velocities, digest=digest)
+    return GROUP_KINDS | {orders.PLACE: GroupKind(place, orders.ids_needed)}
 
 
 log = structlog.get_logger("ulak")
@@ -84,7 +94,8 @@ async def run_server(
         presence = Presence(database, role)
         await asyncio.to_thread(presence.start)
         at_end.push_async_callback(asyncio.to_thread, presence.stop)
-        books = Placing(database, GROUP_KINDS)
+        velocities = Velocities(config.velocity)
+        books = Placing(database, group_kinds(velocities, NumberDigests(vault)))
         at_end.push_async_callback(books.close)
         if database.postgres:
             await books.write(partial(_same_key, vault=vault))
@@ -92,38 +103,55 @@ async def run_server(
         outside = Outside(outbound, now_ms, config.data, books)
         parcels = Parcels(config, books, vault, outside, presence.name)
         at_end.push_async_callback(parcels.close)
-        numbers = Numbers(config, books, vault, outside, presence.name)
+        numbers = Numbers(config, books, vault, outside, presence.name, velocities)
         at_end.push_async_callback(numbers.close)
-        hands = Hands(config, books, vault, outside, presence, parcels, numbers) if role.works else None
+        watch = Watch(config, books, asyncio.get_running_loop().time)
+        hands = None
+        if role.works:
+            hands = Hands(config, books, vault, outside, presence, parcels, numbers, watch.link)
+            watch.links(partial(_runners, hands))
         books.bells = Bells(presence, numbers, hands)
-        number_doors = numbers.doors()
+        limits = await limits_of(config, at_end, share=role.answers)
+        watch.guard(limits.guard)
+        number_doors = numbers.doors(limits)
         doors: list[tuple[str, Dialect]] = []
         if role.answers:
-            parcel_doors = parcels.doors(url)
+            parcel_doors = parcels.doors(url, limits)
             doors = [
-                (hooks.PREFIX, parcels.hooks),
-                ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price)),
+                (hooks.PREFIX, parcels.hooks(limits)),
+                ("/v1/", IletimerkeziDoors(books, unit_price=config.unit_price, guard=limits.guard)),
                 *((prefix, parcel_doors) for prefix in ("/api/", "/uploads/")),
-                *await numbers.own_doors(),
+                *await numbers.own_doors(limits),
                 ("/", number_doors),
             ]
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))} if role.answers else {}
-        readiness = Readiness(books, hands, parcels, numbers)
-        web = Web(doors, readiness.look, trusted_proxies=config.trusted_proxy, pages=pages)
-        server = http.server(web, number_doors.unreadable)
+        web = watch.web(doors, Readiness(books, hands, parcels, numbers).look, pages, presence.name[:6])
+        server = http.server(web)
+        watch.connections(lambda: len(server.server_state.connections))
         server.on_start = lambda: ready(Running(port, url))
+        await watch.look()
         if hands is not None:
             await hands.dispatcher.look()
         _calm_collector()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        workers = [asyncio.create_task(every(ALIVE, partial(_show, presence), stop))]
+        workers = [
+            asyncio.create_task(every(ALIVE, partial(_show, presence), stop)),
+            asyncio.create_task(every(POLL, watch.look, stop)),
+        ]
         if hands is not None:
             workers += [asyncio.create_task(work(stop)) for work in hands.work]
         await _first(stop, serving)
+        web.stopping = True
+        # Whoever shares out requests has so long to notice.
+        await asyncio.wait({serving}, timeout=config.drain / 1000)
         server.should_exit = True
         await serving
         stop.set()
         await asyncio.gather(*workers)
+
+
+def _runners(hands: Hands) -> list[LinkRunner]:
+    return hands.dispatcher.runners
 
 
 async def _show(presence: Presence) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ulak.core.points import point
 from ulak.service import announcing
 
 
@@ -29,4 +30,5 @@ class Announcer:
     async def announce(self) -> None:
         """Until nothing is left to announce."""
         while await self._books.read(announcing.any_left) and await self._books.write(announcing.go_on):
+            point("announce.committed")
             self._wake()

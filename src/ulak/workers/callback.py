@@ -24,6 +24,7 @@ import structlog
 
 from ulak.core.callbacks import GONE, Callback, Endpoint, Outcome, Renderer, signed
 from ulak.core.errors import UlakError
+from ulak.core.points import point
 from ulak.core.times import Clock
 from ulak.outbound import Outbound, OutboundError, TooLarge
 from ulak.outbound.line import Posted, PostLine
@@ -217,6 +218,10 @@ class CallbackSender:
             self._outcomes[:0] = outcomes
             self._returned[:0] = returned
             raise
+        if outcomes:
+            point("callback.noted")
+        if done.claimed:
+            point("callback.claimed")
         self._held.difference_update(outcome.callback_id for outcome in outcomes)
         self._held.difference_update(returned)
         for endpoint in done.disabled:
@@ -332,6 +337,7 @@ class CallbackSender:
 
     def _tried(self, lane: Lane, outcome: Outcome) -> None:
         """What follows from an attempt for the lane."""
+        point("callback.posted")
         lane.under_way -= 1
         self._outcomes.append(outcome)
         if outcome.arrived:
@@ -399,6 +405,7 @@ class CallbackSender:
             key = self._key(endpoint)
             headers |= signed(callback.id, at // 1000, rendered.body, key)
             headers |= renderer.sign(at, rendered.body, key) if renderer.sign else {}
+        point("callback.posting")
         return rendered.body, headers
 
     def _key(self, endpoint: Endpoint) -> bytes:

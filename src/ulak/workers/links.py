@@ -243,6 +243,7 @@ class Links:
         returned = await self._books.write(give_back)
         self._returning = False
         if returned:
+            point("carrier.given_back")
             log.info("orders.given_back", count=returned)
 
 

@@ -19,6 +19,7 @@ import structlog
 from ulak.core.doubts import OnUncertain
 from ulak.core.errors import StoreUnavailable
 from ulak.core.messages import QueuedMessage
+from ulak.core.points import point
 from ulak.core.ports import Inbound, MessageLink, Outcome, Outgoing, Report, Unknown
 from ulak.core.routing import Route
 from ulak.service import dispatch, inbound
@@ -108,6 +109,11 @@ class LinkRunner:
         """Small and large orders in turn."""
         return len(self._small), len(self._large)
 
+    @property
+    def used(self) -> int:
+        """Slots of the window that are taken."""
+        return self._used
+
     def reserve(self) -> int:
         """Set slots aside for orders that are being claimed; the others keep half if any are in turn."""
         free = max(0, self._free() - self._behind) if self._hungry is None else 0
@@ -133,6 +139,7 @@ class LinkRunner:
                     fence=self.fence,
                 )
             )
+            point("link.taken_over")
             self.add(claimed)
             if not after:
                 break
@@ -141,6 +148,7 @@ class LinkRunner:
     async def stop(self) -> None:
         """Hand over nothing more, wait for answers that are due, leave the rest as the database knows it."""
         self._stopping = True
+        point("link.stopping")
         await self._link.stop()
         if not self.lost:
             await self._last_steps()
@@ -193,6 +201,7 @@ class LinkRunner:
                 batch.append(self._launch(run, run.rows.popleft(), order.now))
             self._place(run)
         if batch:
+            point("claim.leaving")
             self._link.submit(batch)
         self._kick()
 
@@ -209,6 +218,7 @@ class LinkRunner:
             claimed = await self._books.write(
                 lambda tx: dispatch.take_asked(tx, self.channel.carrier_id, room, self.fence)
             )
+            point("unsure.taken")
         finally:
             self._holding = False
             self.add(claimed)
@@ -276,6 +286,7 @@ class LinkRunner:
             )
             stored(False)
             return
+        point("inbound.stored")
         stored(True)
         if changed:
             self.on_text()
@@ -499,6 +510,7 @@ class LinkRunner:
             else:
                 batch.append(self._launch(run, row, stepped.now, counted=True))
         if batch:
+            point("step.leaving")
             self._link.submit(batch)
         self._stepping = False
         self._kick()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from ulak.core.points import point
+from ulak.service.clocks import set_right
 from ulak.service.sweep import Hand, sweep_slice
 
 
@@ -26,8 +28,10 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One pass. If it fails it is gone on with the next time."""
+        await self._books.write(set_right)
         more = True
         while more:
             self._hand, more = await self._books.write(
                 partial(sweep_slice, hand=self._hand, receipt_wait=self._receipt_wait)
             )
+            point("sweep.committed")

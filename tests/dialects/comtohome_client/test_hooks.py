@@ -24,6 +24,8 @@ from ulak.dialects.comtohome.reading import parse, read_sighting
 from ulak.dialects.door import Call, Reply, Trouble
 from ulak.dialects.hooks import BODY_MAX, HookDoors
 from ulak.service import carriers
+from ulak.service.guard import Guard
+from ulak.service.limits import Penalty
 from ulak.store.vault import Vault
 
 SECRET = "a-secret-of-the-address"
@@ -68,12 +70,14 @@ class Desk:
 class House:
     """A door with carriers behind it."""
 
-    def __init__(self, books: ClockedBooks, directory: Path) -> None:
+    def __init__(self, books: ClockedBooks, directory: Path, guard: Guard | None = None) -> None:
         self.desk = Desk()
         self.clock = books.clock
         self._books = books
         self._vault = Vault(directory)
-        self._doors = HookDoors(books, {"comtohome": read_news}, self.desk.take, self._vault, books.clock)
+        self._doors = HookDoors(
+            books, {"comtohome": read_news}, self.desk.take, self._vault, books.clock, guard
+        )
 
     async def carrier(self, name: str = "B", kind: str = "comtohome", **settings: str) -> int:
         words = {"hook_secret": SECRET} | settings
@@ -135,6 +139,18 @@ async def test_whoever_has_not_the_secret_learns_nothing(house: House) -> None:
     replies = {await house.post(path) for path in paths}
     assert replies == {Reply(404, b'{"error":"not found"}')}
     assert house.desk.told == []
+
+
+async def test_secrets_that_are_guessed(books: ClockedBooks, tmp_path: Path) -> None:
+    house = House(books, tmp_path, Guard(Penalty(), books.clock))
+    await house.carrier()
+    replies = [await house.post(f"/hooks/B/guess{n}") for n in range(6)]
+    assert [reply.status for reply in replies] == [404] * 4 + [429] * 2
+    assert replies[-1].body == b'{"error":"too many wrong addresses"}'
+    assert replies[-1].headers == ((b"retry-after", b"60"),)
+    assert (await house.post()).status == 204
+    books.clock.advance(60_000)
+    assert (await house.post("/hooks/B/guess")).status == 404
 
 
 async def test_a_name_may_have_blanks_and_letters_of_all_kinds(house: House) -> None:

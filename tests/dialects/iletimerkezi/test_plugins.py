@@ -19,9 +19,9 @@ import structlog
 from tests.dialects.iletimerkezi.office import Customer, Office
 from tests.dialects.iletimerkezi.plugin import Page, Plugin
 
-from ulak.cli import logs
+from ulak import logs
 from ulak.core.ports import ReportState
-from ulak.dialects.door import Dialect, Reply
+from ulak.dialects.door import Dialect
 from ulak.service import contacts
 from ulak.web import Web
 from ulak.wiring import http, server
@@ -37,10 +37,7 @@ async def ready() -> dict[str, object]:
 @asynccontextmanager
 async def listening(doors: Dialect) -> AsyncIterator[tuple[str, int]]:
     """A dialect behind the server that `ulak serve` starts."""
-    running = http.server(
-        Web([("/v1/", doors)], ready),
-        Reply(400, b""),
-    )
+    running = http.server(Web([("/v1/", doors)], ready))
     socket = server._listen("127.0.0.1", 0)
     serving = asyncio.ensure_future(running.serve(sockets=[socket]))
     try:

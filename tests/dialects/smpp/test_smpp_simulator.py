@@ -183,6 +183,31 @@ async def test_a_password_can_be_asked_for() -> None:
         await probe(LinkSettings("127.0.0.1", "ulak", port=simulator.port, password="s3cret"))
 
 
+async def test_whoever_guesses_the_password_is_refused_for_a_while() -> None:
+    """Also the right one, which may be a guess; but not who was in before."""
+    now = 1_779_274_991.0
+    async with simulated(password="s3cret", clock=lambda: now) as simulator:
+
+        async def told(password: str, system_id: str = "ulak") -> int:
+            client = await Client.connected(simulator.port)
+            client.say(codes.BIND_TRANSCEIVER, 1, wire.encode_bind(wire.Bind(system_id, password)))
+            status = (await client.hear())[1]
+            await client.close()
+            return status
+
+        assert await told("s3cret", "known") == codes.ESME_ROK
+        guesses = [await told(f"guess{n}") for n in range(6)]
+        assert guesses == [codes.ESME_RINVPASWD] * 4 + [codes.ESME_RBINDFAIL] * 2
+        assert await told("s3cret") == codes.ESME_RBINDFAIL
+        assert await told("s3cret", "known") == codes.ESME_ROK
+        now += 60
+        assert await told("s3cret") == codes.ESME_ROK
+        guesses = [await told(f"guess{n}") for n in range(5)]
+        assert guesses == [codes.ESME_RINVPASWD] * 4 + [codes.ESME_RBINDFAIL]
+        now += 60
+        assert await told("guess") == codes.ESME_RBINDFAIL, "the second time for two minutes"
+
+
 async def test_the_log_is_bounded() -> None:
     async with simulated(log_size=3) as simulator, linked(simulator.port) as (link, desk):
         link.submit(outgoing(*range(10)))
@@ -336,8 +361,14 @@ async def test_a_flood_of_connections_is_bounded() -> None:
     await listener.open("127.0.0.1", 0)
     clients = [await Client.connected(listener.port) for _ in range(12)]
     await until(lambda: len(listener.peers) == 5, "five are left")
-    clients[0].say(codes.BIND_TRANSCEIVER, 1, BIND)
-    assert (await clients[0].hear())[1] == 0
+    clients[-1].say(codes.BIND_TRANSCEIVER, 1, BIND)
+    assert (await clients[-1].hear())[1] == 0
+    more = [await Client.connected(listener.port) for _ in range(12)]
+    await until(lambda: len(listener.peers) == 5, "five are left")
+    clients[-1].say(codes.ENQUIRE_LINK, 2)
+    assert await clients[-1].hear() == (codes.ENQUIRE_LINK_RESP, 0, 2)
+    for client in more:
+        client.writer.close()
     for client in clients:
         client.writer.close()
     await until(lambda: listener.peers == [], "all are gone")
@@ -350,7 +381,8 @@ async def test_who_does_not_read_is_not_listened_to() -> None:
     await listener.open("127.0.0.1", 0)
     client = await Client.bound(listener.port)
     client.reader._transport.pause_reading()  # type: ignore[attr-defined]
-    flood = b"".join(wire.frame(codes.ENQUIRE_LINK, 0, number) for number in range(1, 4000))
+    unreadable = [wire.frame(codes.SUBMIT_SM, 0, number) for number in range(1, 4000)]
+    flood = b"".join(unreadable)
     written = 0
     with suppress(TimeoutError):
         while written < 200_000_000:

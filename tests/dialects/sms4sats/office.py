@@ -131,20 +131,14 @@ class Office:
     def __init__(self, books: Any, *, shop: Any = None, prices: Prices | None = None, **options: Any) -> None:
         self.books = books
         self.shop = ScriptedShop()
-        self.pauses: list[float] = []
         self.refused_urls: set[str] = {"https://10.0.0.1/hook"}
         self.prices = prices or Prices(SAMPLE_PRICES)
         settings: dict[str, Any] = {"clock": books.clock, "limit": 1000} | options
-        self.doors = Doors(
-            books, shop or self.shop, self.prices, check_url=self._check_url, pause=self._pause, **settings
-        )
+        self.doors = Doors(books, shop or self.shop, self.prices, check_url=self._check_url, **settings)
 
     def _check_url(self, url: str) -> None:
         if url in self.refused_urls:
             raise ValueError("a private address")
-
-    async def _pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
 
     async def call(
         self,

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.conftest import FakeClock
 from tests.dialects.sms4sats.office import ADDRESS, ORDER, Away, Office, bought
 
 from ulak.core.errors import Refusal
@@ -16,8 +15,10 @@ from ulak.core.states import PurchaseKind
 from ulak.dialects.door import Call, Reply, Trouble
 from ulak.dialects.sms4sats.jsonbody import BYTES_MAX
 from ulak.dialects.sms4sats.serve import Doors, orders
-from ulak.dialects.sms4sats.serve.visit import DELAY_MAX, GUESS_COSTS, GUESSES_FREE, REFUSALS, Guesses
+from ulak.dialects.sms4sats.serve.visit import REFUSALS
 from ulak.dialects.sms4sats.texts import Reason
+from ulak.service.guard import Guard
+from ulak.service.limits import Penalty
 from ulak.web import Web
 
 EVERY = [
@@ -130,7 +131,8 @@ async def test_the_database_is_away() -> None:
         "/getRentalCountries",
     ):
         reply = await office.call(path)
-        assert (reply.status, reason_of(reply)) == (500, "unable to save data"), path
+        assert (reply.status, reason_of(reply)) == (503, "unable to save data"), path
+        assert (b"retry-after", b"1") in reply.headers
     for path in ("/balance", "/history"):
         assert reason_of(await office.call(path, key="k")) == "unable to save data"
     assert reason_of(await office.call("/fund", {"amount": 5000}, key="k")) == "unable to save data"
@@ -141,7 +143,7 @@ async def test_the_database_is_away() -> None:
     [
         (Trouble.BODY_TOO_LARGE, 413, "invalid request"),
         (Trouble.BODY_INCOMPLETE, 400, "invalid request"),
-        (Trouble.OVERLOADED, 500, "unable to save data"),
+        (Trouble.OVERLOADED, 503, "unable to save data"),
         (Trouble.CRASHED, 500, "backend error"),
     ],
 )
@@ -187,7 +189,7 @@ async def test_a_body_that_nobody_needs(lite: Any) -> None:
 
 
 def test_every_reason_is_an_error() -> None:
-    assert all(400 <= reason.status <= 500 and reason.text for reason in Reason)
+    assert all(400 <= reason.status <= 503 and reason.text for reason in Reason)
 
 
 # How often.
@@ -210,9 +212,7 @@ async def test_an_address_may_ask_twenty_times_a_second(lite: Any) -> None:
 async def test_twenty_by_default_and_two_polls_a_second_for_ever(lite: Any) -> None:
     """Clients poll one order twice a second (section 1)."""
     office = Office(lite)
-    office.doors = Doors(
-        lite, office.shop, office.prices, check_url=print, pause=office._pause, clock=lite.clock
-    )
+    office.doors = Doors(lite, office.shop, office.prices, check_url=print, clock=lite.clock)
     await office.load(bought())
     for _ in range(200):
         assert (await office.call(f"/orderstatus?orderId={ORDER}")).status == 200
@@ -224,37 +224,56 @@ async def test_twenty_by_default_and_two_polls_a_second_for_ever(lite: Any) -> N
 # Guessing.
 
 
-async def test_whoever_guesses_waits(lite: Any) -> None:
-    """Longer and longer, also for orders that there are; nobody else does."""
-    office = Office(lite)
+async def test_whoever_guesses_is_held_up(lite: Any) -> None:
+    """After five misses in a minute others that are missed are 429; an order that there is is shown."""
+    office = Office(lite, guard=Guard(Penalty(), lite.clock))
     await office.load(bought())
-    for _ in range(GUESSES_FREE):
-        assert (await office.call("/orderstatus?orderId=x")).status == 404
-    assert (await office.call(f"/orderstatus?orderId={ORDER}")).status == 200
-    assert not office.pauses
+    misses = [(await office.call("/orderstatus?orderId=x")).status for _ in range(4)]
     office.shop.denied = Denied(Refusal.NOT_FOUND)
-    await office.call("/cancelorder?orderId=x")
+    held_up = await office.call("/cancelorder?orderId=x")
     office.shop.denied = None
-    await office.call(f"/orderstatus?orderId={ORDER}")
-    await office.call(f"/cancelorder?orderId={ORDER}")
-    assert office.pauses == [GUESS_COSTS, GUESS_COSTS]
-    await office.call("/orderstatus?orderId=x")
-    await office.call("/orderstatus?orderId=x")
-    assert office.pauses[2:] == pytest.approx([GUESS_COSTS, 2 * GUESS_COSTS])
-    for _ in range(200):
-        await office.call("/orderstatus?orderId=x")
-    assert office.pauses[-1] == DELAY_MAX
-    office.pauses.clear()
-    await office.call("/orderstatus?orderId=x", address="192.0.2.8")
-    await office.call("/price")
-    assert not office.pauses
+    assert (misses, held_up.status, reason_of(held_up)) == ([404] * 4, 429, "too many requests")
+    assert (b"retry-after", b"60") in held_up.headers
+    assert (await office.call(f"/orderstatus?orderId={ORDER}")).status == 200
+    assert (await office.call("/orderstatus?orderId=y", address="192.0.2.8")).status == 404
     lite.clock.advance(60_000)
-    await office.call(f"/orderstatus?orderId={ORDER}")
-    assert not office.pauses
+    assert (await office.call("/orderstatus?orderId=x")).status == 404
+
+
+async def test_an_order_that_was_sold_is_shown_where_somebody_guesses(lite: Any) -> None:
+    """Whoever floods an address with guesses does not keep a customer there from what he has bought."""
+    office = Office(lite, guard=Guard(Penalty(), lite.clock))
+    await office.load(bought())
+    await office.call("/createorder", {"country": 22, "service": "dr"})
+    flood = [(await office.call(f"/orderstatus?orderId={n}")).status for n in range(100)]
+    assert flood == [404] * 4 + [429] * 96
+    assert (await office.call(f"/orderstatus?orderId={ORDER}")).status == 200
+    await office.load(bought(public_id="ab" * 32))
+    lost = await office.call(f"/orderstatus?orderId={'ab' * 32}")
+    assert lost.status == 429, "what he has from elsewhere is not looked at while that goes on"
+    lite.clock.advance(60_000)
+    assert (await office.call(f"/orderstatus?orderId={'ab' * 32}")).status == 200
+
+
+async def test_keys_that_are_wrong_are_held_up(lite: Any) -> None:
+    office = Office(lite, guard=Guard(Penalty(), lite.clock))
+    alice = await office.customer("Alice", credit=7)
+    doors: list[dict[str, Any]] = [
+        {"path": "/balance"},
+        {"path": "/history"},
+        {"path": "/fund", "body": {"amount": 1000}},
+        {"path": "/createorder", "body": {"country": 22, "service": "dr", "immediate": True}},
+    ]
+    answers = [(await office.call(**doors[n % 4], key="wrong")).status for n in range(8)]
+    assert answers == [401] * 4 + [429] * 4
+    assert (await office.call("/balance")).status == 401, "no key is no guess"
+    assert (await office.call("/balance", key=alice.key)).status == 200
+    plain = {"country": 22, "service": "dr"}
+    assert (await office.call("/createorder", plain, key="wrong")).status == 200, "nor is one nobody needs"
 
 
 async def test_what_nobody_has_takes_the_same_work(lite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One question to the store, one order made and written, one note: for each answer alike."""
+    """One question to the store, one order made and written: for each answer alike."""
     office = Office(lite)
     await office.load(bought())
     work: list[str] = []
@@ -268,24 +287,12 @@ async def test_what_nobody_has_takes_the_same_work(lite: Any, monkeypatch: pytes
 
     for name in ("status_of", "answered"):
         monkeypatch.setattr(orders, name, counted(name, getattr(orders, name)))
-    for owner, name in ((lite, "read"), (Guesses, "note"), (Guesses, "delay")):
+    for owner, name in ((lite, "read"), (Guard, "attempt"), (Guard, "wait")):
         monkeypatch.setattr(owner, name, counted(name, getattr(owner, name)))
     assert (await office.call(f"/orderstatus?orderId={ORDER}")).status == 200
     known, work[:] = work[:], []
     assert (await office.call(f"/orderstatus?orderId={ORDER[::-1]}")).status == 404
-    assert work == known == ["delay", "read", "note", "status_of", "answered"]
-
-
-def test_those_who_guess_are_forgotten_when_there_are_too_many() -> None:
-    guesses = Guesses(FakeClock())
-    for _ in range(GUESSES_FREE + 1):
-        guesses.note("first", True)
-        guesses.note("poller", False)
-    assert guesses.delay("first") == GUESS_COSTS
-    assert guesses.delay("poller") == 0
-    for number in range(10_000):
-        guesses.note(str(number), True)
-    assert guesses.delay("first") == 0
+    assert work == known == ["attempt", "wait", "read", "status_of", "answered"]
 
 
 # Accounts.

@@ -47,10 +47,6 @@ class OneThread:
         raise AssertionError(f"nothing is gathered here: {kind} {item}")
 
 
-async def no_pause(_seconds: float) -> None:
-    """Who guesses is answered late, known ids and others alike; that is another test."""
-
-
 @pytest.mark.parametrize("state", [PurchaseState.UNPAID, PurchaseState.WAITING, PurchaseState.DONE])
 async def test_known_and_unknown_ids_take_the_same_time(
     sqlite_database: Database, state: PurchaseState
@@ -69,7 +65,6 @@ async def test_known_and_unknown_ids_take_the_same_time(
         ScriptedShop(),
         Prices(SAMPLE_PRICES),
         check_url=lambda _url: None,
-        pause=no_pause,
         clock=lambda: SENT,
         limit=10**9,
     )

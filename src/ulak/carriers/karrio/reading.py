@@ -204,7 +204,7 @@ def _not_found(exchange: Exchange | None) -> Found:
 def _json(body: str) -> Any:
     try:
         return msgspec.json.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 
@@ -219,10 +219,10 @@ def _list(value: Any) -> Sequence[Any]:
 
 
 def _word(value: Any, *keys: str) -> str:
-    """A text, or a number as text; empty for everything else."""
+    """A text without what a database cannot store, or a number as text; empty for everything else."""
     found = _at(value, *keys)
     if isinstance(found, str):
-        return found
+        return found.replace("\0", "")
     return str(found) if isinstance(found, int | float) and not isinstance(found, bool) else ""
 
 

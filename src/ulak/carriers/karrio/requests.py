@@ -17,6 +17,9 @@ from ulak.core.shipping import Booked, Booking, Declined, File, Quote, Ticket
 LINE = 35
 """Characters of an address line; Karrio cuts longer ones at the carriers that take no more."""
 
+AMOUNT_MAX = Decimal(10) ** 11
+"""No price is as high, in any currency."""
+
 _CONTENTS = {
     words.DOCUMENTS: "documents",
     words.MICRO_EXPORT: "merchandise",
@@ -64,7 +67,7 @@ def boxes(shipment: Shipment) -> int:
 def read_rates(result: Any) -> list[Rate]:
     """The prices in an answer, as they came."""
     rates = []
-    for rate in result if isinstance(result, list) else ():
+    for rate in _objects(result):
         total = _amount(rate.get("total_charge"))
         currency = str(rate.get("currency") or "").upper()
         if total is not None and total > 0 and currency and rate.get("service"):
@@ -248,7 +251,7 @@ def _commodity(package: Package, item: Item) -> dict[str, object]:
 def _taxes(rate: Mapping[str, Any], total: Decimal) -> Decimal:
     """What of a price is tax: our own VAT comes on top of the rest."""
     taxes = Decimal(0)
-    for charge in rate.get("extra_charges") or ():
+    for charge in _objects(rate.get("extra_charges")):
         if charge.get("charge_type") == "tax" or _TAX.search(str(charge.get("name") or "")):
             taxes += _amount(charge.get("amount")) or Decimal(0)
     return taxes if taxes < total else Decimal(0)
@@ -259,4 +262,9 @@ def _amount(value: Any) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() else None
+    return amount if amount.is_finite() and abs(amount) < AMOUNT_MAX else None
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects in a list; none where it is something else."""
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []

@@ -115,7 +115,7 @@ class Worker:
             ok = await self._answer({"do": verb, "body": body, "pieces": pieces}, self._limit)
             try:
                 return msgspec.json.decode(ok, type=Answer)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, RecursionError) as error:
                 raise Lost(f"what Karrio said makes no sense: {error}") from None
 
     async def close(self) -> None:
@@ -208,7 +208,7 @@ class Worker:
         except TimeoutError:
             await self._end()
             raise Lost(f"no answer within {limit:g} s") from None
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             await self._end()
             raise Lost(f"the process in which Karrio runs is out of step: {error}") from None
         except BaseException:

@@ -151,10 +151,15 @@ def _name_told(told: dict[str, str]) -> str:
 
 
 def _text(part: Part) -> str:
+    content = part.content[:_TEXT_MAX]
     try:
-        return part.content[:_TEXT_MAX].decode()
+        text = content.decode()
     except UnicodeDecodeError:
         raise Unreadable("a part is no text") from None
+    # As in JSON: PostgreSQL cannot store it.
+    if "\0" in text:
+        raise Unreadable("U+0000 in a part")
+    return text
 
 
 def _kind_of(file: Part | None, problems: Problems) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ A code of 200 and above is `response.status.code` and the HTTP status at once; 1
 message or an order and stand only inside a payload. Clients compare codes, never texts.
 
 Sources: the error code table of the apidocs (2024-11) and the pages get-report, get-reports and cancel-order
-(2026-04-29 and 2026-04-30). 500 is ours: the vendor documents nothing for a crash.
+(2026-04-29 and 2026-04-30). 429 and 500 are ours: the vendor documents nothing for too much, or for a crash.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ulak.core.states import MessageState, OrderState
 
 
 class Code(IntEnum):
-    """Every code of the vendor's table."""
+    """Every code of the vendor's table, and two of ours."""
 
     MESSAGE_WAITING = 110
     MESSAGE_DELIVERED = 111
@@ -31,6 +31,7 @@ class Code(IntEnum):
     NO_SUBSCRIPTION = 403
     NO_SUCH_METHOD = 404
     BAD_VALUES = 422
+    TOO_MANY = 429
     BAD_SENDER = 450
     REPEATED = 451
     BAD_RECIPIENTS = 452
@@ -74,6 +75,7 @@ TEXTS: dict[Code, str] = {
     Code.NO_SUBSCRIPTION: "Aktif abonelik bulunamadı",
     Code.NO_SUCH_METHOD: "API istek yapılan yönteme sahip değil",
     Code.BAD_VALUES: "İstek içerisindeki değerler doğrulanamadı.",
+    Code.TOO_MANY: "Çok fazla istek gönderildi, daha sonra tekrar deneyin",
     Code.BAD_SENDER: "Gönderilen başlık kullanıma uygun değil",
     Code.REPEATED: "Tekrar eden sipariş",
     Code.BAD_RECIPIENTS: "Mesaj alıcıları hatalı",
@@ -114,6 +116,7 @@ REFUSALS: dict[Refusal, Code] = {
     Refusal.TOO_LARGE: Code.TOO_LARGE,
     Refusal.NO_RECIPIENT: Code.BAD_RECIPIENTS,
     Refusal.REPEATED: Code.REPEATED,
+    Refusal.TOO_FAST: Code.TOO_MANY,
     Refusal.NO_CREDIT: Code.NO_CREDIT,
     Refusal.NOT_FOUND: Code.NO_SUCH_ORDER,
     Refusal.NOT_DUE: Code.NOT_DUE,

@@ -34,6 +34,7 @@ CHECKS = (
     Refusal.TOO_LARGE,
     Refusal.NO_RECIPIENT,
     Refusal.REPEATED,
+    Refusal.TOO_FAST,
     Refusal.NO_CREDIT,
 )
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from ulak.core.points import point
 from ulak.core.ports import Inbound, LinkDesk, Outgoing, Refused, Report, Unknown
 from ulak.dialects.smpp import codes
 from ulak.dialects.smpp.codes import Verdict, status_text, verdict
@@ -40,7 +41,7 @@ class SmppLink:
     """One operator, reached over one connection (transceiver) or two (transmitter and receiver).
 
     `now`, `sleep` and `rand` replace time and chance in tests. `counts` says what happened so far, by name:
-    submitted, accepted, refused, throttled, unknown, receipts, unreadable, inbound, stray.
+    submitted, accepted, refused, throttled, unknown, receipts, unreadable, inbound, stray, failed.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class SmppLink:
             self.counts["submitted"] += sent
             self._pace.spent(sent, now)
             line.flush()
+            point("submit.written")
         if not self._outbox:
             self._pace.idle(now)
         elif session.outstanding < self._settings.window:
@@ -169,12 +171,15 @@ class SmppLink:
             self.counts["accepted"] += accepted
             self.counts["throttled"] += throttled
             self._pace.heard(answers - throttled, throttled, line.heard_at)
+            point("submit.answered")
         self._tell(told)
         if reports and self._desk is not None:
             self.counts["receipts"] += len(reports)
+            point("report.read")
             self._desk.reports(reports, partial(self._stored, line, reported))
         if inbound and self._desk is not None:
             self.counts["inbound"] += len(inbound)
+            point("inbound.read")
             self._desk.inbound(inbound, partial(self._stored, line, came_in))
         self._pump()
 
@@ -201,10 +206,12 @@ class SmppLink:
 
     def _stored(self, line: Line[Token], sequences: list[int], kept: bool) -> None:
         """The engine has committed what came in one read, or could not: now the operator is told."""
+        point("deliver.stored")
         status = codes.ESME_ROK if kept else codes.ESME_RX_T_APPN
         for sequence in sequences:
             line.session.answer(sequence, status)
         line.flush()
+        point("deliver.acknowledged")
 
     def _heard_rare(self, event: Event[Token]) -> None:
         if isinstance(event, Unbound) and event.by_peer:
@@ -251,9 +258,11 @@ class SmppLink:
                     return 0.0
                 self._lines.append(line)
         except LinkError as error:
+            self.counts["failed"] += 1
             self._end(str(error))
             return 0.0
         began = self._now()
+        point("link.bound")
         self._sender = line
         self._pace.reconnected()
         self._say(True, f"bound to {self._settings.host} port {self._settings.port} as {self._settings.bind}")
@@ -278,6 +287,7 @@ class SmppLink:
                 line.abort()
                 self._end(why)
                 return
+            line.session.talk = 0
             if not line.session.enquiring and now - line.heard_at >= settings.enquire_link:
                 line.session.enquire()
                 line.flush()

@@ -13,6 +13,10 @@ from typing import Generic, cast
 
 from ulak.dialects.smpp.session import Event, Role, Session, State, Token
 
+TALK_MAX = 1_000
+"""What a peer may say beside messages, their answers and binds, until its owner looks again: within a second.
+Whoever says more is hung up on."""
+
 
 class Line(asyncio.Protocol, Generic[Token]):
     """A connection and its session.
@@ -32,6 +36,7 @@ class Line(asyncio.Protocol, Generic[Token]):
     ) -> None:
         self.session: Session[Token] = Session(role)
         self.heard_at = now()
+        self.address = ""
         self.heard = heard
         self.lost = lost
         self._now = now
@@ -43,6 +48,7 @@ class Line(asyncio.Protocol, Generic[Token]):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
         self._transport = cast(asyncio.Transport, transport)
+        self.address = (transport.get_extra_info("peername") or ("",))[0]
         peer = transport.get_extra_info("socket")
         if peer is not None:
             # A held-back segment would wait for the acknowledgement of the one before: 40 ms each.
@@ -58,6 +64,9 @@ class Line(asyncio.Protocol, Generic[Token]):
         if events:
             self.heard(self, events)
         self._reading = False
+        if self.session.talk > TALK_MAX:
+            self.abort()
+            return
         self._write()
         if self.session.state in (State.BROKEN, State.UNBOUND):
             self.close()

@@ -8,11 +8,16 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol
 
+from ulak.dialects.smpp import codes
 from ulak.dialects.smpp.line import Line
 from ulak.dialects.smpp.session import Answer, BindAsked, Event, Incoming, Role, Session, State, Token
+
+BINDS_MAX = 3
+"""Binds of one connection that are refused; with the last of them it is closed."""
 
 _SWEEP_MAX = 1.0
 _MAY_RECEIVE = frozenset({State.BOUND_RX, State.BOUND_TRX})
@@ -21,13 +26,14 @@ _MAY_RECEIVE = frozenset({State.BOUND_RX, State.BOUND_TRX})
 class Peer(Generic[Token]):
     """A client that is connected. `system_id` is empty until it is bound."""
 
-    __slots__ = ("arrived_at", "line", "session", "system_id", "was_bound")
+    __slots__ = ("arrived_at", "line", "refused", "session", "system_id", "was_bound")
 
     def __init__(self, line: Line[Token]) -> None:
         self.line = line
         self.session: Session[Token] = line.session
         self.arrived_at = line.heard_at
         self.system_id = ""
+        self.refused = 0
         self.was_bound = False
 
     @property
@@ -57,7 +63,8 @@ class Handler(Protocol[Token]):
 
 
 class Listener(Generic[Token]):
-    """A server for many peers. A connection that does not bind, or falls silent, is closed."""
+    """A server for many peers. A connection that does not bind, or falls silent, or talks without end, is
+    closed; and where there is no room for one more, the oldest that is not bound."""
 
     def __init__(
         self,
@@ -65,20 +72,25 @@ class Listener(Generic[Token]):
         *,
         name: str = "ULAK",
         peers_max: int = 1000,
+        sessions_max: int = 4,
         bind_within: float = 10.0,
         enquire_link: float = 60.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`name` is the system_id in answers to binds. Times are seconds; a peer that was silent for
+        """`name` is the system_id in answers to binds. There are at most `peers_max` connections, and
+        `sessions_max` sessions of one system_id. Times are seconds; a peer that was silent for
         `enquire_link` is asked, and after the same time again given up."""
         self._handler = handler
         self._name = name
         self._peers_max = peers_max
+        self._sessions_max = sessions_max
         self._bind_within = bind_within
         self._enquire_link = enquire_link
         self._sweep_every = min(_SWEEP_MAX, bind_within / 4, enquire_link / 4)
         self._now = now
         self._peers: dict[Line[Token], Peer[Token]] = {}
+        self._unbound: dict[Line[Token], None] = {}  # in the order of coming
+        self._sessions: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.port = 0
@@ -86,7 +98,10 @@ class Listener(Generic[Token]):
     async def open(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen; port 0 takes a free one, and `port` says which. Raises OSError."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, host, port, ssl=tls, backlog=1024)
+        patience = None if tls is None else self._bind_within
+        self._server = await loop.create_server(
+            self._accept, host, port, ssl=tls, backlog=1024, ssl_handshake_timeout=patience
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         self._timer = loop.call_later(self._sweep_every, self._sweep)
 
@@ -114,8 +129,12 @@ class Listener(Generic[Token]):
 
     def _made(self, line: Line[Token]) -> None:
         self._peers[line] = Peer(line)
+        self._unbound[line] = None
         if len(self._peers) > self._peers_max:
-            line.abort()
+            # The longest wait ends, so that who binds at once finds room among any number of silent ones.
+            oldest = next(iter(self._unbound))
+            del self._unbound[oldest]
+            oldest.abort()
 
     def _heard(self, line: Line[Token], events: list[Event[Token]]) -> None:
         peer = self._peers[line]
@@ -135,21 +154,35 @@ class Listener(Generic[Token]):
 
     def _bind(self, peer: Peer[Token], asked: BindAsked) -> None:
         already = peer.session.bound
-        peer.session.answer_bind(asked, self._handler.may_bind(peer, asked), self._name)
+        system_id = asked.bind.system_id
+        status = self._handler.may_bind(peer, asked)
+        if not status and self._sessions[system_id] >= self._sessions_max:
+            status = codes.ESME_RBINDFAIL
+        peer.session.answer_bind(asked, status, self._name)
         if peer.session.bound and not already:
-            peer.system_id, peer.was_bound = asked.bind.system_id, True
+            peer.system_id, peer.was_bound = system_id, True
+            self._unbound.pop(peer.line, None)
+            self._sessions[system_id] += 1
             self._handler.bound(peer)
+        elif status:
+            peer.refused += 1
+            if peer.refused >= BINDS_MAX:
+                peer.line.close()
 
     def _lost(self, line: Line[Token], _: str) -> None:
         peer = self._peers.pop(line)
+        self._unbound.pop(line, None)
         unanswered = line.session.abandon()
         if peer.was_bound:
+            self._sessions[peer.system_id] -= 1
+            if not self._sessions[peer.system_id]:
+                del self._sessions[peer.system_id]
             self._handler.gone(peer, unanswered)
 
     def _sweep(self) -> None:
         now = self._now()
         for line, peer in list(self._peers.items()):
-            silent = now - line.heard_at
+            silent, line.session.talk = now - line.heard_at, 0
             if not line.session.bound:
                 if now - peer.arrived_at > self._bind_within:
                     line.abort()

@@ -22,6 +22,8 @@ from ulak.dialects.smpp.mobile import UDH8, bodies
 from ulak.dialects.smpp.reading import Reading, read_message
 from ulak.dialects.smpp.session import Answer, BindAsked, Incoming
 from ulak.dialects.smpp.wire import ShortMessage, encode_tlv
+from ulak.service.guard import Guard
+from ulak.service.limits import Penalty
 
 DELAY = 0.2
 DELAY_SLOW = 30.0
@@ -30,6 +32,12 @@ REFUSED_TRIES = 2
 _REPEAT_FIRST, _REPEAT_MAX = 1.0, 60.0
 _DELIVER_WINDOW = 1000
 _REFUSALS_KEPT = 10_000
+PEERS_MAX = 128
+PLANNED_MAX = 10_000
+"""Receipts whose time has not come. When there are so many, a system_id that has more than its share of them
+is turned away (ESME_RMSGQFUL), so that nobody is who sends little."""
+LOGGED_MAX = 2 * 1024 * 1024
+"""Bytes of optional parameters in the log: the oldest entries go before there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +125,22 @@ class Simulator:
         receipt_form: str = "both",
         first_id: int | None = None,
         log_size: int = 1000,
-        keep: int = 100_000,
+        keep: int = 20_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`password`: None takes any. `delay`: seconds to an ordinary receipt; `time_scale` multiplies this
-        and every other delay. `ids`, `receipt_ids`: how message ids are spelled in answers and in receipts, a
-        key of SPELLINGS. `receipt_form`: `text`, `tlv` or `both`. `keep`: receipts that wait for a session of
-        theirs, at most.
+        """`password`: None takes any; wrong ones are slowed. `delay`: seconds to an ordinary receipt;
+        `time_scale` multiplies this and every other delay. `ids`, `receipt_ids`: how message ids are spelled
+        in answers and in receipts, a key of SPELLINGS. `receipt_form`: `text`, `tlv` or `both`. `keep`:
+        receipts that wait for a session of theirs, at most, over all system_ids; and those that a session may
+        be behind with before its submits are turned away.
         """
         self.log: deque[Submit] = deque(maxlen=log_size)
         self.counts: Counter[str] = Counter()
         self.port = 0
         self._password = password
+        # A password has at most eight characters: too few to look at one while somebody guesses.
+        penalty = None if password is None else Penalty()
+        self._guard = Guard(penalty, lambda: int(clock() * 1000), spare=0)
         self._delay = delay
         self._scale = time_scale
         self._spell = SPELLINGS[ids]
@@ -141,11 +153,14 @@ class Simulator:
         self._keep = keep
         self._texts = 0
         self._refusals: Counter[tuple[bytes, bytes]] = Counter()
+        self._logged: deque[int] = deque(maxlen=log_size)
+        self._logged_bytes = 0
         self._receivers: dict[str, list[Peer[Receipt]]] = {}
         self._waiting: dict[str, deque[Receipt]] = {}
+        self._alone = 0  # of these, those of system_ids without a receiving session
         self._later = _Later(self._due)
         self._minute: tuple[int, bytes] = (-1, b"")
-        self._listener: Listener[Receipt] = Listener(self, name="ULAK-SIM")
+        self._listener: Listener[Receipt] = Listener(self, name="ULAK-SIM", peers_max=PEERS_MAX)
 
     async def open(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen. Raises OSError."""
@@ -191,31 +206,47 @@ class Simulator:
 
     # The handler of the listener
 
-    def may_bind(self, peer: Peer[Receipt], asked: BindAsked) -> int:  # noqa: ARG002
-        """Everybody, or who knows the password."""
+    def may_bind(self, peer: Peer[Receipt], asked: BindAsked) -> int:
+        """Everybody, or who knows the password. Whoever guesses is told for a while that it fails."""
         if self._password is None:
             return codes.ESME_ROK
-        same = hmac.compare_digest(asked.bind.password.encode(), self._password.encode())
-        return codes.ESME_ROK if same else codes.ESME_RINVPASWD
+        name, password = asked.bind.system_id, asked.bind.password
+        attempt = self._guard.attempt(peer.line.address, password, name=name)
+        if self._guard.wait(attempt):
+            return codes.ESME_RBINDFAIL
+        if hmac.compare_digest(password.encode(), self._password.encode()):
+            self._guard.right(attempt)
+            return codes.ESME_ROK
+        return codes.ESME_RBINDFAIL if self._guard.wrong_here(attempt) else codes.ESME_RINVPASWD
 
     def bound(self, peer: Peer[Receipt]) -> None:
         """A session of its own for receipts, if it may have them."""
         self.counts["binds"] += 1
         if peer.receives:
+            if peer.system_id not in self._receivers:
+                self._alone -= len(self._waiting.get(peer.system_id, ()))
             self._receivers.setdefault(peer.system_id, []).append(peer)
             self._send(peer.system_id)
 
     def gone(self, peer: Peer[Receipt], unanswered: list[Receipt]) -> None:
         """What was not acknowledged is sent again to the next session, before everything newer."""
-        receivers = self._receivers.get(peer.system_id, [])
+        system_id = peer.system_id
+        receivers = self._receivers.get(system_id, [])
         if peer in receivers:
             receivers.remove(peer)
-        if unanswered:
-            self._queue(peer.system_id).extendleft(reversed(unanswered))
-            self._send(peer.system_id)
+            self._waiting.setdefault(system_id, deque()).extendleft(reversed(unanswered))
+            if not receivers:
+                del self._receivers[system_id]
+                self._alone += len(self._waiting[system_id])
+            self._send(system_id)
 
     def submitted(self, peer: Peer[Receipt], batch: Sequence[Incoming]) -> None:
         """Answer each message by its destination, and plan its receipt."""
+        if self._is_full(peer.system_id):
+            self.counts["refused"] += len(batch)
+            for incoming in batch:
+                peer.session.answer(incoming.sequence, codes.ESME_RMSGQFUL)
+            return
         ordinary: list[Receipt] = []
         for incoming in batch:
             message = incoming.message
@@ -248,8 +279,25 @@ class Simulator:
         number = self._last_id = self._last_id + 1
         self.counts["submits"] += 1
         if self.log.maxlen:
-            self.log.append(Submit(peer.system_id, self._spell(number).decode(), message))
+            self._note(Submit(peer.system_id, self._spell(number).decode(), message))
         return number
+
+    def _note(self, submit: Submit) -> None:
+        tlvs = submit.message.tlvs
+        size = sum(map(len, tlvs.values())) if tlvs else 0
+        if len(self.log) == self.log.maxlen:
+            self._logged_bytes -= self._logged[0]
+        self.log.append(submit)
+        self._logged.append(size)
+        self._logged_bytes += size
+        while self._logged_bytes > LOGGED_MAX:
+            self.log.popleft()
+            self._logged_bytes -= self._logged.popleft()
+
+    def _is_full(self, system_id: str) -> bool:
+        """Whether there are as many receipts to come as we keep: nobody who sends shall fill our memory."""
+        behind = system_id in self._receivers and len(self._waiting.get(system_id, ())) >= self._keep
+        return behind or self._later.is_full(system_id)
 
     def _magic(self, peer: Peer[Receipt], incoming: Incoming, fate: Fate) -> None:
         message, session = incoming.message, peer.session
@@ -323,20 +371,31 @@ class Simulator:
         return self._minute[1]
 
     def _due(self, system_id: str, receipts: list[Receipt]) -> None:
-        self._queue(system_id).extend(receipts)
+        self._waiting.setdefault(system_id, deque()).extend(receipts)
+        if system_id not in self._receivers:
+            self._alone += len(receipts)
         self._send(system_id)
 
-    def _queue(self, system_id: str) -> deque[Receipt]:
+    def _send(self, system_id: str) -> None:
+        """Send what waits, as far as the windows of the receiving sessions go. Of what waits for nobody the
+        oldest is forgotten when it is too much."""
         queue = self._waiting.get(system_id)
         if queue is None:
-            queue = self._waiting[system_id] = deque(maxlen=self._keep)
-        return queue
-
-    def _send(self, system_id: str) -> None:
-        """Send what waits, as far as the windows of the receiving sessions go."""
-        queue = self._waiting.get(system_id)
-        if not queue:
             return
+        self._hand_over(system_id, queue)
+        if not queue:
+            del self._waiting[system_id]
+        while self._alone > self._keep:
+            self._forget_one()
+
+    def _forget_one(self) -> None:
+        system_id = next(known for known in self._waiting if known not in self._receivers)
+        self._waiting[system_id].popleft()
+        self._alone -= 1
+        if not self._waiting[system_id]:
+            del self._waiting[system_id]
+
+    def _hand_over(self, system_id: str, queue: deque[Receipt]) -> None:
         for peer in self._receivers.get(system_id, ()):
             session = peer.session
             if not peer.receives:
@@ -365,8 +424,14 @@ class _Later:
     def __init__(self, due: Callable[[str, list[Receipt]], None]) -> None:
         self._due = due
         self._queues: dict[float, deque[tuple[float, str, list[Receipt]]]] = {}
+        self._planned: Counter[str] = Counter()
+        self._count = 0
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
+
+    def is_full(self, system_id: str) -> bool:
+        """Whether there is too much, and more than its share is for this one."""
+        return self._count >= PLANNED_MAX and self._planned[system_id] * len(self._planned) >= PLANNED_MAX
 
     def add(self, delay: float, system_id: str, receipts: list[Receipt]) -> None:
         """Let `receipts` be due in `delay` seconds."""
@@ -375,6 +440,8 @@ class _Later:
         loop = asyncio.get_running_loop()
         at = loop.time() + delay
         self._queues.setdefault(delay, deque()).append((at, system_id, receipts))
+        self._count += len(receipts)
+        self._planned[system_id] += len(receipts)
         if self._timer is None or at < self._timer_at:
             self._set(at)
 
@@ -391,6 +458,10 @@ class _Later:
         for queue in self._queues.values():
             while queue and queue[0][0] <= now:
                 _, system_id, receipts = queue.popleft()
+                self._count -= len(receipts)
+                self._planned[system_id] -= len(receipts)
+                if not self._planned[system_id]:
+                    del self._planned[system_id]
                 self._due(system_id, receipts)
         self._queues = {delay: queue for delay, queue in self._queues.items() if queue}
         if self._queues:

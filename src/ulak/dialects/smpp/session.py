@@ -72,6 +72,10 @@ AFTER_BIND = {
 }
 BOUND = frozenset(AFTER_BIND.values())
 
+# While so many messages of the peer are unanswered, larger ones than this are turned away: they are kept in
+# memory until they are stored.
+_LARGE, _LARGE_MAX = 1_024, 100
+
 # What the sender of a message is told when we hold too many unanswered ones, and when we cannot read it.
 _TOO_MANY = {codes.SUBMIT_SM: codes.ESME_RTHROTTLED, codes.DELIVER_SM: codes.ESME_RX_T_APPN}
 # A broken deliver_sm is as broken when it is repeated: the permanent refusal keeps it from coming back.
@@ -149,11 +153,13 @@ class Session(Generic[Token]):
     """One end of one connection.
 
     `Token` is whatever the owner wants back with the answer to a message. `owing_max` bounds the messages of
-    the peer that we have not answered: those beyond are turned away at once.
+    the peer that we have not answered: those beyond are turned away at once. `talk` counts what the peer says
+    beside messages, their answers and the bind; the owner looks at it and sets it back.
     """
 
     def __init__(self, role: Role, *, owing_max: int = 10_000) -> None:
         self.role = role
+        self.talk = 0
         self._owing_max = owing_max
         self._owing = 0
         self._rest = b""
@@ -181,6 +187,7 @@ class Session(Generic[Token]):
         self.state = state
         self._may_ask = MAY_ASK[self.role][state]
         self._may_hear = MAY_ASK[OTHER[self.role]][state]
+        self._size_max = wire.PDU_SIZE_UNBOUND_MAX if state is State.OPEN else wire.PDU_SIZE_MAX
 
     # What we do
 
@@ -280,7 +287,7 @@ class Session(Generic[Token]):
         reader_of, unknown = self._readers.get, self._read_unknown
         while size - at >= wire.HEADER_SIZE:
             length, command, status, sequence = header(buffer, at)
-            if not wire.HEADER_SIZE <= length <= wire.PDU_SIZE_MAX:
+            if not wire.HEADER_SIZE <= length <= self._size_max:
                 events.append(self._break(length, sequence))
                 return events
             end = at + length
@@ -306,6 +313,7 @@ class Session(Generic[Token]):
         command, status, sequence, buffer, at, end = pdu
         pending = self._outstanding.pop(sequence, None)
         if pending is None:
+            self.talk += 1
             return Stray(command, status)
         return Answer(pending[0], status, wire.decode_c_string(buffer, at, end))
 
@@ -313,7 +321,7 @@ class Session(Generic[Token]):
         command, status, sequence, buffer, at, end = pdu
         if command not in self._may_hear:
             return self._out_of_turn(command, status, sequence)
-        if self._owing >= self._owing_max:
+        if self._owing >= self._owing_max or (self._owing >= _LARGE_MAX and end - at > _LARGE):
             return self._turn_away(command, _TOO_MANY[command], sequence)
         try:
             message = wire.decode_message(buffer, at, end)
@@ -335,6 +343,7 @@ class Session(Generic[Token]):
             return self._turn_away(command, error.status, sequence)
 
     def _read_enquire(self, pdu: _Pdu) -> Event[Token] | None:
+        self.talk += 1
         self._out.append(wire.frame(codes.ENQUIRE_LINK_RESP, codes.ESME_ROK, pdu[2]))
         return None
 
@@ -350,6 +359,7 @@ class Session(Generic[Token]):
         command, status, sequence, buffer, at, end = pdu
         asked = command & ~codes.RESPONSE
         if self._asked.get(sequence) != asked:
+            self.talk += 1
             return Stray(command, status)
         del self._asked[sequence]
         if asked == codes.ENQUIRE_LINK:
@@ -377,6 +387,7 @@ class Session(Generic[Token]):
 
     def _read_unknown(self, pdu: _Pdu) -> Event[Token] | None:
         command, status, sequence, *_ = pdu
+        self.talk += 1
         # An answer is never answered, and neither are the two commands that have no answer (§4.1.7, §4.12).
         if not command & codes.RESPONSE and command not in (codes.OUTBIND, codes.ALERT_NOTIFICATION):
             if command in (codes.SUBMIT_SM, codes.DELIVER_SM):
@@ -385,6 +396,7 @@ class Session(Generic[Token]):
         return Stray(command, status)
 
     def _out_of_turn(self, command: int, status: int, sequence: int) -> Stray:
+        self.talk += 1
         again = command in _BINDS and self.bound
         refusal = codes.ESME_RALYBND if again else codes.ESME_RINVBNDSTS
         self._out.append(wire.frame(command | codes.RESPONSE, refusal, sequence))

@@ -16,6 +16,8 @@ from ulak.dialects.smpp.codes import ESME_RINVCMDLEN, ESME_RINVMSGLEN
 HEADER = struct.Struct(">IIII")
 HEADER_SIZE = HEADER.size
 PDU_SIZE_MAX = 65_536  # message_payload alone may be longer by the letter; nobody sends that, attackers do
+PDU_SIZE_UNBOUND_MAX = 1_024  # nobody has more to say before he is let in
+TLVS_MAX = 100  # the specification has some fifty
 INTERFACE_VERSION = 0x34
 MESSAGE_ID_MAX = 64  # §5.2.23
 PASSWORD_MAX = 64  # 8 by §5.2.2, but operators give out longer ones
@@ -108,12 +110,13 @@ def encode_tlv(tag: int, value: bytes) -> bytes:
 
 
 def decode_tlvs(buffer: bytes, at: int, end: int) -> tuple[dict[int, bytes], bool]:
-    """The optional parameters from `at` to `end`, and whether the last one was whole."""
+    """The optional parameters from `at` to `end`, and whether the last one was whole. Of too many the rest is
+    not read, and counts as not whole."""
     found: dict[int, bytes] = {}
     while end - at >= 4:
         tag, length = _TLV.unpack_from(buffer, at)
         at += 4
-        if at + length > end:
+        if at + length > end or len(found) >= TLVS_MAX:
             return found, False
         found[tag] = buffer[at : at + length]
         at += length

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ulak.core.accounts import Account
 from ulak.core.consignments import Consignment, Label, Paper
+from ulak.core.points import point
 from ulak.core.shipping import File, Printer, Unreached
 from ulak.core.states import ParcelState
 from ulak.dialects.comtohome import shown, upload, wire
@@ -173,6 +174,9 @@ class Documents:
 
     async def _wanted(self, visit: Visit, text: str) -> _Wanted:
         number, seal = identifier(text), (visit.query("_hash") or "").replace(" ", "+")
+        if not seal:
+            raise visit.refused(404, Text.LABEL_NOT_FOUND)
+        attempt = self._gate.attempt(visit, f"label {text} {seal}")
 
         def question(tx: Any) -> _Wanted | None:
             found = None if number is None else labels.public(tx, number)
@@ -182,7 +186,9 @@ class Documents:
 
         wanted = await self._gate.look(question)
         if wanted is None:
+            await self._gate.wrong(visit, attempt)
             raise visit.refused(404, Text.LABEL_NOT_FOUND)
+        self._gate.right(attempt)
         return wanted
 
     async def _printed(self, visit: Visit, consignment: Consignment, label: Label) -> File:
@@ -196,7 +202,10 @@ class Documents:
         if made is None:
             made = await asyncio.to_thread(self._printer.label, consignment, label)
         file = made
-        return await self._gate.keep(lambda tx: labels.keep_file(tx, label.id, file))
+        point("label.printed")
+        kept = await self._gate.keep(lambda tx: labels.keep_file(tx, label.id, file))
+        point("label.kept")
+        return kept
 
     async def logo(self, visit: Visit, name: str) -> Reply:
         """GET /uploads/provider_logos/{name}.png"""

@@ -14,7 +14,8 @@ from ulak.dialects.comtohome.jsonbody import Fields, TooLarge, Unreadable
 from ulak.dialects.comtohome.texts import Text, language_of, say
 from ulak.dialects.door import Books, Call, Reply
 from ulak.service.accounts import authenticate, digest
-from ulak.service.limits import Rate, Window
+from ulak.service.guard import Attempt, Guard
+from ulak.service.limits import Limit, Rate
 from ulak.service.parcels import Who
 
 Result = TypeVar("Result")
@@ -85,6 +86,11 @@ class Visit:
         """A failure in the caller's language."""
         return Refused(status, self.say(text, **values), headers=headers)
 
+    def slowed(self, wait: int) -> Refused:
+        """Too much was asked, or too much of it was wrong: nothing is looked at for so many seconds."""
+        self.rate = Rate(False, self.rate.limit, 0, wait)
+        return self.refused(429, Text.TOO_MANY, ((b"retry-after", b"%d" % wait),))
+
     def invalid(self, path: str, text: Text, **values: object) -> Refused:
         """A field is not what it should be."""
         return Refused(422, f"{path}: {self.say(text, **values)}")
@@ -137,9 +143,10 @@ class Visit:
 class Gate:
     """Lets visitors in: first who they are, then how often they may ask."""
 
-    def __init__(self, books: Books, window: Window) -> None:
+    def __init__(self, books: Books, limit: Limit, guard: Guard) -> None:
         self._books = books
-        self._window = window
+        self._limit = limit
+        self._guard = guard
 
     async def ask(self, visit: Visit, question: Callable[[Any, Account], Result | Refused]) -> Result:
         """Let the visitor in and ask the store, all in one transaction.
@@ -149,25 +156,56 @@ class Gate:
         """
         if not visit.key:
             raise visit.refused(401, Text.UNAUTHENTICATED)
-        who, window = visit.key, self._window
+        attempt = self.attempt(visit, visit.key)
+        who, key, limit = visit.key, digest(visit.key), self._limit
 
-        def enter(tx: Any) -> tuple[Rate, Result | Refused | None] | None:
+        def enter(tx: Any) -> tuple[int, int, Rate | None, Result | Refused | None] | None:
             account = authenticate(tx, DIALECT, who, "", visit.call.address)
             if account is None:
                 return None
-            rate = window.ask(digest(who), tx.now)
-            return rate, question(tx, account) if rate.allowed else None
+            # Whoever is known to ask too often is not answered; the others are counted once this is over,
+            # because those who count with us are not to be waited for in a transaction.
+            full = limit.full(key, tx.now)
+            return tx.now, tx.ahead, full, None if full else question(tx, account)
 
         entered = await self._books.read(enter)
         if entered is None:
+            await self.wrong(visit, attempt)
             raise visit.refused(401, Text.UNAUTHENTICATED)
-        visit.rate, result = entered
+        self._guard.right(attempt)
+        now, ahead, full, result = entered
+        visit.rate = full or await limit.ask(key, now, ahead)
         if not visit.rate.allowed:
-            wait = str(visit.rate.wait).encode()
-            raise visit.refused(429, Text.TOO_MANY, ((b"retry-after", wait),))
+            raise visit.slowed(visit.rate.wait)
         if isinstance(result, Refused):
             raise result
         return cast(Result, result)
+
+    def attempt(self, visit: Visit, secret: str) -> Attempt:
+        """Something that the visitor may have guessed.
+
+        Raises:
+            Refused: it is not looked at, because of what was wrong before.
+        """
+        attempt = self._guard.attempt(visit.call.address, secret)
+        wait = self._guard.wait(attempt)
+        if wait:
+            raise visit.slowed(wait)
+        return attempt
+
+    async def wrong(self, visit: Visit, attempt: Attempt) -> None:
+        """It was wrong.
+
+        Raises:
+            Refused: it was so too often.
+        """
+        wait = await self._guard.wrong(attempt)
+        if wait:
+            raise visit.slowed(wait)
+
+    def right(self, attempt: Attempt) -> None:
+        """It was right."""
+        self._guard.right(attempt)
 
     async def enter(self, visit: Visit) -> Account:
         """Let the visitor in; whose key it is."""

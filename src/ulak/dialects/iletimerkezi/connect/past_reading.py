@@ -23,8 +23,16 @@ _COUNT_END = 2**31
 _CODE_END = 2**15
 _SHOWN_MAX = 64
 
-# An amount must not become a float on its way.
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+def _decimal(text: str) -> Decimal | None:
+    """A number with a fraction: it must not become a float on its way. None for one that nothing can hold."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return None
+
+
+_decode = msgspec.json.Decoder(float_hook=_decimal).decode
 
 
 class Unreadable(UlakError):
@@ -35,7 +43,7 @@ def read(body: bytes) -> dict[str, Any]:
     """The object under `response`; empty when there is none, as in the error page of a proxy."""
     try:
         found = _decode(body)
-    except (msgspec.DecodeError, ValueError):
+    except (ValueError, RecursionError):
         return {}
     response = found.get("response") if isinstance(found, dict) else None
     return response if isinstance(response, dict) else {}

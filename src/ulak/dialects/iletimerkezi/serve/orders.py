@@ -6,14 +6,16 @@ from typing import Any
 
 from ulak.core.accounts import Account
 from ulak.core.errors import Refusal
-from ulak.core.orders import OrderDraft, OrderReport, OrderSummary, Placed
+from ulak.core.orders import OrderDraft, OrderReport, OrderSummary, Placed, Throttled
+from ulak.core.points import point
 from ulak.core.times import to_local_text
 from ulak.dialects.iletimerkezi import fields, forms, wire
 from ulak.dialects.iletimerkezi.codes import MESSAGE_CODES, ORDER_CODES, Code
 from ulak.dialects.iletimerkezi.drafts import DIALECT, draft_of
 from ulak.dialects.iletimerkezi.jsonbody import Fields
-from ulak.dialects.iletimerkezi.serve.visit import DONE, OK, Answer, Visit, credential, credible
+from ulak.dialects.iletimerkezi.serve.visit import DONE, OK, Answer, Later, Visit, credential
 from ulak.service import orders
+from ulak.service.guard import Attempt
 
 LIST_ROWS = 30
 """Orders on a page of get-reports: undocumented, and what every SDK of the vendor counts with."""
@@ -22,10 +24,18 @@ LIST_ROWS = 30
 async def send_sms(visit: Visit) -> Answer:
     """Place an order."""
     who, draft = await visit.parsed(_order_in)
-    if not credible(who):
-        return Code.UNAUTHENTICATED
+    attempt = visit.attempt(who)
+    if not isinstance(attempt, Attempt):
+        return attempt
+    point("order.parsed")
     submission = orders.Submission(*credential(who), visit.call.address, draft)
-    placed: Placed | Refusal = await visit.books.gather(orders.PLACE, submission)
+    placed: Placed | Refusal | Throttled = await visit.books.gather(orders.PLACE, submission)
+    point("order.placed")
+    if placed is Refusal.UNAUTHENTICATED:
+        return await visit.wrong(attempt)
+    visit.right(attempt, placed)
+    if isinstance(placed, Throttled):
+        return Later(placed.wait)
     if isinstance(placed, Refusal):
         return placed
     return wire.OrderTaken(OK, wire.OrderName(str(placed.number)))
@@ -43,7 +53,9 @@ async def cancel_order(visit: Visit) -> Answer:
 
     if number is None:
         return await visit.asked(request.authentication, change)
-    return await visit.changed(request.authentication, change)
+    answer = await visit.changed(request.authentication, change)
+    point("order.cancelled")
+    return answer
 
 
 async def get_report(visit: Visit) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from ulak.core.accounts import Account
 from ulak.core.errors import Refusal
@@ -14,6 +14,7 @@ from ulak.dialects.iletimerkezi.codes import TEXTS, Code
 from ulak.dialects.iletimerkezi.drafts import DIALECT
 from ulak.dialects.iletimerkezi.jsonbody import Fields
 from ulak.service.accounts import LOGIN, authenticate, login_name
+from ulak.service.guard import Attempt, Guard
 
 Result = TypeVar("Result")
 
@@ -23,13 +24,27 @@ OK = wire.Status(Code.OK, TEXTS[Code.OK])
 DONE = wire.Plain(OK)
 
 
+class Later(NamedTuple):
+    """It is too much now; in so many seconds it may be tried again."""
+
+    wait: int
+
+
+No: TypeAlias = Refusal | Code | Later
+"""Why something was not done."""
+
+
 class Visit:
     """One call of an operation."""
 
-    def __init__(self, books: Books, call: Call, given: bytes, read: Callable[[bytes], Fields]) -> None:
-        """`read` finds the object under `request` in what the call gives us: its body, or its query."""
+    def __init__(
+        self, books: Books, guard: Guard, call: Call, given: bytes, read: Callable[[bytes], Fields]
+    ) -> None:
+        """`read` finds the object under `request` in what the call gives us: its body, or its query. `guard`
+        slows those who guess."""
         self.books = books
         self.call = call
+        self._guard = guard
         self._given = given
         self._read = read
 
@@ -45,15 +60,17 @@ class Visit:
 
     async def asked(
         self, who: wire.Authentication, question: Callable[[Any, Account], Result | Refusal | Code]
-    ) -> Result | Refusal | Code:
+    ) -> Result | No:
         """Who is it, and what does the store say: one transaction, one change of threads."""
-        if not credible(who):
-            return Code.UNAUTHENTICATED
-        return await self.books.read(lambda tx: self._let_in(tx, who, question))
+        attempt = self.attempt(who)
+        if not isinstance(attempt, Attempt):
+            return attempt
+        found = await self.books.read(lambda tx: self._let_in(tx, who, question))
+        return await self.wrong(attempt) if found is Code.UNAUTHENTICATED else self.right(attempt, found)
 
     async def changed(
         self, who: wire.Authentication, change: Callable[[Any, Account], Result | Refusal | Code]
-    ) -> Result | Refusal | Code:
+    ) -> Result | No:
         """Change something of the caller's own. `change` may refuse."""
         # Asked before the writer is: strangers shall not keep it busy.
         account = await self.asked(who, lambda _tx, account: account)
@@ -61,6 +78,25 @@ class Visit:
             return account
         # Once more: access may have been taken away in between.
         return await self.books.write(lambda tx: self._let_in(tx, who, change))
+
+    def attempt(self, who: wire.Authentication) -> Attempt | Code | Later:
+        """What somebody says to be let in, unless that is nothing, or is not looked at now."""
+        if not (who.key and who.hash):
+            return Code.UNAUTHENTICATED
+        dialect, key, secret = credential(who)
+        attempt = self._guard.attempt(self.call.address, secret, name=f"{dialect} {key}")
+        wait = self._guard.wait(attempt)
+        return Later(wait) if wait else attempt
+
+    async def wrong(self, attempt: Attempt) -> Code | Later:
+        """Nobody is let in with this; what is answered."""
+        wait = await self._guard.wrong(attempt)
+        return Later(wait) if wait else Code.UNAUTHENTICATED
+
+    def right(self, attempt: Attempt, found: Result) -> Result:
+        """Somebody is; what was found."""
+        self._guard.right(attempt)
+        return found
 
     def _let_in(
         self,
@@ -72,7 +108,7 @@ class Visit:
         return Code.UNAUTHENTICATED if account is None else do(tx, account)
 
 
-Answer: TypeAlias = wire.Answer | Refusal | Code
+Answer: TypeAlias = wire.Answer | No
 """What an operation answers: a payload with its status, or why not."""
 
 Operation: TypeAlias = Callable[[Visit], Awaitable[Answer]]
@@ -83,11 +119,6 @@ def credential(who: wire.Authentication) -> tuple[str, str, str]:
     if isinstance(who, wire.Login):
         return LOGIN, login_name(who.key), who.hash
     return DIALECT, who.key, who.hash
-
-
-def credible(who: wire.Authentication) -> bool:
-    """Whether it is worth asking the store."""
-    return bool(who.key and who.hash)
 
 
 def invalid(errors: dict[str, str]) -> wire.Invalid:

@@ -139,6 +139,11 @@ class Sms4satsLink:
         """How many messages may be on their way to the server at a time."""
         return self._to.window
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What happened so far, by name."""
+        return self._line.counts
+
     def submit(self, batch: Sequence[Outgoing]) -> None:
         """Take these messages, in this order."""
         if not self._stopping:

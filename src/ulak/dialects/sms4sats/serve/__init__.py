@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from ulak.core.errors import StoreUnavailable
+from ulak.core.addresses import network_of
+from ulak.core.errors import OutcomeUnknown, StoreUnavailable
 from ulak.core.times import Clock
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.sms4sats import wire
 from ulak.dialects.sms4sats.forms import Invalid
 from ulak.dialects.sms4sats.serve.catalogue import Catalogue
 from ulak.dialects.sms4sats.serve.orders import CheckUrl, Orders
 from ulak.dialects.sms4sats.serve.prepaid import Prepaid
-from ulak.dialects.sms4sats.serve.visit import CORS, DIALECT, Guesses, Pause, Refused, Shop, Voice, answered
+from ulak.dialects.sms4sats.serve.visit import CORS, DIALECT, Gate, Refused, Shop, Voice, answered
 from ulak.dialects.sms4sats.texts import Reason
-from ulak.service.limits import Window
+from ulak.service.guard import Guard, no_guard
+from ulak.service.limits import Counts, Limit
 from ulak.service.prices import Prices
 
 __all__ = ["DIALECT", "Doors"]
@@ -48,21 +50,23 @@ class Doors:
         prices: Prices,
         *,
         check_url: CheckUrl,
-        pause: Pause,
         clock: Clock,
         limit: int = 20,
         errors_as_500: bool = False,
+        guard: Guard | None = None,
+        shared: Counts | None = None,
     ) -> None:
-        """`check_url` raises ValueError for a `webhookUrl` that nobody may be told at. `pause` lets seconds
-        go by; `clock` is the machine's, in ms: both are for those who ask too much. An address may ask
-        `limit` times a second. `errors_as_500`: errors have the one status that is documented.
+        """`check_url` raises ValueError for a `webhookUrl` that nobody may be told at. An address may ask
+        `limit` times a second of `clock`, the machine's, which is counted in `shared` if there is one.
+        `errors_as_500`: errors have the one status that is documented. `guard` slows those who guess.
         """
         self._clock = clock
-        self._window = Window(limit, SPAN)
+        self._limit = Limit(DIALECT, limit, SPAN, shared)
         self._voice = Voice(errors_as_500)
-        orders = Orders(books, shop, self._voice, Guesses(clock), check_url, pause)
+        gate = Gate(books, guard or no_guard())
+        orders = Orders(books, shop, self._voice, gate, check_url)
         catalogue = Catalogue(books, shop, prices)
-        prepaid = Prepaid(books, shop, orders)
+        prepaid = Prepaid(gate, shop, orders)
         self._doors: dict[str, dict[str, Door]] = {
             "/orderstatus": {"GET": orders.status},
             "/getCountries": {"GET": catalogue.countries},
@@ -80,9 +84,14 @@ class Doors:
         }
 
     @property
-    def unreadable(self) -> Reply:
-        """The answer to what cannot be read at all, and so is everybody's."""
-        return self._voice.refusal(Reason.UNREADABLE)
+    def routes(self) -> list[Route]:
+        """All that is answered here, but for OPTIONS, which every path has."""
+        doors = [Route(method, path) for path, methods in self._doors.items() for method in methods]
+        return [*(Route(method, "/") for method in _ALIVE_METHODS), *doors]
+
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few."""
+        return path[1:] or "alive" if path in self._doors or path == "/" else "unknown"
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
@@ -90,7 +99,7 @@ class Doors:
             return _PREFLIGHT
         if call.path == "/" and call.method in _ALIVE_METHODS:
             return _ALIVE
-        rate = self._window.ask(call.address, self._clock())
+        rate = await self._limit.ask(network_of(call.address), self._clock())
         if not rate.allowed:
             return self._voice.refusal(Reason.TOO_MANY, max(1, rate.wait))
         try:
@@ -101,6 +110,8 @@ class Doors:
             return self._voice.refusal(invalid.reason)
         except _NoMethod as error:
             return self._voice.refusal(Reason.NO_SUCH_METHOD, 0, ((b"allow", error.allow),))
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             return self._voice.refusal(Reason.UNAVAILABLE, 1)
 

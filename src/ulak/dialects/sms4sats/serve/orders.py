@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ulak.core.errors import Refusal
 from ulak.core.purchases import Denied, Shown, Sold, Wish
 from ulak.core.states import PurchaseKind, PurchaseState
 from ulak.dialects.door import Books, Call, Reply
@@ -13,12 +14,10 @@ from ulak.dialects.sms4sats.jsonbody import Fields
 from ulak.dialects.sms4sats.serve.visit import (
     DIALECT,
     REFUSALS,
-    Guesses,
-    Pause,
+    Gate,
     Refused,
     Shop,
     Voice,
-    account_of,
     answered,
     body_of,
     once_of,
@@ -42,25 +41,25 @@ _NOBODYS = Shown(
 class Orders:
     """Answers about orders."""
 
-    def __init__(
-        self, books: Books, shop: Shop, voice: Voice, guesses: Guesses, check_url: CheckUrl, pause: Pause
-    ) -> None:
+    def __init__(self, books: Books, shop: Shop, voice: Voice, gate: Gate, check_url: CheckUrl) -> None:
         self._books = books
         self._shop = shop
-        self._guesses = guesses
+        self._gate = gate
         self._check_url = check_url
-        self._pause = pause
         self._missing = voice.refusal(Reason.NOT_FOUND)
 
     async def status(self, call: Call) -> Reply:
         """GET /orderstatus. Ids that nobody has are answered in the same time as others."""
         order_id = forms.order_id_in(call.query)
-        await self._slowed(call.address)
+        attempt = self._gate.attempt(call, _order(order_id))
         found = await self._books.read(lambda tx: purchases.look(tx, order_id))
         shown, known = (_NOBODYS, False) if found is None else found
-        self._guesses.note(call.address, not known)
         reply = answered(status_of(shown))
-        return reply if known else self._missing
+        if known:
+            self._gate.right(attempt)
+            return reply
+        await self._gate.wrong(attempt)
+        return self._missing
 
     async def cancel(self, call: Call) -> Reply:
         """GET /cancelorder."""
@@ -94,7 +93,7 @@ class Orders:
             memo=memo(pool, forms.said_service(service, code)),
             once=order.once,
         )
-        return await self.sold(wish, account_id, call.address)
+        return await self.sold(wish, account_id, call)
 
     async def send(self, call: Call) -> Reply:
         """POST /createsendorder: one SMS."""
@@ -113,32 +112,31 @@ class Orders:
             memo=texts.MEMO_SEND,
             once=order.once,
         )
-        return await self.sold(wish, account_id, call.address)
+        return await self.sold(wish, account_id, call)
 
-    async def sold(self, wish: Wish, account_id: int | None, caller: str) -> Reply:
+    async def sold(self, wish: Wish, account_id: int | None, call: Call) -> Reply:
         """Have the shop accept a wish."""
-        sold = await self._shop.buy(wish, account_id, caller)
+        sold = await self._shop.buy(wish, account_id, call.address)
         if isinstance(sold, Sold):
+            # So that whoever guesses at the same address does not keep its customer from asking for it.
+            self._gate.bought(call, _order(sold.public_id))
             return answered(wire.Created(wire.OK, sold.public_id, sold.payreq or PAID))
         raise _refused(sold)
 
     async def _account(self, call: Call, required: bool) -> int | None:
-        account = await account_of(self._books, call, required=required)
+        account = await self._gate.account(call, required=required)
         return None if account is None else account.id
 
     async def _cancelled(self, call: Call, order_id: str) -> Reply:
-        await self._slowed(call.address)
+        attempt = self._gate.attempt(call, _order(order_id))
         denied = await self._shop.cancel(order_id)
-        refused = None if denied is None else _refused(denied)
-        self._guesses.note(call.address, refused is not None and refused.reason is Reason.NOT_FOUND)
-        if refused is not None:
-            raise refused
+        if denied is not None and denied.refusal is Refusal.NOT_FOUND:
+            await self._gate.wrong(attempt)
+        else:
+            self._gate.right(attempt)
+        if denied is not None:
+            raise _refused(denied)
         return answered(wire.Done())
-
-    async def _slowed(self, address: str) -> None:
-        delay = self._guesses.delay(address)
-        if delay:
-            await self._pause(delay)
 
     def _webhook(self, url: str | None) -> str | None:
         """Where to tell how the order goes.
@@ -165,6 +163,11 @@ class _Common:
         self.ref = forms.text(fields, "ref")
         self.webhook = forms.text(fields, "webhookUrl")
         self.once = once_of(call)
+
+
+def _order(order_id: str) -> str:
+    """An id as what may have been guessed."""
+    return f"order {order_id}"
 
 
 def _refused(denied: Denied) -> Refused:

@@ -6,21 +6,19 @@ from typing import Any
 
 from ulak.core.purchases import Purchase, Wish
 from ulak.core.states import PurchaseKind
-from ulak.dialects.door import Books, Call, Reply
+from ulak.dialects.door import Call, Reply
 from ulak.dialects.sms4sats import forms, texts, wire
 from ulak.dialects.sms4sats.serve.orders import Orders
 from ulak.dialects.sms4sats.serve.visit import (
     DIALECT,
-    Refused,
+    Gate,
     Shop,
-    account_of,
     answered,
     body_of,
     is_account,
     key_of,
     once_of,
 )
-from ulak.dialects.sms4sats.texts import Reason
 from ulak.service import purchases
 
 HISTORY_MAX = 1000
@@ -30,19 +28,19 @@ HISTORY_MAX = 1000
 class Prepaid:
     """Answers about accounts."""
 
-    def __init__(self, books: Books, shop: Shop, orders: Orders) -> None:
-        self._books = books
+    def __init__(self, gate: Gate, shop: Shop, orders: Orders) -> None:
+        self._gate = gate
         self._shop = shop
         self._orders = orders
 
     async def fund(self, call: Call) -> Reply:
         """POST /fund."""
-        account = await account_of(self._books, call, required=True)
+        account = await self._gate.account(call, required=True)
         assert account is not None
         fields, once = body_of(call), once_of(call)
         amount = forms.amount_in(fields)
         wish = Wish(DIALECT, PurchaseKind.CREDIT, amount=amount, memo=texts.MEMO_FUND, once=once)
-        return await self._orders.sold(wish, account.id, call.address)
+        return await self._orders.sold(wish, account.id, call)
 
     async def balance(self, call: Call) -> Reply:
         """GET /balance."""
@@ -51,10 +49,7 @@ class Prepaid:
             account = is_account(tx, call)
             return None if account is None else purchases.balance(tx, account.id)
 
-        balance = await self._books.read(question) if key_of(call) else None
-        if balance is None:
-            raise Refused(Reason.UNAUTHENTICATED)
-        return answered(wire.BalanceAnswer(wire.OK, balance))
+        return answered(wire.BalanceAnswer(wire.OK, await self._gate.keyed(call, question)))
 
     async def history(self, call: Call) -> Reply:
         """GET /history."""
@@ -63,10 +58,7 @@ class Prepaid:
             account = is_account(tx, call)
             return None if account is None else purchases.history(tx, account.id, HISTORY_MAX)
 
-        found = await self._books.read(question) if key_of(call) else None
-        if found is None:
-            raise Refused(Reason.UNAUTHENTICATED)
-        total, funded = found
+        total, funded = await self._gate.keyed(call, question)
         user = key_of(call)
         return answered(wire.History(wire.OK, total, [self._funding(one, user) for one in funded]))
 

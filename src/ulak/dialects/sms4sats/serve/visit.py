@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import UNSET
 
 from ulak.core.accounts import Account
 from ulak.core.errors import Refusal
 from ulak.core.purchases import Denied, Purchase, Sold, Wish
-from ulak.core.times import Clock
 from ulak.dialects.door import Books, Call, Reply
 from ulak.dialects.sms4sats import forms, wire
 from ulak.dialects.sms4sats.forms import Invalid
 from ulak.dialects.sms4sats.jsonbody import Fields, TooLarge, Unreadable, object_in
 from ulak.dialects.sms4sats.texts import Reason
 from ulak.service.accounts import authenticate
+from ulak.service.guard import Attempt, Guard
+
+Result = TypeVar("Result")
 
 DIALECT = "sms4sats"
 
@@ -27,19 +28,6 @@ CORS = (b"access-control-allow-origin", b"*")
 """Several clients are pages in a browser, from anywhere."""
 
 _ONCE = re.compile(rb"[!-~]{1,255}")
-
-GUESSES_FREE = 20
-"""Ids that nobody has, which an address may ask for in any minute before it is answered more slowly."""
-
-GUESSES_SPAN = 60_000
-GUESS_COSTS = 0.1
-"""Seconds by which each further one delays what this address is answered, about any order."""
-
-DELAY_MAX = 5.0
-_GUESSERS_MAX = 10_000
-_GUESSES_KEPT = GUESSES_FREE + round(DELAY_MAX / GUESS_COSTS)
-
-Pause = Callable[[float], Awaitable[None]]
 
 
 class Shop(Protocol):
@@ -80,6 +68,8 @@ REFUSALS = {
     Refusal.UNAUTHENTICATED: Reason.UNAUTHENTICATED,
     Refusal.NO_NUMBERS: Reason.NO_NUMBERS,
     Refusal.NO_CREDIT: Reason.NO_CREDIT,
+    Refusal.NO_RECIPIENT: Reason.BAD_PHONE,
+    Refusal.TOO_FAST: Reason.TOO_MANY,
     Refusal.FUNDING_DOWN: Reason.BACKEND,
     Refusal.IN_PROGRESS: Reason.IN_PROGRESS,
     Refusal.KEY_REUSED: Reason.KEY_REUSED,
@@ -158,16 +148,70 @@ def is_account(tx: Any, call: Call) -> Account | None:
     return authenticate(tx, DIALECT, key, "", call.address) if key else None
 
 
-async def account_of(books: Books, call: Call, *, required: bool) -> Account | None:
-    """The account that a caller acts for, if he has a key. An unknown one counts only where one is required.
+class Gate:
+    """Lets in who knows a key, or an id, and slows those who guess."""
 
-    Raises:
-        Refused: one is, and nobody has this key.
-    """
-    account = await books.read(lambda tx: is_account(tx, call)) if key_of(call) else None
-    if account is None and required:
-        raise Refused(Reason.UNAUTHENTICATED)
-    return account
+    def __init__(self, books: Books, guard: Guard) -> None:
+        self._books = books
+        self._guard = guard
+
+    async def account(self, call: Call, *, required: bool) -> Account | None:
+        """The account that a caller acts for, if he has a key. An unknown one counts only where one is
+        required.
+
+        Raises:
+            Refused: one is, and nobody has this key.
+        """
+        if required:
+            return await self.keyed(call, lambda tx: is_account(tx, call))
+        return await self._books.read(lambda tx: is_account(tx, call)) if key_of(call) else None
+
+    async def keyed(self, call: Call, question: Callable[[Any], Result | None]) -> Result:
+        """What the store says to somebody with a key.
+
+        Raises:
+            Refused: that is nothing, because nobody has this key.
+        """
+        key = key_of(call)
+        if not key:
+            raise Refused(Reason.UNAUTHENTICATED)
+        attempt = self.attempt(call, f"key {key}")
+        found = await self._books.read(question)
+        if found is None:
+            await self.wrong(attempt)
+            raise Refused(Reason.UNAUTHENTICATED)
+        self.right(attempt)
+        return found
+
+    def attempt(self, call: Call, secret: str) -> Attempt:
+        """Something that the caller may have guessed.
+
+        Raises:
+            Refused: it is not looked at, because of what was wrong before.
+        """
+        attempt = self._guard.attempt(call.address, secret)
+        wait = self._guard.wait(attempt)
+        if wait:
+            raise Refused(Reason.TOO_MANY, wait)
+        return attempt
+
+    def right(self, attempt: Attempt) -> None:
+        """It was right."""
+        self._guard.right(attempt)
+
+    def bought(self, call: Call, secret: str) -> None:
+        """The caller was told a secret, and need not guess it."""
+        self._guard.right(self._guard.attempt(call.address, secret))
+
+    async def wrong(self, attempt: Attempt) -> None:
+        """It was wrong.
+
+        Raises:
+            Refused: it was so too often.
+        """
+        wait = await self._guard.wrong(attempt)
+        if wait:
+            raise Refused(Reason.TOO_MANY, wait)
 
 
 async def service_in(shop: Shop, value: str | None, pool: int, *, rental: bool = False) -> str:
@@ -184,38 +228,3 @@ async def service_in(shop: Shop, value: str | None, pool: int, *, rental: bool =
 
 async def _is_sold(shop: Shop, code: str, pool: int) -> bool:
     return code in await shop.stock(pool) or await shop.unlisted(code)
-
-
-class Guesses:
-    """Who asks for orders that nobody has, and how long he waits for it.
-
-    An order's id is all it takes to see it, so guessing is slowed; and it is slowed alike for ids that
-    somebody has, so that the delay tells nothing about the one that was asked for.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        # What was found is noted as well, so that it takes the same time.
-        self._asked: tuple[_Times, _Times] = (OrderedDict(), OrderedDict())
-
-    def delay(self, address: str) -> float:
-        """Seconds that this address waits for its answer."""
-        missed = self._asked[True].get(address)
-        if missed is None or len(missed) <= GUESSES_FREE:
-            return 0.0
-        since = self._clock() - GUESSES_SPAN
-        count = sum(1 for at in missed if at > since)
-        return min(max(0, count - GUESSES_FREE) * GUESS_COSTS, DELAY_MAX)
-
-    def note(self, address: str, missed: bool) -> None:
-        """Remember whether what an address asked for was missing."""
-        asked = self._asked[missed]
-        times = asked.get(address)
-        if times is None:
-            times = asked[address] = deque(maxlen=_GUESSES_KEPT)
-            if len(asked) > _GUESSERS_MAX:
-                asked.popitem(last=False)
-        times.append(self._clock())
-
-
-_Times = OrderedDict[str, deque[int]]
