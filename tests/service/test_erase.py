@@ -12,6 +12,7 @@ from tests.conftest import FakeClock
 from ulak.core.consents import Audience, Channel, Decision, Origin, Person, Source, Word
 from ulak.core.doubts import Doubt, OnUncertain
 from ulak.core.errors import UlakError
+from ulak.core.journal import KeyState, Known
 from ulak.core.orders import ConsentNeeded, TextDraft
 from ulak.core.phone import ERASED, display
 from ulak.core.ports import Accepted, Unknown
@@ -21,7 +22,7 @@ from ulak.core.states import MessageState, OrderState, ParcelState
 from ulak.service import audit, barring, blacklist, dispatch, erase_files
 from ulak.service.erase import Erase, Erased
 from ulak.service.suppressions import NumberDigests, no_key
-from ulak.store import blocks, consents, erasing
+from ulak.store import blocks, booking_keys, consents, erasing
 from ulak.store.engine import Database, Sql
 from ulak.store.ids import Ids
 from ulak.store.vault import Vault
@@ -190,6 +191,22 @@ def test_a_parcel_that_is_being_booked_has_to_wait(database: Database) -> None:
     sync_write(database, lambda tx: tx.run(state, state=int(made.state), id=made.id))
     assert erase(database).barcodes == [made.barcode]
     sync_write(database, lambda tx: tx.run(Sql("DELETE FROM job")))
+
+
+def test_what_a_carrier_answered_too_late_goes_with_the_parcel(database: Database) -> None:
+    """Its label has the person's address. That it was booked is still known."""
+    shipper = parcel_cast.shipper(database)
+    to_them = parcel_cast.shipment(recipient=parcel_cast.recipient(phone=str(NUMBER)))
+    made = parcel_cast.stored(database, parcel_cast.consignment(shipper.id, shipment=to_them))
+    for number, key in enumerate((made.uuid, "somebody else's")):
+        sync_write(database, partial(booking_keys.begin, carrier_id=number, key=key))
+        sync_write(database, partial(booking_keys.finish, carrier_id=number, key=key, answer=b"a label"))
+    assert erase(database).barcodes == [made.barcode]
+    known = [
+        sync_write(database, partial(booking_keys.begin, carrier_id=number, key=key))
+        for number, key in enumerate((made.uuid, "somebody else's"))
+    ]
+    assert known == [Known(KeyState.KEPT), Known(KeyState.ANSWERED, b"a label")]
 
 
 def test_the_log(database: Database, clock: FakeClock) -> None:

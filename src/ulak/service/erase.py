@@ -86,7 +86,10 @@ class Erase:
             self._once()
             if self._rows.total() == before:
                 break
-        scrubbed = scrubbing.scrub(self._database, {*store.NUMBERS, "sms_order", *self._rows} - {"cancelled"})
+        tables = {*store.NUMBERS, "sms_order", *self._rows} - {"cancelled"}
+        if self._barcodes:
+            tables.update(store.WITH_PARCELS)
+        scrubbed = scrubbing.scrub(self._database, tables)
         point("erase.scrubbed")
         rows = msgspec.json.encode(dict(self._rows)).decode()
         self._write(partial(store.end, erasure_id=erasure, found=rows))

@@ -341,6 +341,13 @@ _DELETE_FILES = Sql(
     "DELETE FROM paper_file WHERE paper_id IN (SELECT paper.id FROM paper WHERE paper.consignment_id = :id)"
 )
 _DELETE_PAPERS = Sql("DELETE FROM paper WHERE consignment_id = :id")
+_DROP_ANSWERS = Sql(
+    "UPDATE booking_key SET state = 3, answer = NULL WHERE answer IS NOT NULL"
+    " AND key = (SELECT uuid FROM consignment WHERE id = :id)"
+)
+
+WITH_PARCELS = ("booking_key", "label_file", "paper", "paper_file")
+"""Tables in which something goes when a parcel loses a person."""
 
 
 def shipment(tx: Tx, consignment_id: int) -> tuple[int, str, str] | None:
@@ -350,10 +357,11 @@ def shipment(tx: Tx, consignment_id: int) -> tuple[int, str, str] | None:
 
 
 def save_shipment(tx: Tx, consignment_id: int, fresh: str) -> None:
-    """Write a shipment without the person; the labels are revoked, and their files and all documents gone."""
+    """Write a shipment without the person; the labels are revoked, and their files and all documents gone,
+    also those that its carrier sent when it was given up already."""
     tx.run(_SAVE_SHIPMENT, id=consignment_id, shipment=fresh)
     tx.run(_REVOKE, id=consignment_id, now=tx.now)
-    for statement in (_DELETE_LABELS, _DELETE_FILES, _DELETE_PAPERS):
+    for statement in (_DELETE_LABELS, _DELETE_FILES, _DELETE_PAPERS, _DROP_ANSWERS):
         tx.run(statement, id=consignment_id)
 
 
