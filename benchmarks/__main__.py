@@ -26,6 +26,8 @@ NAMES = (
     "numbers",
     "limits",
     "roles",
+    "partitions",
+    "upkeep",
 )
 LONG = ("growth", "soak")
 """Only when they are named: they take half an hour each."""
