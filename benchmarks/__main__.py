@@ -27,6 +27,8 @@ NAMES = (
     "limits",
     "roles",
     "absence",
+    "partitions",
+    "upkeep",
 )
 LONG = ("growth", "soak")
 """Only when they are named: they take half an hour each."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.rig import Bench
+from ulak.store.engine import Sql
 
 _SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync", "max_wal_size")
 _SESSIONS = (
@@ -26,6 +27,9 @@ _SIZE = (
     "SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
     " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 )
+
+BACKEND = Sql("SELECT pg_backend_pid()")
+"""Asks for the process that serves a connection."""
 
 
 class Postgres:

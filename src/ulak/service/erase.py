@@ -28,7 +28,7 @@ from ulak.service.till import Till
 from ulak.store import barring, orders, reports, scrubbing, suppressions
 from ulak.store import erasing as store
 from ulak.store.engine import Database, Tx
-from ulak.store.writer import sync_read, sync_write
+from ulak.store.writer import write_on
 
 Result = TypeVar("Result")
 Count = Counter[str]
@@ -65,6 +65,7 @@ class Erase:
     def __init__(self, database: Database, number: int, digest: Digest, who: str) -> None:
         """`who` says who wanted it, for the log."""
         self._database = database
+        self._connection = database.connect()
         self._spellings = Spellings(number)
         self._number = number
         self._digits = str(number)
@@ -80,6 +81,12 @@ class Erase:
             UlakError: a parcel is being booked, so it has to be done again later.
             StoreUnavailable: the database could not go on; what was erased by then stays so.
         """
+        try:
+            return self._run()
+        finally:
+            self._connection.close()
+
+    def _run(self) -> Erased:
         erasure = self._write(partial(store.begin, digest=self._digest, who=self._who))
         for _ in range(ROUNDS):
             before = self._rows.total()
@@ -93,12 +100,15 @@ class Erase:
         point("erase.scrubbed")
         rows = msgspec.json.encode(dict(self._rows)).decode()
         self._write(partial(store.end, erasure_id=erasure, found=rows))
-        return Erased(self._rows, sync_read(self._database, self._left), self._barcodes, scrubbed)
+        return Erased(self._rows, self._read(self._left), self._barcodes, scrubbed)
 
     def _left(self, tx: Tx) -> Count:
         left = Counter(found.table for found in store.find(tx, self._spellings))
         left.update({table: len(store.with_number(tx, table, self._number)) for table in store.NUMBERS})
         return +left
+
+    def _read(self, question: Callable[[Tx], Result]) -> Result:
+        return self._connection.reading(question)
 
     def _write(self, change: Callable[[Tx], Result]) -> Result:
         """One short transaction."""
@@ -108,7 +118,7 @@ class Erase:
             point("erase.written")
             return result
 
-        result = sync_write(self._database, whole)
+        result = write_on(self._connection, whole)
         point("erase.committed")
         return result
 
@@ -117,17 +127,14 @@ class Erase:
 
     def _keys(self, table: str) -> list[int]:
         """The ids of the rows of a table whose number it is."""
-        return [
-            row[0]
-            for row in sync_read(self._database, partial(store.with_number, table=table, number=self._number))
-        ]
+        return [row[0] for row in self._read(partial(store.with_number, table=table, number=self._number))]
 
     def _once(self) -> None:
         """Look through everything once."""
         self._change(self._said)
         # A message is stored before its purchase says so: whoever asks in this order misses none of the two.
         sent = self._keys("message")
-        bought = sync_read(self._database, partial(store.purchases, number=self._number))
+        bought = self._read(partial(store.purchases, number=self._number))
         of_message = {message_id: purchase_id for purchase_id, message_id in bought if message_id is not None}
         for purchase_id, message_id in bought:
             if message_id not in sent:
@@ -140,7 +147,7 @@ class Erase:
         for report_id in self._keys("stray_report"):
             self._change(partial(_stray, report_id=report_id))
         self._change(self._mail)
-        for found in sync_read(self._database, lambda tx: list(store.find(tx, self._spellings))):
+        for found in self._read(lambda tx: list(store.find(tx, self._spellings))):
             done = self._write(partial(erase_texts.erase, found=found, spellings=self._spellings))
             self._rows[found.table] += done.rows
             self._barcodes += [done.barcode] if done.barcode else []
