@@ -29,6 +29,7 @@ NAMES = (
     "absence",
     "partitions",
     "upkeep",
+    "backup",
 )
 LONG = ("growth", "soak")
 """Only when they are named: they take half an hour each."""
