@@ -88,6 +88,7 @@ PEOPLE_MODULES = (blocks, consents, contacts, gauges, mailboxes)
 WHOLE = {
     # Small tables, or asked by people.
     "accounts._ALL",
+    "accounts._ALL_NEXT",
     "carriers._ACTIVE",
     "carriers._REMOVED_AT_WORK",
     "reports._ANY_PARKED",
