@@ -26,6 +26,9 @@ NAMES = (
     "numbers",
     "limits",
     "roles",
+    "absence",
+    "partitions",
+    "upkeep",
     "backup",
 )
 LONG = ("growth", "soak")

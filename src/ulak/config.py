@@ -353,7 +353,7 @@ def load(
     found |= {name: ("--" + name.replace("_", "-"), text) for name, text in given.items()}
     values = {name: _value(option, found.get(name)) for name, option in OPTIONS.items()}
     if values["role"] != "all" and values["database"] is None:
-        raise ConfigError(f"role {values['role']} needs --database: several processes share PostgreSQL only")
+        raise ConfigError(f"{found['role'][0]}: {values['role']} needs a database in PostgreSQL to share")
     if values["role"] == "worker" and "port" not in found:
         # Nobody but its operator asks it anything, and there may be several on a machine.
         values["port"] = 0

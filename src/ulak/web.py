@@ -46,6 +46,7 @@ OWN_BELOW = ("/panel/", "/ulak/v1/")
 _BODY_HEADERS = frozenset((b"content-length", b"transfer-encoding"))
 
 _CLOSE = (b"connection", b"close")
+_SOON = ((b"retry-after", b"1"),)
 
 # What a proxy says for others; without a proxy that we trust, a caller on this machine is none if he says it.
 _FOR_OTHERS = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
@@ -234,7 +235,8 @@ class Web:
         if self.stopping:
             state = {**state, "ready": False, "stopping": True}
         shown = state if self._is_insider(scope) else {"ready": state["ready"]}
-        return Reply(200 if state["ready"] else 503, msgspec.json.encode(shown))
+        body = msgspec.json.encode(shown)
+        return Reply(200, body) if state["ready"] else Reply(503, body, headers=_SOON)
 
     def _is_insider(self, scope: dict[str, Any]) -> bool:
         """Whether a caller may see how the server is doing: on this machine, or with the token.

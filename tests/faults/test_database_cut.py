@@ -6,7 +6,6 @@ They differ for a COMMIT only; anything else is undone with its transaction.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -14,13 +13,12 @@ import pytest_asyncio
 from tests.conftest import ClockedBooks, FakeClock
 from tests.faults.cutting import Failing, How, failing
 from tests.faults.flows import FLOWS, Flow
+from tests.soak import SOAK
 
 from ulak.service import audit
 from ulak.store.engine import Database
 from ulak.store.writer import sync_read
 from ulak.wiring import GROUP_KINDS
-
-SOAK = bool(os.environ.get("ULAK_TEST_SOAK"))
 
 LONG = {"number": 16}
 """Flows of so many statements that without a soak only every so many-th is tried."""
@@ -86,7 +84,7 @@ async def both(either_database: Database, fails: Failing, clock: FakeClock) -> A
 
 
 @pytest.mark.fault(
-    "database cut", "the database fails at the n-th statement, for every n, and is back at once"
+    "F9 database cut", "the database fails at the n-th statement, for every n, and is back at once"
 )
 @pytest.mark.parametrize("name", FLOWS)
 async def test_a_database_that_fails_at_any_statement(
@@ -104,7 +102,7 @@ async def test_a_database_that_fails_at_any_statement(
 
 
 @pytest.mark.fault(
-    "serialization failure", "the n-th statement loses against another transaction, for every n"
+    "F9 serialization failure", "the n-th statement loses against another transaction, for every n"
 )
 @pytest.mark.parametrize("either_database", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("name", FLOWS if SOAK else ["place", "send"])

@@ -6,7 +6,6 @@ Whatever becomes of the server: what was answered with success is there once, an
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -15,29 +14,19 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests import cast
-from tests.chain.rig import until
+from tests.chain.rig import Customer, Server, until
+from tests.chain.smsc import Smsc
 from tests.conftest import FakeClock
-from tests.dialects.iletimerkezi.office import Office
-from tests.faults.flows import refused
 from tests.faults.servers import Cluster, Servers
+from tests.faults.shop import AGAIN, Record, Shop
+from tests.soak import SOAK
 
-from ulak.service import audit
+from ulak.service import audit, doubts
 from ulak.store import schema
-from ulak.store.books import Books
-from ulak.store.engine import Database, Sql
-from ulak.store.writer import sync_read
-from ulak.wiring import GROUP_KINDS
+from ulak.store.engine import Database
 
-CUSTOMERS = 8
-CREDIT = 1_000_000
-AGAIN = 30.0
-"""Seconds in which a server has to take orders again, on a machine however busy."""
-
-Record = Callable[[str, object], None]
-
+_OPEN = "SELECT count(*) FROM sms_order WHERE state NOT IN (13, 14, 15)"
 _WRITER = "SELECT pid FROM pg_stat_activity WHERE application_name = 'ulak' ORDER BY xact_start, pid"
-_TEXTS = Sql("SELECT body FROM order_text ORDER BY body")
 
 
 @pytest.fixture(scope="module")
@@ -67,66 +56,6 @@ def primary(template: Cluster) -> Iterator[Cluster]:
     shutil.rmtree(made.directory)
 
 
-class Shop:
-    """Customers who order all the time, and what they were told."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.alice = cast.alice(database, CREDIT)
-        self.books = Books(database, GROUP_KINDS)
-        self.accepted: list[str] = []
-        self.refused: list[str] = []
-        self._asked = 0
-        self._customers = [asyncio.create_task(self._order_on()) for _ in range(CUSTOMERS)]
-
-    async def order(self) -> bool:
-        """One order; whether it was accepted."""
-        self._asked += 1
-        text = f"order {self._asked:06}"
-        order = {
-            "sender": self.alice.sender,
-            "sendDateTime": "",
-            "iys": "0",
-            "message": {"text": text, "receipents": {"number": ["5301234567"]}},
-        }
-        authentication = {"key": self.alice.key, "hash": self.alice.secret}
-        body = json.dumps({"request": {"authentication": authentication, "order": order}}).encode()
-        was_refused = refused(await Office(self.books).call("/v1/send-sms/json", body))
-        (self.refused if was_refused else self.accepted).append(text)
-        return not was_refused
-
-    async def _order_on(self) -> None:
-        while True:
-            if not await self.order():
-                await asyncio.sleep(0.01)
-
-    async def takes_orders(self, count: int = 20) -> None:
-        """So many more are accepted."""
-        wanted = len(self.accepted) + count
-        await until(lambda: len(self.accepted) >= wanted, AGAIN, "orders are taken")
-
-    async def refuses(self, count: int = 50) -> None:
-        """Who asks now is refused, while nobody is there."""
-        assert not any(await asyncio.gather(*[self.order() for _ in range(count)]))
-
-    async def close(self) -> None:
-        """The last ones get their answers."""
-        for customer in self._customers:
-            customer.cancel()
-        await asyncio.gather(*self._customers, return_exceptions=True)
-        await self.books.close()
-
-    def check(self, record: Record) -> None:
-        """What was accepted is there once, and nothing else; but for those who hung up before they were
-        answered."""
-        stored = [row[0] for row in sync_read(self.database, lambda tx: tx.all(_TEXTS))]
-        assert len(set(stored)) == len(stored)
-        assert set(self.accepted) <= set(stored)
-        assert not set(self.refused) & set(stored)
-        assert not sync_read(self.database, audit.check)
-        record("runs", len(self.accepted) + len(self.refused))
-
-
 @pytest_asyncio.fixture
 async def open_shop(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Callable[[str], Shop]]:
     opened: list[Shop] = []
@@ -141,7 +70,7 @@ async def open_shop(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Callable[
 
 
 @pytest.mark.fault(
-    "backend killed", "kill -9 of the process that writes for us, three times, while orders come"
+    "F9 backend killed", "kill -9 of the process that writes for us, three times, while orders come"
 )
 async def test_a_backend_that_is_killed(
     primary: Cluster, open_shop: Callable[[str], Shop], record_property: Record
@@ -156,7 +85,9 @@ async def test_a_backend_that_is_killed(
     shop.check(record_property)
 
 
-@pytest.mark.fault("server restarted", "immediate stop of the server under load; later it is started again")
+@pytest.mark.fault(
+    "F9 server restarted", "immediate stop of the server under load; later it is started again"
+)
 async def test_a_server_that_is_stopped_and_started_again(
     primary: Cluster, open_shop: Callable[[str], Shop], record_property: Record
 ) -> None:
@@ -170,7 +101,7 @@ async def test_a_server_that_is_stopped_and_started_again(
     shop.check(record_property)
 
 
-@pytest.mark.fault("failover", "the primary dies under load; its synchronous standby takes over")
+@pytest.mark.fault("F9 failover", "the primary dies under load; its synchronous standby takes over")
 async def test_a_standby_that_takes_over(
     primary: Cluster, open_shop: Callable[[str], Shop], record_property: Record
 ) -> None:
@@ -190,5 +121,66 @@ async def test_a_standby_that_takes_over(
         await shop.close()
         shop.check(record_property)
     finally:
+        standby.kill()
+        shutil.rmtree(standby.directory)
+
+
+@pytest.mark.skipif(not SOAK, reason="make soak")
+@pytest.mark.fault("F9 failover", "the primary of an api and a worker process dies; messages go on after it")
+async def test_processes_whose_standby_takes_over(
+    primary: Cluster, tmp_path: Path, record_property: Record
+) -> None:
+    """Links, leases and wake-ups come back too, and every order that was accepted is delivered once."""
+    standby = primary.follower()
+    standby.start()
+    operator = await Smsc().open()
+    url = primary.url(standby)
+    api, worker = (Server(tmp_path, url, role) for role in ("api", "worker"))
+    accepted: set[int] = set()
+    refused: list[int] = []
+    numbers = iter(range(905_310_000_001, 905_399_000_000))
+
+    async def order_on(customer: Customer) -> None:
+        for number in numbers:
+            while len(accepted) > len(operator.numbers) + 100:
+                await asyncio.sleep(0.02)
+            status, _ = await customer.send(f"order {number}", [number])
+            if status == 200:
+                accepted.add(number)
+            else:
+                refused.append(status)
+                await asyncio.sleep(0.02)
+
+    try:
+        primary.run("ALTER SYSTEM SET synchronous_standby_names = 'standby'", "SELECT pg_reload_conf()")
+        keys = api.account()
+        api.carrier("link", operator.port, window=24)
+        await api.start()
+        await worker.start()
+        customers = [asyncio.create_task(order_on(api.customer(keys))) for _ in range(8)]
+        await until(lambda: len(operator.submits) > 200, AGAIN, "messages are sent")
+        await asyncio.to_thread(primary.kill)
+        before = len(refused)
+        await until(lambda: len(refused) >= before + 100, AGAIN, "orders are refused")
+        await asyncio.to_thread(standby.promote)
+        sent = len(operator.submits)
+        await until(lambda: len(operator.submits) > sent + 200, AGAIN, "messages are sent again")
+        for customer in customers:
+            customer.cancel()
+        await asyncio.gather(*customers, return_exceptions=True)
+        assert set(refused) == {503}
+        await until(lambda: api.sql(_OPEN) == [(0,)], AGAIN, "everything is final")
+        assert api.read(audit.check) == []
+        unsure = {message.number for message in api.read(lambda tx: list(doubts.listing(tx)))}
+        assert {number for (number, _), times in operator.counts.items() if times > 1} <= unsure
+        stored = {number for (number,) in api.sql("SELECT number FROM message WHERE state = 23")}
+        # Those who hung up in the end may have been accepted.
+        assert accepted <= stored
+        assert len(stored - accepted) <= len(customers)
+        record_property("runs", len(accepted) + len(refused))
+    finally:
+        for server in (api, worker):
+            await server.close()
+        await operator.close()
         standby.kill()
         shutil.rmtree(standby.directory)

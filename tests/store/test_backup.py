@@ -103,7 +103,9 @@ def test_no_order_is_parted_where_messages_have_partitions(
     for count in (7, 7, 3, 9, 1, 6):
         cast.place(sqlite_database, alice, count)
     first = cast.order_id(sqlite_database, alice, cast.FIRST + 1)
-    sync_write(sqlite_database, lambda tx: tx.run(Sql("DELETE FROM sms_order WHERE id < :first"), first=first))
+    sync_write(
+        sqlite_database, lambda tx: tx.run(Sql("DELETE FROM sms_order WHERE id < :first"), first=first)
+    )
     sync_write(sqlite_database, lambda tx: tx.run(Sql("DELETE FROM message WHERE id < :first"), first=first))
     orders = sync_read(sqlite_database, lambda tx: tx.all(Sql("SELECT id, id + total - 1 FROM sms_order")))
     backup, _ = made(sqlite_database)

@@ -53,6 +53,7 @@ app.command("ulak.cli.dispatch:app", name="dispatch", help="Whether anything new
 app.command("ulak.cli.backup:backup", name="backup", help="Write all data to a file.")
 app.command("ulak.cli.backup:restore", name="restore", help="Put the data of a backup in place.")
 app.command("ulak.cli.prune:prune", name="prune", help="Delete what is through and old.")
+app.command("ulak.cli.erase:erase", name="erase", help="Erase a telephone number everywhere.")
 app.command("ulak.cli.doctor:doctor", name="doctor", help="Look whether everything is in order.")
 
 

@@ -229,7 +229,7 @@ def _step(tx: Tx, items: Sequence[Step]) -> Stepped:
         advances.update((advance[0], advance) for advance in item.advances)
         if item.outcomes:
             answers.setdefault(item.carrier_id, []).append(item)
-    held = _withheld(tx, [pair for item in items for pair in item.leaving])
+    held, ended = barring.stopped(tx, [pair for item in items for pair in item.leaving])
     if advances:
         orders.advance(tx, list(advances.values()))
     for steps in answers.values():
@@ -237,7 +237,7 @@ def _step(tx: Tx, items: Sequence[Step]) -> Stepped:
     barring.withhold(tx, held)
     again = [message_id for item in items if item.repeated for _, message_id in item.leaving]
     # What was withheld the first time is not queued any more, and no news.
-    ended = set(again) - messages.still_queued(tx, again) if again else set()
+    ended |= set(again) - messages.still_queued(tx, again) if again else set()
     return Stepped(tx.now, frozenset(held) | ended)
 
 

@@ -403,15 +403,20 @@ def sync_write(database: Database, change: Callable[[Tx], Result]) -> Result:
     """One transaction on a connection of its own: for the command line, beside a running server."""
     connection = database.connect()
     try:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return connection.writing(change)
-            except Conflict as error:
-                if attempt == _TRIES:
-                    raise StoreUnavailable(str(error)) from error
-        raise AssertionError("unreachable")
+        return write_on(connection, change)
     finally:
         connection.close()
+
+
+def write_on(connection: Connection, change: Callable[[Tx], Result]) -> Result:
+    """One transaction, done again when it lost against another; for who makes many of them."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return connection.writing(change)
+        except Conflict as error:
+            if attempt == _TRIES:
+                raise StoreUnavailable(str(error)) from error
+    raise AssertionError("unreachable")
 
 
 def sync_read(database: Database, question: Callable[[Tx], Result]) -> Result:

@@ -23,8 +23,9 @@ from ulak.dialects.iletimerkezi import manifest
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
 from ulak.service import dispatch, orders, reports
+from ulak.service.suppressions import Digest, NumberDigests
 from ulak.store import schema, settings
-from ulak.store.engine import Database, Tx
+from ulak.store.engine import PATIENCE, Database, Tx
 from ulak.store.presence import Presence
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
@@ -41,6 +42,9 @@ from ulak.wiring.watch import POLL, Watch
 from ulak.workers.main import every
 from ulak.workers.send import LinkRunner
 
+LOCKED = 5.0
+"""Seconds to wait for others that write to a SQLite file. Commands wait longer; who asks a server is told."""
+
 ALIVE = 1.0
 """Seconds between signs that the event loop moves."""
 
@@ -53,18 +57,19 @@ GROUP_KINDS: dict[str, GroupKind] = {
 """What is gathered, in the order in which a group decides it: what frees the windows goes first."""
 
 
-def group_kinds(velocities: Velocities) -> dict[str, GroupKind]:
-    """The same, where orders have velocity limits."""
-    place = partial(orders.place_group, velocities=velocities)
+def group_kinds(velocities: Velocities, digest: Digest) -> dict[str, GroupKind]:
+    """The same, where orders have velocity limits, and erased numbers are known by digests."""
+    place = partial(orders.place_group, velocities=velocities, digest=digest)
     return GROUP_KINDS | {orders.PLACE: GroupKind(place, orders.ids_needed)}
 
 
 log = structlog.get_logger("ulak")
 
 
-def open_database(config: Config) -> Database:
-    """The configured database, at the schema this version needs."""
-    database = Database(config.data, config.database, now_ms)
+def open_database(config: Config, patience: float = PATIENCE) -> Database:
+    """The configured database, at the schema this version needs. `patience`: seconds to wait for others that
+    write to a SQLite file."""
+    database = Database(config.data, config.database, now_ms, patience=patience)
     schema.prepare(database)
     return database
 
@@ -84,7 +89,7 @@ async def run_server(
     before it answers anybody."""
     _more_files()
     role = Role[config.role.upper()]
-    database = open_database(config)
+    database = open_database(config, LOCKED)
     async with contextlib.AsyncExitStack() as at_end:
         listener = at_end.enter_context(contextlib.closing(_listen(config.host, config.port)))
         port = listener.getsockname()[1]
@@ -94,7 +99,7 @@ async def run_server(
         await asyncio.to_thread(presence.start)
         at_end.push_async_callback(asyncio.to_thread, presence.stop)
         velocities = Velocities(config.velocity)
-        books = Placing(database, group_kinds(velocities))
+        books = Placing(database, group_kinds(velocities, NumberDigests(vault)))
         at_end.push_async_callback(books.close)
         if database.postgres:
             await books.write(partial(_same_key, vault=vault))
