@@ -98,8 +98,6 @@ WHOLE = {
     "callbacks._ALL_OF_ACCOUNT",
     "callbacks._ENDED",
     "mailboxes._ALL",
-    # When a backup was restored.
-    "accounts._ALL_NEXT",
     # A row an account, an endpoint, a doubt; asked every few seconds at most.
     "gauges._HELD",
     "gauges._DISABLED",
