@@ -326,7 +326,8 @@ async def _check_money(server: Server, customer: Customer) -> None:
 async def test_a_commit_that_the_dead_server_had_asked_for(
     postgres_database: Database, open_smsc: Callable[..., Awaitable[Smsc]]
 ) -> None:
-    """PostgreSQL finishes it without its client, maybe while the next server is at work. Here: a claim."""
+    """PostgreSQL finishes it without its client, maybe while the next server is at work. Here: a claim, which as
+    every claim has locked the lease of its link."""
     server = Server(postgres_database.directory, postgres_database.url)
     try:
         smsc = await open_smsc()
@@ -337,6 +338,9 @@ async def test_a_commit_that_the_dead_server_had_asked_for(
         server.carrier("link", smsc.port)
         assert postgres_database.url is not None
         with psycopg.connect(postgres_database.url) as dead:
+            dead.execute("INSERT INTO lease (id, fence, holder, up, why) SELECT id, 1, 0, 0, '' FROM carrier")
+            dead.commit()
+            dead.execute("SELECT fence FROM lease FOR SHARE")
             dead.execute("UPDATE sms_order SET state = 12, carrier_id = (SELECT id FROM carrier)")
             server.spawn()
             await asyncio.sleep(2)
