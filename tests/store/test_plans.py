@@ -82,7 +82,7 @@ PARCEL_MODULES = (
     special_services,
 )
 
-PEOPLE_MODULES = (blocks, consents, contacts, gauges, mailboxes)
+PEOPLE_MODULES = (blocks, consents, contacts, gauges, mailboxes, suppressions)
 
 WHOLE = {
     # Small tables, or asked by people.
