@@ -8,10 +8,16 @@ DATA ?= data/sandbox
 TESTS ?= tests
 PYTEST ?= -n 2 --dist worksteal
 
+# Tests that have a long form.
+SOAK ?= tests/faults tests/fuzz tests/chain/test_cancel_race.py tests/chain/test_crash.py \
+	tests/chain/test_lives.py tests/chain/test_number_crash.py tests/chain/test_parcel_crash.py \
+	tests/dialects/iletimerkezi/test_fuzz.py tests/service/test_days.py \
+	tests/service/test_parcel_days.py tests/service/test_purchase_days.py
+
 # Tests start many processes. Each would compile the program again where the environment forbids to keep that.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install demo test check lock bench soak clean
+.PHONY: help install demo test check lock bench faults soak clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,8 +49,13 @@ lock: .venv/.test ## Choose the newest versions that fit and pin them in require
 bench: .venv/.test ## Measure the figures of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
-soak: .venv/.test ## Many more random days than the tests have (half an hour)
-	@ULAK_TEST_SOAK=1 $(BIN)/python -m pytest $(PYTEST) tests/service/test_days.py tests/service/test_parcel_days.py tests/service/test_purchase_days.py tests/dialects/iletimerkezi/test_fuzz.py tests/faults/test_shared_limits.py
+faults: .venv/.test .venv/.tools ## Do everything that docs/faults.md tells of, and write it again
+	@$(BIN)/python -m pytest $(PYTEST) -m fault --faults docs/faults.md tests
+
+soak: .venv/.test .venv/.tools ## The long forms of tests, for hours; write their column of docs/faults.md (ULAK_TEST_SEED=N SOAK=tests/faults)
+	@seed=$${ULAK_TEST_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
+	echo "ULAK_TEST_SEED=$$seed"; \
+	ULAK_TEST_SOAK=1 ULAK_TEST_SEED=$$seed $(BIN)/python -m pytest $(PYTEST) --faults docs/faults.md $(SOAK)
 
 clean: ## Remove what was installed and made; the data of the sandbox stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/peers/node_modules

@@ -17,6 +17,9 @@ from benchmarks.rig import Bench
 from ulak.store.engine import Sql
 
 _SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync", "max_wal_size")
+_SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 _SIZE = (
     "SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
     " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
@@ -65,6 +68,18 @@ def wal(url: str) -> int:
 def size(url: str) -> int:
     """Bytes of a database's tables and indexes."""
     return _number(url, _SIZE)
+
+
+def sessions(url: str) -> int:
+    """Connections that others have to a database."""
+    return _number(url, _SESSIONS)
+
+
+def settle(url: str) -> None:
+    """What the server does by itself in its own time: clean up, count, write pages."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
 
 
 def _number(url: str, question: str) -> int:

@@ -14,6 +14,10 @@ from tests.workers.sinks import HERE, OK, Behave, silence, sink
 from ulak import __version__
 from ulak.outbound import LIMIT, Answer, Blocked, Outbound, OutboundError, TooLarge, check_url
 
+pytestmark = pytest.mark.fault(
+    "F15 way inside", "spellings of private addresses, names that lead inside, redirects, bombs, bad TLS"
+)
+
 PUBLIC = """
     https://example.com/hook
     https://example.com:8443/a?b=c#d

@@ -15,6 +15,10 @@ from tests.workers.sinks import HERE, OK, Behave, Sink, answer, sink
 from ulak.outbound import Blocked, Outbound, OutboundError
 from ulak.outbound.line import Posted, PostLine
 
+pytestmark = pytest.mark.fault(
+    "F13 bad endpoint", "answers in pieces, without end or length, unasked, and TLS that is none"
+)
+
 HEADERS = {"content-type": "application/json", "webhook-id": "msg_1"}
 
 

@@ -128,7 +128,7 @@ def python_files() -> list[Path]:
 def texts() -> list[Path]:
     """Every file that people write here."""
     found = [path for path in ROOT.iterdir() if path.is_file() and path.name != "LICENSE"]
-    for folder in ("src", "tests", "benchmarks", "docs", "requirements", ".ci"):
+    for folder in ("src", "tests", "benchmarks", "docs", "deploy", "requirements", ".ci"):
         found += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(path for path in found if not _SKIPPED.search(str(path.relative_to(ROOT))))
 

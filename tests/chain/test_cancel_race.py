@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.chain.rig import CREDITS, Customer, Server, until
 from tests.chain.smsc import Smsc
+from tests.soak import seed, turns
 
 from ulak.service import audit
 from ulak.store import settings
@@ -64,15 +65,22 @@ async def _cancel(customers: list[Customer], races: list[Race], begins: float, c
     await asyncio.gather(*(work(customer, queues[i // 2]) for i, customer in enumerate(customers)))
 
 
+@pytest.mark.fault("F7 cancel races", "two customers cancel each order at a moment around its due time")
+@pytest.mark.parametrize("turn", turns(10))
 async def test_cancel_races_the_due_time(
-    server: Server, open_smsc: Callable[..., Awaitable[Smsc]], capsys: pytest.CaptureFixture[str]
+    server: Server,
+    open_smsc: Callable[..., Awaitable[Smsc]],
+    turn: int,
+    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
+    begins = seed(7)
     smsc = await open_smsc()
     keys = server.account()
     server.carrier("link", smsc.port, window=50)
     await server.start()
     customers = [server.customer(keys) for _ in range(CUSTOMERS)]
-    when, begins = _set_clock(server)
+    when, due = _set_clock(server)
     races = [Race(FIRST_NUMBER + i) for i in range(ORDERS)]
 
     async def place(customer: Customer, mine: list[Race]) -> None:
@@ -80,9 +88,9 @@ async def test_cancel_races_the_due_time(
             race.order = await customer.order(f"{race.number} ".ljust(200, "x"), [race.number], when=when)
 
     await asyncio.gather(*(place(customer, races[i::CUSTOMERS]) for i, customer in enumerate(customers)))
-    assert time.time() < begins + AROUND[0], "the machine is too slow to place the orders in time"
+    assert time.time() < due + AROUND[0], "the machine is too slow to place the orders in time"
     assert await customers[0].balance() == CREDITS - PARTS * ORDERS
-    await _cancel(customers, races, begins, random.Random(7))
+    await _cancel(customers, races, due, random.Random(begins + turn))
 
     cancelled = [race for race in races if 200 in race.answers]
     sent = [race for race in races if race not in cancelled]
@@ -92,6 +100,8 @@ async def test_cancel_races_the_due_time(
     await until(lambda: len(smsc.submits) >= PARTS * len(sent), 15, "the others are sent")
     await _check(customers[0], smsc, cancelled, sent)
     assert server.read(audit.check) == []
+    record_property("runs", ORDERS)
+    record_property("seed", begins)
 
 
 async def _check(customer: Customer, smsc: Smsc, cancelled: list[Race], sent: list[Race]) -> None:

@@ -1,4 +1,4 @@
-"""`kill -9` at random moments under load, thirty times over, on either database.
+"""`kill -9` at random moments under load, again and again, on either database.
 
 The server is a process of its own; customers and the operator live here and survive. After each kill it is
 started again at once. When at last everything is final, nothing that was accepted may be missing, nothing may
@@ -21,14 +21,17 @@ import psycopg
 import pytest
 from tests.chain.rig import CREDITS, Customer, Gone, Keys, Server, sessions, spread, until
 from tests.chain.smsc import Smsc, Submit
+from tests.soak import seed, turns
 
 from ulak.service import audit, doubts
 from ulak.store.engine import Database, Sql, Tx
 from ulak.store.writer import sync_read
 from ulak.wiring import now_ms
 
-KILLS = 30
-OPEN_AT_LEAST = 20
+KILLS, TURNS = 12, 25
+"""Kills in one go, and how often that is done in a soak."""
+
+OPEN_AT_LEAST = 6
 WINDOW = 24
 CUSTOMERS = 4
 BACKLOG = 1_500
@@ -47,8 +50,6 @@ STARTING = (0.0, 0.3)
 
 RESUME = 15.0
 """Seconds from the start of a process to its first submit, on a machine however busy."""
-
-SEED = 20261122
 
 SIZES = ((1, 60), (5, 25), (40, 12), (400, 2), (1_000, 1))
 """Recipients of an order, and how often such an order comes."""
@@ -218,14 +219,19 @@ def _none_open(server: Server) -> bool:
     return server.sql("SELECT count(*) FROM sms_order WHERE state NOT IN (13, 14, 15)") == [(0,)]
 
 
+@pytest.mark.fault("F2 random kill -9", "of a server that sends, under load: while it starts, and later")
+@pytest.mark.parametrize("turn", turns(TURNS))
 async def test_kill_minus_nine(
     server: Server,
     open_smsc: Callable[..., Awaitable[Smsc]],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    turn: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    chance = random.Random(SEED)
-    smsc = await open_smsc(answer_delay=ANSWER_DELAY, receipt_delay=RECEIPT_DELAY, seed=SEED)
+    begins = seed(20261122)
+    chance = random.Random(f"{begins} {turn}")
+    smsc = await open_smsc(answer_delay=ANSWER_DELAY, receipt_delay=RECEIPT_DELAY, seed=begins + turn)
     keys = server.account()
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -252,6 +258,8 @@ async def test_kill_minus_nine(
     assert story.open_slices >= OPEN_AT_LEAST, f"not exercised: {story.open_slices} kills with an open slice"
     assert smsc.repeats, "not exercised: nothing went twice"
     assert max(story.resumed) < RESUME, "a server was slow to send again"
+    record_property("runs", KILLS)
+    record_property("seed", begins)
 
 
 def _told(story: Story, smsc: Smsc, unsure: set[int], took: float, postgres: bool) -> str:
@@ -314,6 +322,7 @@ async def _check_money(server: Server, customer: Customer) -> None:
     assert server.sql("SELECT available, held, spent FROM balance") == [(CREDITS - delivered, 0, delivered)]
 
 
+@pytest.mark.fault("F2 random kill -9", "what a dead server had asked the database for comes true later")
 async def test_a_commit_that_the_dead_server_had_asked_for(
     postgres_database: Database, open_smsc: Callable[..., Awaitable[Smsc]]
 ) -> None:

@@ -33,6 +33,10 @@ def _statuses(report: dict[str, Any]) -> dict[int, int]:
     return {int(row["number"]): row["status"] for row in report["message"]}
 
 
+@pytest.mark.fault(
+    "F3 link cut",
+    "mid-campaign with a full window; what is in doubt goes again, waits, or fails",
+)
 class TestLinkDroppedMidCampaign:
     """A transmitter and a receiver, cut while the window is full of messages that were not answered."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from tests import cast
+from tests.soak import SOAK
 
 from ulak.core.doubts import Doubt, OnUncertain
 from ulak.core.leases import Role
@@ -36,7 +37,7 @@ from ulak.workers.main import Dispatcher
 from ulak.workers.runs import Channel
 
 WINDOW = 24
-SEEDS = 12
+SEEDS = 1_000 if SOAK else 12
 LIVES = 7
 TICKS = (5, 300)
 """Turns of the loop that a life may last."""
@@ -298,6 +299,7 @@ async def _finish(world: World) -> dict[int, tuple[MessageState, bool]]:
     raise AssertionError("some messages are never sent")
 
 
+@pytest.mark.fault("F2 random kill -9", "of a sender: deaths, stops and lost links at any turn of its loop")
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_the_many_lives_of_a_sender(
     sqlite_database: Database, seed: int, monkeypatch: pytest.MonkeyPatch

@@ -98,6 +98,7 @@ async def connect(shop: Server, hub: Server, keys: Keys, *, told: bool, **words:
     assert (shown["settings"]["key"], shown["settings"]["hash"]) == ("***", "***")
 
 
+@pytest.mark.fault("F2 random kill -9", "of a server that is the carrier of another one, and frozen before")
 async def test_nothing_is_lost_where_one_of_them_is_killed(
     server: Server, hub: tuple[Server, Keys], open_smsc: Callable[..., Awaitable[Smsc]]
 ) -> None:

@@ -11,22 +11,22 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from tests.chain.number_rig import MINUTE, Buyer, NumberServer, Order
 from tests.chain.rig import Gone, until
+from tests.soak import seed, turns
 
 from ulak.core.funding import InvoiceState
 from ulak.core.states import PurchaseKind, PurchaseState, Resolve
 from ulak.service.memory_node import Payment
 from ulak.store.engine import Database
 
-KILLS_SQLITE, KILLS_POSTGRES = 6, 3
+KILLS = {"sqlite": 6, "postgresql": 3}
 CUSTOMERS = 24
-SEED = 20261125
-
 PAYMENTS = (3, 25)
 """How many payments a server lives to see."""
 
@@ -182,17 +182,17 @@ class Street:
                 seen.unpaid = state
 
 
-async def test_kills_on_sqlite(sqlite_database: Database, capsys: pytest.CaptureFixture[str]) -> None:
-    await kills(sqlite_database, KILLS_SQLITE, capsys)
-
-
-async def test_kills_on_postgresql(postgres_database: Database, capsys: pytest.CaptureFixture[str]) -> None:
-    await kills(postgres_database, KILLS_POSTGRES, capsys)
-
-
-async def kills(database: Database, times: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Customers are at it while the server dies so often; then time runs out for everything."""
-    chance, began = random.Random(SEED), time.monotonic()
+@pytest.mark.fault("F2 random kill -9", "of a server that sells numbers for Lightning payments")
+@pytest.mark.parametrize("turn", turns(20))
+async def test_kills(
+    either_database: Database,
+    turn: int,
+    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Customers are at it while the server dies again and again; then time runs out for everything."""
+    begins, began, database = seed(20261125), time.monotonic(), either_database
+    chance, times = random.Random(begins + turn), KILLS["postgresql" if database.postgres else "sqlite"]
     server = NumberServer(database, funding="memory")
     server.sandbox()
     server.source()
@@ -200,8 +200,8 @@ async def kills(database: Database, times: int, capsys: pytest.CaptureFixture[st
     street = Street(server, server.key("alice", SATS), chance)
     going = asyncio.create_task(street.run())
     try:
-        for turn in range(times):
-            await die(server, street.story, chance, early=turn % 3 == 2)
+        for place in range(times):
+            await die(server, street.story, chance, early=place % 3 == 2)
         await server.start()
         street.close()
         await going
@@ -211,6 +211,8 @@ async def kills(database: Database, times: int, capsys: pytest.CaptureFixture[st
         await check_what_was_seen(server, street.story)
         check_money(server, street.story)
         check_exercise(street.story)
+        record_property("runs", times)
+        record_property("seed", begins)
     finally:
         going.cancel()
         await asyncio.gather(going, return_exceptions=True)
@@ -249,7 +251,7 @@ def told(story: Story, postgres: bool, kills: int, took: float) -> str:
     codes = sum(any("code" in poll for poll in seen.polls) for seen in story.seen)
     under_way = ", ".join(f"{count} {state.lower()}" for state, count in sorted(story.under_way.items()))
     return (
-        f"{'PostgreSQL' if postgres else 'SQLite'}, seed {SEED}: {kills} kills in {took:.0f} s;"
+        f"{'PostgreSQL' if postgres else 'SQLite'}: {kills} kills in {took:.0f} s;"
         f" {len(story.seen)} orders, {codes} codes seen, {story.lost} answers lost\n"
         f"  when killed: {under_way}"
     )

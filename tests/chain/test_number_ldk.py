@@ -168,6 +168,7 @@ def _resolved(server: NumberServer) -> int:
     return found
 
 
+@pytest.mark.fault("F8 payments", "a real node, and the server, go and come back while money is held")
 async def test_a_node_and_a_server_that_go_and_come_back(sqlite_server: NumberServer, peer: LdkPeer) -> None:
     """The code is there, and is shown when the money is taken and not before."""
     server, before = sqlite_server, await balances(peer)

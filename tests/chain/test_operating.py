@@ -7,11 +7,12 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 from tests.chain.rig import CREDITS, Http, Server, until
 from tests.chain.smsc import Smsc
@@ -19,7 +20,7 @@ from tests.chain.smsc import Smsc
 from ulak.cli.app import main
 from ulak.service import audit
 from ulak.store.dump import dump
-from ulak.store.engine import Sql
+from ulak.store.engine import Database, Sql
 
 OpenSmsc = Callable[..., Awaitable[Smsc]]
 
@@ -62,9 +63,17 @@ async def told(http: Http) -> tuple[dict[str, float], str]:
     return found, page
 
 
-async def test_what_an_operator_sees(sqlite_server: Server, open_smsc: OpenSmsc, cli: Commands) -> None:
-    server, smsc = sqlite_server, await open_smsc()
-    server.options = {"ULAK_METRICS_TOKEN": TOKEN, "ULAK_DRAIN": "2s", "ULAK_LOG_FORMAT": "json"}
+@pytest_asyncio.fixture
+async def watched(sqlite_database: Database) -> AsyncIterator[Server]:
+    """A server whose operator looks."""
+    options = {"ULAK_METRICS_TOKEN": TOKEN, "ULAK_DRAIN": "2s", "ULAK_LOG_FORMAT": "json"}
+    found = Server(sqlite_database.directory, None, options=options)
+    yield found
+    await found.close()
+
+
+async def test_what_an_operator_sees(watched: Server, open_smsc: OpenSmsc, cli: Commands) -> None:
+    server, smsc = watched, await open_smsc()
     keys = server.account()
     server.carrier("link", smsc.port, password=PASSWORD)
     await server.start()
@@ -134,6 +143,19 @@ async def test_what_an_operator_sees(sqlite_server: Server, open_smsc: OpenSmsc,
 async def _stopping(server: Server) -> bool:
     status, state = await server.ready()
     return status == 503 and bool(state["stopping"])
+
+
+async def test_who_asks_twice_gets_an_end_at_once(sqlite_database: Database) -> None:
+    server = Server(sqlite_database.directory, None, options={"ULAK_DRAIN": "60s"})
+    await server.start()
+    try:
+        os.kill(server.pid, signal.SIGTERM)
+        await until(lambda: _stopping(server), 5, "it says that it stops")
+        os.kill(server.pid, signal.SIGTERM)
+        with pytest.raises(AssertionError, match=str(128 + signal.SIGTERM)):
+            await server.ended()
+    finally:
+        await server.close()
 
 
 @pytest.mark.fault(

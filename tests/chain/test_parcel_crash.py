@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from tests.chain.parcel_rig import CREDIT, PRICE, Shop, Upstream, account, add_carrier, balance, kurus
 from tests.chain.rig import Answer, Gone, Server, until
+from tests.soak import seed, turns
 
 KILLS = 5
 SHOPS = 8
@@ -28,8 +29,6 @@ MOST = 200
 
 STOP = 15.0
 """Seconds in which a server stops whose carrier is silent: five for the carrier, more on a busy machine."""
-
-SEED = 20261123
 
 
 @dataclass
@@ -61,13 +60,14 @@ class Story:
 @pytest_asyncio.fixture
 async def upstream(server: Server) -> AsyncIterator[Upstream]:
     """The carrier of the server."""
-    opened = Upstream(ANSWERS_TAKE, SEED)
+    opened = Upstream(ANSWERS_TAKE, 20261123)
     url = await opened.start()
     add_carrier(server, "way", "comtohome", url=url, apikey="key", base="20", per_kilo="16")
     yield opened
     await opened.close()
 
 
+@pytest.mark.fault("F1 kill -9 at a point", "while a carrier that keeps its answers back has two parcels")
 async def test_the_middle_of_things(server: Server, upstream: Upstream) -> None:
     """Two parcels are with the carrier when the server dies, and one that it is to take back."""
     key = account(server, "acme")
@@ -112,11 +112,18 @@ def _times(upstream: Upstream) -> list[int]:
     return [len(asked) for asked in upstream.bookings.values()]
 
 
+@pytest.mark.fault("F2 random kill -9", "of a server that books parcels with a carrier that is slow")
+@pytest.mark.parametrize("turn", turns(20))
 async def test_kills_at_random_moments(
-    server: Server, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+    server: Server,
+    upstream: Upstream,
+    turn: int,
+    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Customers who order all the time, and come with the same key until they are answered."""
-    key, chance, story = account(server, "acme"), random.Random(SEED), Story()
+    begins = seed(20261123)
+    key, chance, story = account(server, "acme"), random.Random(begins + turn), Story()
     numbers, closing = count(1), asyncio.Event()
 
     async def order_on() -> None:
@@ -144,6 +151,8 @@ async def test_kills_at_random_moments(
     await money(server, len(story.answers))
     assert story.lost, "not exercised: nobody waited for an answer"
     assert twice, "not exercised: no booking was repeated"
+    record_property("runs", KILLS)
+    record_property("seed", begins)
 
 
 async def check(shop: Shop, story: Story, upstream: Upstream) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
 from tests.chain.rig import CREDITS, Customer, Server, until
 from tests.chain.smsc import Smsc
 
 from ulak.service import audit
+
+pytestmark = pytest.mark.fault(
+    "stop under load", "SIGTERM in the middle of a campaign, with an operator that answers or falls silent"
+)
 
 OpenSmsc = Callable[..., Awaitable[Smsc]]
 

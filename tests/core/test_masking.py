@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ulak.core.masking import HIDDEN, Masker
+from ulak.core.masking import HIDDEN, TEXT_MAX, Masker
 
 MASKER = Masker(["smpppw99", "short"])
 
@@ -112,3 +112,10 @@ def test_what_never_ends_is_cut_off() -> None:
     circle: list[Any] = ["05301234567"]
     circle.append(circle)
     assert "05301234567" not in str(MASKER.field("value", circle))
+
+
+@pytest.mark.parametrize("part", ["a", "1", "1 ", "http://", "a.b", "x@", "-", "+1 ", "?a=", "password "])
+def test_nothing_takes_long(part: str) -> None:
+    """Texts of others, made to be slow, are cut off, and every pattern has a bound."""
+    text = MASKER.text(part * (1_000_000 // len(part)) + "@")
+    assert len(text) <= 2 * TEXT_MAX

@@ -5,6 +5,7 @@ that has enough.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import sqlite3
 import struct
@@ -19,6 +20,9 @@ from tests.conftest import FakeClock
 
 from ulak.core.times import Clock
 from ulak.store.engine import Connection, Database, SqliteConnection
+
+SOAK = bool(os.environ.get("ULAK_TEST_SOAK"))
+"""Whether these are the long forms (`make soak`)."""
 
 HOST = "127.0.0.1"
 

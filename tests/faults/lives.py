@@ -9,12 +9,11 @@ from __future__ import annotations
 import ast
 import asyncio
 import os
-import random
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from tests import launch
@@ -28,22 +27,8 @@ from ulak.wiring import GROUP_KINDS, now_ms
 
 SOURCE = Path(__file__).parents[2] / "src" / "ulak"
 
-SOAK = bool(os.environ.get("ULAK_TEST_SOAK"))
-"""Whether these are the long forms (`make soak`)."""
-
 DIES = 20.0
 """Seconds in which a process has to come to a point, on a machine however busy."""
-
-
-def seed(default: int) -> int:
-    """What chance begins with: always the same in `make test`, a new one in a soak, or ULAK_TEST_SEED.
-
-    It is printed, so that a run can be done again.
-    """
-    fresh = random.SystemRandom().randrange(10**9) if SOAK else default
-    chosen = int(os.environ.get("ULAK_TEST_SEED") or fresh)
-    print(f"seed {chosen}")
-    return chosen
 
 
 def points() -> set[str]:
@@ -158,8 +143,3 @@ class Mortal(NumberServer):
             assert f"point {point}: kill\n" in said
             self.deaths += 1
         return code
-
-
-def share(names: Iterable[str], chance: random.Random, count: int) -> list[str]:
-    """Some of these, by chance."""
-    return sorted(chance.sample(sorted(names), count))

@@ -104,6 +104,14 @@ class Cluster:
         """Let it take over."""
         _run("pg_ctl", "-D", str(self.directory), "-w", "promote")
 
+    def is_running(self) -> bool:
+        """Whether there is a server."""
+        try:
+            _run("pg_ctl", "-D", str(self.directory), "status")
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
     def run(self, *statements: str) -> list[Any]:
         """Statements of an operator; the rows of the last."""
         with psycopg.connect(self.url(), autocommit=True) as server:
@@ -115,8 +123,9 @@ class Cluster:
 class Servers:
     """A place for servers, and their end."""
 
-    def __init__(self) -> None:
-        self.parent = Path(tempfile.mkdtemp(prefix="ulak-pg-"))
+    def __init__(self, parent: Path | None = None) -> None:
+        """`parent`: an empty directory that others may enter; None: a new one."""
+        self.parent = parent or Path(tempfile.mkdtemp(prefix="ulak-pg-"))
         if os.geteuid() == 0:
             utils.ensure_user_exists(_USER)
             owner = pwd.getpwnam(_USER)
@@ -127,4 +136,5 @@ class Servers:
         """Stop what still runs, and delete it all."""
         for directory in self.parent.iterdir():
             Cluster(directory, 0).kill()
-        shutil.rmtree(self.parent)
+            shutil.rmtree(directory)
+        self.parent.rmdir()

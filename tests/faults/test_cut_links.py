@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 from tests.chain.smsc import Smsc
-from tests.faults.lives import SOAK, seed
 from tests.faults.sender import Sender, operating, sending, until_soon
 from tests.faults.wire import Cut, End, Way, Wire, wire
+from tests.soak import SOAK, seed
 
 from ulak.core.states import MessageState
 from ulak.store.engine import Database

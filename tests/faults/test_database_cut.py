@@ -6,21 +6,18 @@ They differ for a COMMIT only; anything else is undone with its transaction.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import pytest_asyncio
 from tests.conftest import ClockedBooks, FakeClock
-from tests.faults.cutting import Failing, How, failing
+from tests.faults.cutting import SOAK, Failing, How, failing
 from tests.faults.flows import FLOWS, Flow
 
 from ulak.service import audit
 from ulak.store.engine import Database
 from ulak.store.writer import sync_read
 from ulak.wiring import GROUP_KINDS
-
-SOAK = bool(os.environ.get("ULAK_TEST_SOAK"))
 
 LONG = {"number": 16}
 """Flows of so many statements that without a soak only every so many-th is tried."""

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests import cast
 from tests.chain.smsc import Smsc
-from tests.faults.lives import SOAK, seed
 from tests.faults.sender import CREDIT, operating, sending
+from tests.soak import seed, turns
 
 from ulak.core.states import MessageState
 from ulak.dialects.smpp import codes, outbox
@@ -41,7 +41,6 @@ MOODS: Mapping[str, Mapping[str, float]] = {
 SLOW = ("throttles every second", "its queue is full every third time")
 """To these little is sent: each probe that is turned away makes the next pause longer."""
 
-TURNS = 250 if SOAK else 1
 
 _STATUSES = {
     "throttled": codes.ESME_RTHROTTLED,
@@ -88,7 +87,7 @@ class Moody(Smsc):
 @pytest.mark.fault(
     "F4, F5 moody operator", "it throttles, fails, refuses, answers late, twice, never, wrongly"
 )
-@pytest.mark.parametrize("turn", range(TURNS))
+@pytest.mark.parametrize("turn", turns(250))
 @pytest.mark.parametrize("mood", MOODS)
 async def test_any_mood(
     sqlite_database: Database,

@@ -11,8 +11,8 @@ from tests import cast
 from tests.chain.rig import until
 from tests.chain.smsc import Smsc
 from tests.conftest import FakeClock
-from tests.faults.lives import SOAK
 from tests.faults.sender import CREDIT, Sender, operating, sending
+from tests.soak import SOAK, turns
 
 from ulak.core.states import MessageState
 from ulak.dialects.smpp import codes
@@ -26,7 +26,6 @@ from ulak.store.writer import sync_write
 MESSAGES = 3
 DOUBLED = 1_000
 RECEIPT_WAIT = 72 * cast.HOUR
-TURNS = 100 if SOAK else 1
 
 
 class Spelling(NamedTuple):
@@ -266,7 +265,7 @@ async def test_every_spelling_in_every_order(
     async with operating(Teller(how)) as smsc, sending(either_database) as sender:
         sender.carrier(smsc.port, window=MESSAGES, id_form=how.id_form)
         await sender.up()
-        for order in ORDERS * TURNS:
+        for order in ORDERS * len(turns(100)):
             numbers = await sender.order(MESSAGES)
             await until(lambda: len(smsc.waiting) == MESSAGES, 10, "the operator has them", pause=0.002)
             some, smsc.waiting = smsc.waiting, []
@@ -277,4 +276,4 @@ async def test_every_spelling_in_every_order(
         assert not smsc.repeats
     delivered = sum(state is MessageState.DELIVERED for state in ends.values())
     assert cast.balance(either_database, sender.who).available == CREDIT - delivered
-    record_property("runs", len(ORDERS) * TURNS)
+    record_property("runs", len(ends) // MESSAGES)

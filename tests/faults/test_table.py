@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,16 @@ def test_every_fault_is_in_the_table() -> None:
     assert [key for key, line in lines.items() if not line.passed or not line.runs] == []
     gone = [path for line in lines.values() for path in line.where if not (ROOT / path).exists()]
     assert gone == []
+
+
+def test_every_long_form_is_in_the_soak() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    listed = makefile[makefile.index("SOAK ?=") :].split("\n\n")[0].replace("\\\n", " ").split()[2:]
+    assert [path for path in listed if not (ROOT / path).exists()] == []
+    long = re.compile(r"\bSOAK\b|\bturns\(")
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if long.search(path.read_text())]
+    places = [path.relative_to(ROOT).as_posix() for path in files]
+    assert [place for place in places if not any(place.startswith(path) for path in listed)] == []
 
 
 LINK = ("link", "it is cut")

@@ -13,6 +13,10 @@ from tests.service.days import run_days
 from ulak.service import dispatch, sweep
 from ulak.store.engine import Database, SqliteConnection
 
+pytestmark = pytest.mark.fault(
+    "random days", "of orders, receipts, cancellations and crashes, beside simple books of their own"
+)
+
 SOAK = "ULAK_TEST_SOAK" in os.environ
 STEPS = 500
 SQLITE_SEEDS, POSTGRES_SEEDS = (5000, 500) if SOAK else (100, 10)

@@ -34,6 +34,10 @@ from ulak.store import carriers as carrier_store
 from ulak.store import replies
 from ulak.store.engine import Database
 
+pytestmark = pytest.mark.fault(
+    "F12 idempotency key", "of parcels: 200 callers, two processes, other content, crashes in between"
+)
+
 S = ParcelState
 PAID = (CREDIT - PRICE, 0, PRICE)
 

@@ -19,6 +19,8 @@ from tests.service.parcel_days import run_days
 
 from ulak.store.engine import Database, SqliteConnection
 
+pytestmark = pytest.mark.fault("random days", "of parcels, beside simple books of their own")
+
 SOAK = "ULAK_TEST_SOAK" in os.environ
 STEPS = 200
 SQLITE_SEEDS, POSTGRES_SEEDS = (3000, 200) if SOAK else (40, 6)

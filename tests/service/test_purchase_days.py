@@ -20,6 +20,10 @@ from tests.service.purchase_days import run_days
 
 from ulak.store.engine import Database, SqliteConnection
 
+pytestmark = pytest.mark.fault(
+    "F8 payments", "random days of a shop: paid late, twice, not at all, cancelled, and nodes that are away"
+)
+
 SOAK = "ULAK_TEST_SOAK" in os.environ
 STEPS = 250
 SQLITE_SEEDS, POSTGRES_SEEDS = (6000, 200) if SOAK else (90, 3)

@@ -17,6 +17,10 @@ from ulak.service.dispatch import ClaimedOrder
 from ulak.store.engine import Database, Row, Sql
 from ulak.store.writer import sync_read
 
+pytestmark = pytest.mark.fault(
+    "F6 receipts", "the rules one by one: early, doubled, contradicting, of parts, to another number"
+)
+
 Q, S = MessageState.QUEUED, MessageState.SENT
 D, U = MessageState.DELIVERED, MessageState.UNDELIVERED
 FIRST = cast.FIRST

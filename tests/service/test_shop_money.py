@@ -26,6 +26,11 @@ from ulak.store import jobs
 from ulak.store import purchases as store
 from ulak.store.engine import Sql, Tx
 
+pytestmark = pytest.mark.fault(
+    "F8 payments",
+    "one by one: late, too little, told twice, held too shortly, nodes that are away, deaths",
+)
+
 
 @pytest.fixture
 def rig(books: ClockedBooks) -> Rig:

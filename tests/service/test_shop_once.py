@@ -12,6 +12,10 @@ from tests.service.shop_rig import Rig, code, credit, message
 from ulak.core.errors import Refusal
 from ulak.core.purchases import ONCE_KEPT, Denied, Sold
 
+pytestmark = pytest.mark.fault(
+    "F12 idempotency key", "of purchases: again, with other content, while its invoice is made"
+)
+
 PRICE = 1500
 KEY = "5d1e-0001"
 

@@ -16,7 +16,7 @@ from tests.conftest import Postgres
 
 from ulak.core.errors import UlakError
 from ulak.core.points import on_point
-from ulak.store import load, schema
+from ulak.store import load, partitions, schema
 from ulak.store.dump import Backup, dump, opened, tables
 from ulak.store.engine import Database, Row, Sql, Tx
 from ulak.store.tables import metadata
@@ -93,6 +93,32 @@ def test_every_row_of_every_table_comes_back(either_database: Database, other_da
     assert schema.version(other_database) == schema.HEAD
     assert sync_read(other_database, everything) == sync_read(either_database, everything)
     assert not load.is_empty(other_database)
+
+
+def test_no_order_is_parted_where_messages_have_partitions(
+    sqlite_database: Database, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite orders know no borders; and what was there first may be pruned."""
+    alice = cast.alice(sqlite_database, credit=1000)
+    for count in (7, 7, 3, 9, 1, 6):
+        cast.place(sqlite_database, alice, count)
+    first = cast.order_id(sqlite_database, alice, cast.FIRST + 1)
+    sync_write(
+        sqlite_database, lambda tx: tx.run(Sql("DELETE FROM sms_order WHERE id < :first"), first=first)
+    )
+    sync_write(sqlite_database, lambda tx: tx.run(Sql("DELETE FROM message WHERE id < :first"), first=first))
+    orders = sync_read(sqlite_database, lambda tx: tx.all(Sql("SELECT id, id + total - 1 FROM sms_order")))
+    backup, _ = made(sqlite_database)
+    there = Database(tmp_path / "there", postgres.create(), sqlite_database.clock)
+    with monkeypatch.context() as small:
+        small.setattr("ulak.store.partitions.SIZE", 10)
+        load.load(there, backup, nothing, ahead=0)
+    found = sync_read(there, partitions.every)
+    assert len(found) > 3
+    assert [one.first for one in found[1:]] == [one.last + 1 for one in found[:-1]]
+    for order in orders:
+        assert any(one.first <= order[0] and order[1] <= one.last for one in found), order
+    assert sync_read(there, everything)["message"] == sync_read(sqlite_database, everything)["message"]
 
 
 def test_ids_go_on_far_behind_those_that_are_known(either_database: Database) -> None:

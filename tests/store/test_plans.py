@@ -45,7 +45,6 @@ from ulak.store import (
     settings,
     sightings,
     special_services,
-    suppressions,
     sweep,
 )
 from ulak.store.engine import Database, Sql

@@ -14,6 +14,10 @@ from ulak.web import Web
 from ulak.wiring import http
 from ulak.wiring import server as wired
 
+pytestmark = pytest.mark.fault(
+    "F14 slow HTTP", "silent sockets, heads and bodies that drip, a thousand of them beside honest callers"
+)
+
 NO_HTTP = b'{"error":"this is no HTTP request"}'
 REQUEST = b"GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n"
 

@@ -28,6 +28,10 @@ from ulak.workers import callback as worker
 from ulak.workers import lines
 from ulak.workers.callback import CallbackSender
 
+pytestmark = pytest.mark.fault(
+    "F13 bad endpoint", "it closes or breaks the connections that are kept for callbacks"
+)
+
 
 async def test_what_follows_goes_on_the_same_connection(office: Office) -> None:
     async with sink() as there, office.sending():

@@ -32,6 +32,10 @@ from ulak.store.writer import sync_read
 from ulak.workers import callback as worker
 from ulak.workers.callback import CallbackSender
 
+pytestmark = pytest.mark.fault(
+    "F13 bad endpoint", "dead, silent, boundless, redirecting, gone; many of them beside a live one"
+)
+
 DIALECT = "comtohome"
 DUE, TRYING, BEHIND = CallbackState.DUE, CallbackState.TRYING, CallbackState.BEHIND
 ARRIVED, GIVEN_UP = CallbackState.ARRIVED, CallbackState.GIVEN_UP

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from cyclopts import Parameter
 
 from ulak.cli.common import Common, now_ms
+from ulak.cli.notify import READY, STOPPING, notify
 from ulak.config import OPTIONS, Config, load
 from ulak.core.keys import write_key
 from ulak.store.engine import Database
@@ -76,6 +77,7 @@ def serve(*, flags: ServerFlags = DEFAULTS) -> None:
     config = flags.server_options()
 
     def ready(running: Running) -> None:
+        notify(READY)
         if flags.json:
             flags.show({"url": running.url, "port": running.port, "pid": os.getpid()})
         else:
@@ -124,6 +126,7 @@ async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]], patie
     def asked(sign: signal.Signals) -> None:
         if stop.is_set():
             os._exit(128 + sign)
+        notify(STOPPING)
         stop.set()
         # In a thread: what does not end may be the loop itself.
         late = threading.Timer(patience, _end_late)

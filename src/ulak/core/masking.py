@@ -19,6 +19,12 @@ HIDDEN = "***"
 DEPTH_MAX = 8
 """How deep values are looked through; below it they are hidden."""
 
+TEXT_MAX = 20_000
+"""Characters of a text that are written; nobody reads more, and looking through them would take long."""
+
+SHORT = 12
+"""Characters of a text in which nothing fits that a secret is known by."""
+
 SECRET_MIN = 6
 """Characters that a secret must have to be looked for word by word: a shorter one would hide half the log."""
 
@@ -34,7 +40,7 @@ _NUMBER_FIELD = re.compile(
 _NUMBER_MIN = 10**6
 """A smaller integer is a count, whatever its field is called."""
 
-_URL_USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"]+@", re.IGNORECASE)
+_URL_USER = re.compile(r"(://)[^\s/@'\"]{1,1000}@")
 _URL_QUERY = re.compile(r"([?&][\w.~%\[\]-]+=)[^&\s\"'#<>]+")
 _HOOK = re.compile(r"(/hooks/[^/\s]+/)[^\s\"']+")
 _SAID = re.compile(
@@ -46,11 +52,13 @@ _BEARER = re.compile(r"\b(Bearer|Basic|Grpc-Metadata-macaroon:?)\s+[^\s'\",;]+",
 _FORM = re.compile(
     r"\b(nsec1|ln(?:bcrt|bc|tbs?|url)1?|whsec_|whpk_|[sp]k_(?:live_|test_)?)[A-Za-z0-9+/=_-]{10,}"
 )
-_MAIL = re.compile(r"(?<![\w.+-])([\w])[\w.+-]*@((?:[\w-]+\.)+[A-Za-z]{2,})")
+_MAIL = re.compile(r"(?<![\w.+-])(\w)[\w.+-]{0,63}@((?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24})")
 _TOKEN = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _RANDOM = 0.3
 """Of two neighbouring letters and digits of something random, about half are of different kinds."""
+
+_MANY_DIGITS = re.compile(r"\d(?:[^\d\n]{0,3}\d){6}")
 
 # Not behind a digit, nor behind the point of a fraction or a time.
 _ALONE = r"(?<!\d)(?<!\d[.,:-])"
@@ -131,17 +139,24 @@ class Masker:
 
     def text(self, text: str) -> str:
         """Free text."""
+        if len(text) > TEXT_MAX:
+            text = text[:TEXT_MAX] + " …"
         if self._words is not None:
             text = self._words.sub(HIDDEN, text)
-        text = _URL_USER.sub(rf"\g<1>{HIDDEN}@", text)
-        text = _HOOK.sub(rf"\g<1>{HIDDEN}", text)
-        text = _URL_QUERY.sub(rf"\g<1>{HIDDEN}", text)
-        text = _BEARER.sub(rf"\g<1> {HIDDEN}", text)
-        text = _SAID.sub(rf"\g<1>\g<2>{HIDDEN}", text)
-        text = _FORM.sub(rf"\g<1>{HIDDEN}", text)
-        text = _MAIL.sub(rf"\g<1>{HIDDEN}@\g<2>", text)
-        text = _TOKEN.sub(_random_hidden, text)
-        return _numbers(text)
+        # Most lines have little of what is looked for, which is seen sooner than that a pattern does not fit.
+        if "@" in text:
+            text = _URL_USER.sub(rf"\g<1>{HIDDEN}@", text)
+            text = _MAIL.sub(rf"\g<1>{HIDDEN}@\g<2>", text)
+        if "/hooks/" in text:
+            text = _HOOK.sub(rf"\g<1>{HIDDEN}", text)
+        if "=" in text or ":" in text:
+            text = _URL_QUERY.sub(rf"\g<1>{HIDDEN}", text)
+            text = _SAID.sub(rf"\g<1>\g<2>{HIDDEN}", text)
+        if len(text) >= SHORT:
+            text = _BEARER.sub(rf"\g<1> {HIDDEN}", text)
+            text = _FORM.sub(rf"\g<1>{HIDDEN}", text)
+            text = _TOKEN.sub(_random_hidden, text)
+        return _numbers(text) if _MANY_DIGITS.search(text) else text
 
 
 MASKER = Masker()

@@ -177,7 +177,7 @@ def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids
         ids,
         known,
         approved=account_store.approved(tx, senders) if senders else set(),
-        repeated=store.repeated(tx, prints, tx.now - REPEAT_WINDOW) if prints else set(),
+        repeated=store.repeated(tx, prints, REPEAT_WINDOW) if prints else set(),
         balances=ledger.locked(tx, [(account_id, SMS) for account_id in account_ids]),
         next_numbers={c.account.id: c.next_number for c in known.values()},
         next_messages={c.account.id: c.next_message for c in known.values()},

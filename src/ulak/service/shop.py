@@ -77,7 +77,7 @@ class Shop:
         self._random = random
         self.woken = asyncio.Event()
         self.attended = False
-        """Whether this process listens to the node. One that does not has others find new invoices."""
+        """Whether this process listens to the node. Another one that does finds new invoices by itself."""
         self.on_wake: Callable[[], None] = lambda: None
         """Called when there is something to do: it may be for another process to do it."""
         self._sources = Sources(books, sources, monotonic)

@@ -5,13 +5,14 @@ What can be many is counted up to a bound. A queue that has reached it is too lo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ulak.core.doubts import Doubt
 from ulak.core.jobs import JobKind
 from ulak.core.states import PurchaseState
-from ulak.store import settings
+from ulak.store import processes, settings
 from ulak.store.engine import Sql, Tx
 
 MOST = 10_000
@@ -65,6 +66,7 @@ class Standing:
     held: Mapping[str, int]
     unsure: int
     paused: bool
+    processes: Mapping[str, int]
 
 
 def standing(tx: Tx) -> Standing:
@@ -89,6 +91,7 @@ def standing(tx: Tx) -> Standing:
         held={asset: int(amount) for asset, amount in tx.all(_HELD)},
         unsure=_one(tx, _UNSURE, held=int(Doubt.HELD), most=MOST),
         paused=settings.paused(tx),
+        processes=Counter(peer.role.name.lower() for peer in processes.peers(tx)),
     )
 
 

@@ -69,6 +69,12 @@ class Metrics:
         """How values are spread; what is read are instances of `Histogram`."""
         self._declare("histogram", name, help, read, labels)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The metrics of our own as they are told, and the help line of each."""
+        ends = {"counter": "_total"}
+        return {one.name + ends.get(one.kind, ""): one.help for one in self._declared.values()}
+
     def _declare(self, kind: str, name: str, help: str, read: Read, labels: tuple[str, ...]) -> None:
         assert name not in self._declared, f"{name} is declared twice"
         self._declared[name] = _Declared(kind, f"ulak_{name}", help, labels, read)

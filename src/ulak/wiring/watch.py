@@ -103,6 +103,7 @@ _STANDING: tuple[tuple[str, str, Callable[[Standing], float]], ...] = (
 )
 _STANDING_BY: tuple[tuple[str, str, str, Callable[[Standing], Mapping[str, int]]], ...] = (
     ("jobs_due", "Jobs that are due and that nobody has taken.", "kind", lambda now: now.jobs_due),
+    ("processes", "Processes that work on these data, by role.", "role", lambda now: now.processes),
     ("purchases_open", "Purchases that time still changes.", "state", lambda now: now.purchases),
     (
         "held",

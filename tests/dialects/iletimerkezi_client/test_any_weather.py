@@ -15,6 +15,10 @@ from tests.dialects.sms4sats_client.upstream import GARBAGE, HTML, Asked, Cut, R
 
 from ulak.core.ports import Accepted, Outcome, Outgoing, Refused, ReportState, Unknown
 
+pytestmark = pytest.mark.fault(
+    "F29 carrier API", "an account elsewhere that fails, lies, loses answers and is slow"
+)
+
 Link: TypeAlias = Callable[..., Linked]
 
 MESSAGES, NUMBERS = 150, 40

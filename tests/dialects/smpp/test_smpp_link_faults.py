@@ -15,6 +15,10 @@ from ulak.core.ports import Accepted, Unknown
 from ulak.dialects.smpp import codes, connect, wire
 from ulak.dialects.smpp.connect import LinkSettings, SmppLink
 
+pytestmark = pytest.mark.fault(
+    "F3 link cut", "cuts, resets, silence, refused binds and garbage, as the link sees them one by one"
+)
+
 QUICK: dict[str, Any] = {"response_timeout": 0.3, "enquire_link": 0.2}
 
 

@@ -14,6 +14,10 @@ from tests.peers.scripted import Conversation, Pdu, Script, ScriptedSmsc, good
 from ulak.core.ports import Accepted, Outgoing, Refused
 from ulak.dialects.smpp import codes, outbox, wire
 
+pytestmark = pytest.mark.fault(
+    "F4, F5 moody operator", "throttled from 1 to 100 %, failing, answers to nothing, as the link sees them"
+)
+
 # Throttling and errors
 
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
-from ulak.core.errors import Refusal, StoreUnavailable
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.core.errors import OutcomeUnknown, Refusal, StoreUnavailable
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
 from ulak.dialects.iletimerkezi.formats import JSON, QUERY, XML, Format
@@ -77,6 +77,11 @@ class Doors:
         door = self._doors.get(path.removesuffix("/"))
         return "unknown" if door is None else door.name
 
+    @property
+    def routes(self) -> list[Route]:
+        """All that is answered here."""
+        return [Route(door.method, path) for path, door in self._doors.items()]
+
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
         door = self._doors.get(call.path.removesuffix("/"))
@@ -87,6 +92,8 @@ class Doors:
             answer = await door.operation(Visit(self._books, self._guard, call, given, door.format.read))
         except BadRequest:
             answer = Code.UNREADABLE
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             answer = Code.UNAVAILABLE
         if isinstance(answer, (Refusal, Code, Later)):
