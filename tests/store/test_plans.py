@@ -45,6 +45,7 @@ from ulak.store import (
     settings,
     sightings,
     special_services,
+    suppressions,
     sweep,
 )
 from ulak.store.engine import Database, Sql
