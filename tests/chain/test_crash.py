@@ -31,7 +31,7 @@ from ulak.wiring import now_ms
 KILLS, TURNS = 12, 25
 """Kills in one go, and how often that is done in a soak."""
 
-OPEN_AT_LEAST = 6
+OPEN_AT_LEAST = 4
 WINDOW = 24
 CUSTOMERS = 4
 BACKLOG = 1_500
@@ -39,8 +39,11 @@ BACKLOG = 1_500
 
 ANSWER_DELAY = (0.01, 0.03)
 RECEIPT_DELAY = (0.0, 1.5)
-UP = (0.02, 0.7)
-"""Seconds from a server's first answer to its end."""
+UP = (0.02, 0.5)
+"""Seconds from a server's first answer, or its first submit, to its end."""
+
+SENDS = 0.8
+"""How likely a server lives to send something."""
 
 START_UP_KILLS = 6
 """Every so manieth kill hits a server that is just starting."""
@@ -193,6 +196,8 @@ async def _kill_again_and_again(
             await asyncio.sleep(chance.uniform(*STARTING))
         else:
             story.answered.append(await server.answers())
+            if chance.random() < SENDS:
+                await until(lambda: len(smsc.submits) > submitted, RESUME, "it sends")  # noqa: B023
             await asyncio.sleep(chance.uniform(*UP))
         server.kill()
         story.unused += resumed == len(story.resumed)
@@ -326,7 +331,8 @@ async def _check_money(server: Server, customer: Customer) -> None:
 async def test_a_commit_that_the_dead_server_had_asked_for(
     postgres_database: Database, open_smsc: Callable[..., Awaitable[Smsc]]
 ) -> None:
-    """PostgreSQL finishes it without its client, maybe while the next server is at work. Here: a claim."""
+    """PostgreSQL finishes it without its client, maybe while the next server is at work. Here: a claim, which
+    as every claim has locked the lease of its link."""
     server = Server(postgres_database.directory, postgres_database.url)
     try:
         smsc = await open_smsc()
@@ -337,6 +343,10 @@ async def test_a_commit_that_the_dead_server_had_asked_for(
         server.carrier("link", smsc.port)
         assert postgres_database.url is not None
         with psycopg.connect(postgres_database.url) as dead:
+            # As whoever had the link: in its name nobody else does anything until this is over.
+            dead.execute("INSERT INTO lease (id, fence, holder, up, why) SELECT id, 1, 0, 0, '' FROM carrier")
+            dead.commit()
+            dead.execute("SELECT fence FROM lease FOR SHARE")
             dead.execute("UPDATE sms_order SET state = 12, carrier_id = (SELECT id FROM carrier)")
             server.spawn()
             await asyncio.sleep(2)

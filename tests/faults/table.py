@@ -55,8 +55,8 @@ def describe(items: Iterable[pytest.Item]) -> None:
 def _databases(item: pytest.Item) -> list[str]:
     """The databases of a test, as its fixtures say."""
     callspec = getattr(item, "callspec", None)
-    given = callspec.params.values() if callspec else ()
-    names = {*getattr(item, "fixturenames", ()), *(word for word in given if isinstance(word, str))}
+    params = callspec.params.values() if callspec else ()
+    names = {*getattr(item, "fixturenames", ()), *(word for word in params if isinstance(word, str))}
     if "either_database" in names:
         names -= {"sqlite_database", "postgres_database", "postgres"}
     known = {"PostgreSQL": {"postgresql", "postgres_database"}, "SQLite": {"sqlite", "sqlite_database"}}

@@ -12,7 +12,6 @@ from tests.mortal import dies_at
 from tests.service.test_erase import NUMBER, OTHERS, erase
 
 from ulak.core.consents import Origin
-from ulak.core.spellings import Spellings
 from ulak.service import audit
 from ulak.store import blocks, erasing, suppressions
 from ulak.store.engine import Database
@@ -22,14 +21,7 @@ from ulak.store.writer import sync_read, sync_write
 
 def left(database: Database) -> int:
     """How often it stands anywhere."""
-    spellings = Spellings(NUMBER)
-    return sync_read(
-        database,
-        lambda tx: (
-            len(list(erasing.find(tx, spellings)))
-            + sum(len(erasing.with_number(tx, table, NUMBER)) for table in erasing.NUMBERS)
-        ),
-    )
+    return sum(erase(database).left.values())
 
 
 @pytest.mark.fault(

@@ -234,3 +234,14 @@ def test_files_of_carriers_go_and_others_are_named(tmp_path_factory: pytest.Temp
         (folder / name).write_bytes(content)
     assert erase_files.clean(folder, Spellings(NUMBER), ["C2H00000000001"]) == (2, ["serve.log"])
     assert sorted(path.name for path in folder.rglob("*.json")) == ["c.json"]
+
+
+def test_a_large_table_is_read_in_stretches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasing, "STRETCH", 3)
+    alice = cast.alice(database)
+    for place in range(10):
+        body = "Ara: 0530 123 45 67" if place % 4 == 1 else "Ara"
+        cast.place(database, alice, [cast.text([OTHERS[0]], body=body)])
+    assert erase(database).rows == {"order_text": 3}
+    texts = sync_read(database, lambda tx: tx.all(Sql("SELECT body FROM order_text ORDER BY order_id")))
+    assert [row[0] for row in texts].count("Ara: **** *** ** **") == 3

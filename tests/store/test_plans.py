@@ -46,6 +46,7 @@ from ulak.store import (
     settings,
     sightings,
     special_services,
+    suppressions,
     sweep,
 )
 from ulak.store.engine import Database, Sql
@@ -83,7 +84,7 @@ PARCEL_MODULES = (
     special_services,
 )
 
-PEOPLE_MODULES = (blocks, consents, contacts, gauges, mailboxes)
+PEOPLE_MODULES = (blocks, consents, contacts, gauges, mailboxes, suppressions)
 
 WHOLE = {
     # Small tables, or asked by people.

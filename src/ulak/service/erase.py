@@ -10,7 +10,7 @@ again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -28,6 +28,7 @@ from ulak.service.till import Till
 from ulak.store import barring, orders, reports, scrubbing, suppressions
 from ulak.store import erasing as store
 from ulak.store.engine import Database, Tx
+from ulak.store.erasing import Found
 from ulak.store.writer import write_on
 
 Result = TypeVar("Result")
@@ -100,12 +101,20 @@ class Erase:
         point("erase.scrubbed")
         rows = msgspec.json.encode(dict(self._rows)).decode()
         self._write(partial(store.end, erasure_id=erasure, found=rows))
-        return Erased(self._rows, self._read(self._left), self._barcodes, scrubbed)
+        left = Counter(found.table for found in self._find())
+        left.update({table: len(self._keys(table)) for table in store.NUMBERS})
+        return Erased(self._rows, +left, self._barcodes, scrubbed)
 
-    def _left(self, tx: Tx) -> Count:
-        left = Counter(found.table for found in store.find(tx, self._spellings))
-        left.update({table: len(store.with_number(tx, table, self._number)) for table in store.NUMBERS})
-        return +left
+    def _find(self) -> Iterator[Found]:
+        """Every row in whose texts it stands."""
+        for table in store.searched():
+            after, more = None, True
+            while more:
+                found, after = self._read(
+                    partial(store.find, table=table, spellings=self._spellings, after=after)
+                )
+                yield from found
+                more = after is not None
 
     def _read(self, question: Callable[[Tx], Result]) -> Result:
         return self._connection.reading(question)
@@ -126,7 +135,7 @@ class Erase:
         self._rows.update(+self._write(change))
 
     def _keys(self, table: str) -> list[int]:
-        """The ids of the rows of a table whose number it is."""
+        """The first columns of the keys of the rows of a table whose number it is."""
         return [row[0] for row in self._read(partial(store.with_number, table=table, number=self._number))]
 
     def _once(self) -> None:
@@ -147,7 +156,7 @@ class Erase:
         for report_id in self._keys("stray_report"):
             self._change(partial(_stray, report_id=report_id))
         self._change(self._mail)
-        for found in self._read(lambda tx: list(store.find(tx, self._spellings))):
+        for found in self._find():
             done = self._write(partial(erase_texts.erase, found=found, spellings=self._spellings))
             self._rows[found.table] += done.rows
             self._barcodes += [done.barcode] if done.barcode else []

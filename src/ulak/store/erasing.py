@@ -1,15 +1,15 @@
 """A telephone number in every table: where it stands, and how it is taken out.
 
-Nothing has an index by number but what is asked by it, so tables are read whole; that is done without a lock,
-and what is found is changed by its key, if it is still what it was.
+Nothing has an index by number but what is asked by it, so tables are read whole; that is done without a lock
+and a stretch at a time, and what is found is changed by its key, if it is still what it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Integer, LargeBinary, Table, Text
 
 from ulak.core.phone import ERASED
 from ulak.core.spellings import Spellings
@@ -65,6 +65,12 @@ _FIXED = {
 }
 """Columns of words and digests of ours, in which nobody writes anything."""
 
+STRETCH = 20_000
+"""Rows that are looked at together."""
+
+LAST = 2**62
+"""No key is above it."""
+
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 _FIND_NUMBER = {
@@ -73,6 +79,16 @@ _FIND_NUMBER = {
         f" FROM {table} WHERE {column} = :number"
     )
     for table, column in NUMBERS.items()
+}
+
+
+_STRETCH_ENDS = {
+    table.name: Sql(
+        f"SELECT max({key}), count(*) FROM (SELECT {key} FROM {table.name} WHERE {key} > :after"
+        f" ORDER BY {key} LIMIT :limit) AS stretch"
+    )
+    for table in metadata.sorted_tables
+    for key in [next(iter(table.primary_key)).name]
 }
 
 
@@ -98,19 +114,34 @@ def with_number(tx: Tx, table: str, number: int) -> list[Row]:
     return tx.all(_FIND_NUMBER[table], number=number)
 
 
-def find(tx: Tx, spellings: Spellings, tables: Sequence[str] = ()) -> Iterator[Found]:
-    """Every row of these tables, or of all, in whose texts the number stands."""
-    for table in metadata.sorted_tables:
-        texts = texts_of(table)
-        if not texts or (tables and table.name not in tables):
-            continue
-        keys = [column.name for column in table.primary_key]
-        sql, values = _search(tx, table.name, keys, texts, spellings)
-        for row in tx.all(sql, **values):
-            held = {name: _octets(value) for name, value in zip(texts, row[len(keys) :], strict=True)}
-            within = {name: value for name, value in held.items() if value and spellings.within(value)}
-            if within:
-                yield Found(table.name, dict(zip(keys, row, strict=False)), within)
+def searched() -> list[str]:
+    """The tables in whose texts a number may stand."""
+    return [table.name for table in metadata.sorted_tables if texts_of(table)]
+
+
+def find(tx: Tx, table: str, spellings: Spellings, after: int | None) -> tuple[list[Found], int | None]:
+    """The rows of a stretch of a table in whose texts the number stands, and where to go on; None at the end.
+
+    A table is walked by the first column of its key; one whose key begins with a text is small.
+    """
+    described = metadata.tables[table]
+    keys, texts = [column.name for column in described.primary_key], texts_of(described)
+    walked = isinstance(described.columns[keys[0]].type, BigInteger | Integer)
+    first, last = -LAST if after is None else after, LAST
+    if walked:
+        end = tx.one(_STRETCH_ENDS[table], after=first, limit=STRETCH)
+        assert end is not None
+        last = end[0] if end[1] == STRETCH else LAST
+    sql, values = _search(tx, table, keys, texts, spellings, walked=walked)
+    if walked:
+        values |= {"after": first, "last": last}
+    found = []
+    for row in tx.all(sql, **values):
+        held = {name: _octets(value) for name, value in zip(texts, row[len(keys) :], strict=True)}
+        within = {name: value for name, value in held.items() if value and spellings.within(value)}
+        if within:
+            found.append(Found(table, dict(zip(keys, row, strict=False)), within))
+    return found, last if last != LAST else None
 
 
 def _octets(value: Any) -> Any:
@@ -118,7 +149,7 @@ def _octets(value: Any) -> Any:
 
 
 def _search(
-    tx: Tx, table: str, keys: Sequence[str], texts: Sequence[str], spellings: Spellings
+    tx: Tx, table: str, keys: Sequence[str], texts: Sequence[str], spellings: Spellings, *, walked: bool
 ) -> tuple[Sql, dict[str, Any]]:
     """What may hold the number, as far as SQL can tell."""
     tests, values = [], dict[str, Any]()
@@ -139,7 +170,10 @@ def _search(
             tests.append(f"{name} LIKE :pattern")
     if any(test.endswith(":pattern") for test in tests):
         values["pattern"] = spellings.like
-    return Sql(f"SELECT {', '.join((*keys, *texts))} FROM {table} WHERE {' OR '.join(tests)}"), values
+    stretch = f"{keys[0]} > :after AND {keys[0]} <= :last AND " if walked else ""
+    return Sql(
+        f"SELECT {', '.join((*keys, *texts))} FROM {table} WHERE {stretch}({' OR '.join(tests)})"
+    ), values
 
 
 def hide(tx: Tx, found: Found, spellings: Spellings) -> bool:
