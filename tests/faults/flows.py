@@ -50,7 +50,7 @@ def refused(reply: Reply) -> bool:
     """Whether a request was refused; if so, in order: it may be asked again."""
     if reply.status == 200:
         return False
-    assert reply.status == 503, (reply.status, reply.body)
+    assert reply.status in (500, 503), (reply.status, reply.body)
     assert any(name == b"retry-after" for name, _ in reply.headers)
     return True
 

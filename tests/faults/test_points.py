@@ -62,6 +62,7 @@ AREAS = {
 ELSEWHERE = {
     "test_journal_dies.py": ("journal.begun", "journal.answered", "journal.finished"),
     "test_erase_dies.py": ("erase.written", "erase.committed", "erase.scrubbed"),
+    "../store/test_backup.py": ("restore.before_commit", "restore.before_swap"),
     "test_prune_dies.py": ("prune.written", "prune.committed", "prune.dropped", "partition.detached"),
 }
 """Points that a server does not come to by itself, and the tests that do."""

@@ -69,7 +69,7 @@ async def honest(port: int, first: int, count: int = 30) -> None:
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_an_attack(smsc: Smsc, name: str, record_property: Callable[[str, object], None]) -> None:
     if not smsc.memory:
-        await honest(smsc.port, 1, 300)
+        await honest(smsc.port, 1, 3000)
         smsc.memory = smsc.resident
     async with linked(smsc.port, system_id="beside", window=10) as (link, desk):
         link.submit(outgoing(*range(10)))

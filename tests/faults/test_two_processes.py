@@ -57,7 +57,6 @@ from ulak.wiring.queue import Queue
 from ulak.workers.callback import CallbackSender
 from ulak.workers.parcels import ParcelWorker
 
-FAULT = "two processes at the same work"
 Record = Callable[[str, object], None]
 
 UPS = parse_settings({"carrier": "ups", "service": "slow", "rate_eur": "5"})
@@ -174,7 +173,7 @@ def keyless(process: Process, parcels: Parcels, *said: Said) -> tuple[Fleet, Scr
     return Fleet(make), library
 
 
-@pytest.mark.fault(FAULT, "an api process dies while a carrier without keys books; a worker goes on")
+@pytest.mark.fault("two processes at the same work", "an api process dies while a carrier without keys books; a worker goes on")
 async def test_a_booking_is_gone_on_with_elsewhere(
     two: Two, parcels: Parcels, record_property: Record
 ) -> None:
@@ -221,7 +220,7 @@ async def test_a_booking_is_gone_on_with_elsewhere(
     record_property("runs", 1)
 
 
-@pytest.mark.fault(FAULT, "one idempotency key, sent to both api processes at once")
+@pytest.mark.fault("two processes at the same work", "one idempotency key, sent to both api processes at once")
 async def test_one_key_books_once(two: Two, parcels: Parcels, record_property: Record) -> None:
     carrier = ToldCarrier()
     desks = [process.desk(fleet_of({parcels.carrier_id: carrier})) for process in two]
@@ -247,7 +246,7 @@ async def test_one_key_books_once(two: Two, parcels: Parcels, record_property: R
 LEFT = 7
 
 
-@pytest.mark.fault(FAULT, "two parcel workers at bookings that a third process left; then the same cancels")
+@pytest.mark.fault("two processes at the same work", "two parcel workers at bookings that a third process left; then the same cancels")
 async def test_left_bookings_and_cancels(two: Two, parcels: Parcels, record_property: Record) -> None:
     carrier = ToldCarrier()
     fleets = [fleet_of({parcels.carrier_id: carrier}) for _ in two]
@@ -285,7 +284,7 @@ async def test_left_bookings_and_cancels(two: Two, parcels: Parcels, record_prop
     record_property("runs", LEFT)
 
 
-@pytest.mark.fault(FAULT, "both sell from one balance that lasts for some of what is bought")
+@pytest.mark.fault("two processes at the same work", "both sell from one balance that lasts for some of what is bought")
 async def test_a_balance_is_not_overspent(
     two: Two, postgres_database: Database, record_property: Record
 ) -> None:
@@ -310,7 +309,7 @@ _INCOMING = Sql("SELECT number, text FROM incoming ORDER BY number, text")
 NUMBER = 905301234560
 
 
-@pytest.mark.fault(FAULT, "both are told of the same SMS, and of different parts of one, at the same time")
+@pytest.mark.fault("two processes at the same work", "both are told of the same SMS, and of different parts of one, at the same time")
 async def test_an_sms_is_taken_once(two: Two, record_property: Record) -> None:
     def taking(*batch: Inbound) -> Callable[[Tx], bool]:
         return partial(inbound.take, carrier_id=7, batch=batch)
@@ -325,7 +324,7 @@ async def test_an_sms_is_taken_once(two: Two, record_property: Record) -> None:
     record_property("runs", 3)
 
 
-@pytest.mark.fault(FAULT, "the last part of an SMS comes to one while the other gives up waiting for it")
+@pytest.mark.fault("two processes at the same work", "the last part of an SMS comes to one while the other gives up waiting for it")
 async def test_an_sms_is_passed_on_once(two: Two, record_property: Record) -> None:
     clock = two[0].books.database.clock
     assert isinstance(clock, FakeClock)
@@ -338,7 +337,7 @@ async def test_an_sms_is_passed_on_once(two: Two, record_property: Record) -> No
     record_property("runs", 1)
 
 
-@pytest.mark.fault(FAULT, "both take a number of ours for the same purchase")
+@pytest.mark.fault("two processes at the same work", "both take a number of ours for the same purchase")
 async def test_a_purchase_gets_one_number(two: Two, record_property: Record) -> None:
     numbers = [905301234561 + n for n in range(4)]
 
@@ -381,7 +380,7 @@ class Mortal:
         return await self._books.write(change)
 
 
-@pytest.mark.fault(FAULT, "two senders of callbacks, while both processes write what is to be told; one dies")
+@pytest.mark.fault("two processes at the same work", "two senders of callbacks, while both processes write what is to be told; one dies")
 @pytest.mark.parametrize("dies", [False, True])
 async def test_callbacks_in_order_and_once(
     two: Two, postgres_database: Database, record_property: Record, *, dies: bool

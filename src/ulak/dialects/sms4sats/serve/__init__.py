@@ -113,7 +113,9 @@ class Doors:
         except OutcomeUnknown:
             raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
-            return self._voice.refusal(Reason.UNAVAILABLE, 1)
+            return self._voice.refusal(
+                Reason.UNSAVED if call.path in _SAID_TO_BE_500 else Reason.UNAVAILABLE, 1
+            )
 
     def trouble(self, call: Call, what: Trouble) -> Reply:
         """The envelope for a call that could not be carried out."""
@@ -132,6 +134,10 @@ class Doors:
         if door is None:
             raise _NoMethod(methods)
         return door
+
+
+_SAID_TO_BE_500 = ("/orderstatus", "/cancelorder")
+"""Where the vendor documents with which status it says that it cannot save data."""
 
 
 class _NoMethod(Exception):
