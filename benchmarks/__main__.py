@@ -14,7 +14,23 @@ import msgspec
 
 from benchmarks import machine, rig
 
-NAMES = ("bulk", "single", "reports", "memory", "parcels", "labels", "callbacks", "told", "numbers", "roles")
+NAMES = (
+    "bulk",
+    "single",
+    "reports",
+    "memory",
+    "parcels",
+    "labels",
+    "callbacks",
+    "told",
+    "numbers",
+    "limits",
+    "roles",
+    "absence",
+    "partitions",
+    "upkeep",
+    "backup",
+)
 LONG = ("growth", "soak")
 """Only when they are named: they take half an hour each."""
 

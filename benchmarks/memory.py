@@ -110,10 +110,10 @@ def _table(bench: Bench) -> None:
         database.execute("CREATE TABLE message (id INTEGER PRIMARY KEY, number INTEGER, state INTEGER)")
         rows = ((i, 905_300_000_000 + i, 20) for i in range(1, count + 1))
         database.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
-    bench.add(Figure("memory: ceiling, id, number and state alone", _used(path) / count, "bytes/message"))
+    bench.add(Figure("memory: ceiling, id, number and state alone", used(path) / count, "bytes/message"))
 
 
-def _used(path: Path) -> int:
+def used(path: Path) -> int:
     """Bytes of a database's pages that hold something, tables and indexes."""
     with closing(sqlite3.connect(path)) as database:
         pages, free, size = (
@@ -139,11 +139,11 @@ def _on_disk(bench: Bench, ulak: Ulak, name: str, count: int, goal: float) -> No
     """Bytes a message now, and after the clock was moved and the server has swept."""
     path = ulak.home.database.path
     bench.note(f"{name}, before the sweep: {_shares(path, count)}")
-    bench.add(Figure(f"{name}: on disk before the sweep", _used(path) / count, "bytes/message"))
+    bench.add(Figure(f"{name}: on disk before the sweep", used(path) / count, "bytes/message"))
     seconds = _sweep(ulak)
     bench.note(f"{name}, after it: {_shares(path, count)}")
     bench.note(f"{name}: swept within {seconds:.0f} s, {rss_of(ulak.pid):.1f} MiB then")
-    bench.add(Figure(f"{name}: on disk after it", _used(path) / count, "bytes/message", at_most=goal))
+    bench.add(Figure(f"{name}: on disk after it", used(path) / count, "bytes/message", at_most=goal))
 
 
 def _sweep(ulak: Ulak) -> float:

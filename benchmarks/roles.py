@@ -54,9 +54,16 @@ class Team:
         smscs = {f"smsc{place}": smsc.pid for place, smsc in enumerate(self.smscs, 1)}
         return Meter({"postgres": self.postgres.pid}, **self.ours, **smscs, **others)
 
-    def cpu(self, usage: Usage) -> float:
-        """CPU seconds of Ulak's own processes."""
-        return sum(usage.cpu[name] for name in self.ours)
+    def costs(self, name: str, usage: Usage, count: int) -> list[Figure]:
+        """CPU seconds by role for 1,000 of `count` messages."""
+        parts = {
+            "the api process": usage.cpu[self.api.role],
+            "the workers": sum(usage.cpu[each] for each in self.ours if each != self.api.role),
+            "PostgreSQL": usage.cpu["postgres"],
+        }
+        return [
+            Figure(f"{name}: CPU in {part}", cpu * 1000 / count, "CPU s/1,000") for part, cpu in parts.items()
+        ]
 
 
 @contextmanager
@@ -114,15 +121,15 @@ def _bulk(bench: Bench, server: Postgres, messages: int, links: int) -> float:
             until_delivered(all_of.api, order, SIZE)
         seconds, usage = time.perf_counter() - began, meter.read()
         log, size = postgres.wal(all_of.home.url) - log, postgres.size(all_of.home.url)
+        sessions = postgres.sessions(all_of.home.url) / len(all_of.ours)
         bench.note(f"{name}: all accepted after {accepted:.2f} s, all final after {seconds:.2f} s")
         bench.note(f"{name}: {usage.shown(messages)}")
         bench.add(Figure(name, messages / seconds, "messages/s", at_least=6_000))
-        bench.add(Figure(f"{name}: CPU in Ulak", all_of.cpu(usage) * 1000 / messages, "CPU s/1,000"))
-        bench.add(
-            Figure(f"{name}: CPU in PostgreSQL", usage.cpu["postgres"] * 1000 / messages, "CPU s/1,000")
-        )
+        for figure in all_of.costs(name, usage, messages):
+            bench.add(figure)
         bench.add(Figure(f"{name}: log in front of the tables", log / messages, "bytes/message"))
         bench.add(Figure(f"{name}: on disk, unvacuumed, with traces", size / messages, "bytes/message"))
+        bench.add(Figure(f"{name}: connections to PostgreSQL", sessions, "a process"))
     return messages / seconds
 
 
@@ -134,13 +141,14 @@ def _single(bench: Bench, server: Postgres) -> None:
         load.ask(**task, count=200)
         until_acked(all_of.operators, 200)
         assert all_of.home.url is not None
-        log, meter, began = postgres.wal(all_of.home.url), all_of.meter(load=load.pid), time.perf_counter()
+        log, size = postgres.wal(all_of.home.url), postgres.size(all_of.home.url)
+        meter, began = all_of.meter(load=load.pid), time.perf_counter()
         sent = load.ask(**task, seconds=seconds, first=1_000)
         count = sent["accepted"]
         until_acked(all_of.operators, 200 + count)
         until_all_delivered(api, 200 + count, sent)
         through, usage = time.perf_counter() - began, meter.read()
-        log = postgres.wal(all_of.home.url) - log
+        log, size = postgres.wal(all_of.home.url) - log, postgres.size(all_of.home.url) - size
         bench.note(
             f"{name}: {count:,} orders in {sent['seconds']:.1f} s, the last receipt"
             f" {through - sent['seconds']:.2f} s later; p50 {sent['p50_ms']:.1f} ms"
@@ -150,9 +158,10 @@ def _single(bench: Bench, server: Postgres) -> None:
         bench.add(Figure(f"{name} orders, durable when answered", rate, "orders/s", at_least=2_000))
         bench.add(Figure(f"{name}: to the final receipt", count / through, "orders/s"))
         bench.add(Figure(f"{name}: answer after, p99", sent["p99_ms"], "ms"))
-        bench.add(Figure(f"{name}: CPU in Ulak", all_of.cpu(usage) * 1000 / count, "CPU s/1,000"))
-        bench.add(Figure(f"{name}: CPU in PostgreSQL", usage.cpu["postgres"] * 1000 / count, "CPU s/1,000"))
+        for figure in all_of.costs(name, usage, count):
+            bench.add(figure)
         bench.add(Figure(f"{name}: log in front of the tables", log / count, "bytes/order"))
+        bench.add(Figure(f"{name}: on disk, unvacuumed, with traces", size / count, "bytes/order"))
 
 
 def _ceilings(bench: Bench, server: Postgres, messages: int) -> None:

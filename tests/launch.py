@@ -28,7 +28,7 @@ LOADED = (
     "ulak.cli.serve",
     "ulak.cli.sandbox",
     "ulak.cli.doctor",
-    "ulak.cli.logs",
+    "ulak.logs",
     "ulak.wiring",
     "uvicorn.lifespan.off",
     "uvicorn.protocols.http.httptools_impl",

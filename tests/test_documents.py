@@ -30,7 +30,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_named_files_exist(page: Path) -> None:
-    for name in re.findall(r"`((?:src|tests|docs|benchmarks)/[\w./-]+)`", page.read_text("utf-8")):
+    for name in re.findall(r"`((?:src|tests|docs|deploy|benchmarks)/[\w./-]+)`", page.read_text("utf-8")):
         assert (ROOT / name).exists(), name
 
 

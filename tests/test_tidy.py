@@ -32,9 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "funding": {"core", "outbound"},
     "papers": {"core"},
     "outbound": {"core"},
+    "logs": {"core"},
     "shared": {"core", "service"},
     "workers": {"core", "service", "outbound"},
-    "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding"},
+    "cli": {"core", "store", "service", "outbound", "config", "wiring", "funding", "logs"},
     "config": {"core"},
 }
 
@@ -43,6 +44,7 @@ ONLY_IN = {
     "alembic": {"store"},
     "cyclopts": {"cli"},
     "httptools": {"web", "outbound", "wiring"},
+    "prometheus_client": {"wiring"},
     "psycopg": {"store"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
@@ -126,7 +128,7 @@ def python_files() -> list[Path]:
 def texts() -> list[Path]:
     """Every file that people write here."""
     found = [path for path in ROOT.iterdir() if path.is_file() and path.name != "LICENSE"]
-    for folder in ("src", "tests", "benchmarks", "docs", "requirements", ".ci"):
+    for folder in ("src", "tests", "benchmarks", "docs", "deploy", "requirements", ".ci"):
         found += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(path for path in found if not _SKIPPED.search(str(path.relative_to(ROOT))))
 

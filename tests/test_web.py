@@ -8,8 +8,9 @@ import json
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from ulak import web
+from ulak import logs, web
 from ulak.dialects.door import Call, Reply, Trouble
 from ulak.dialects.iletimerkezi.serve import Doors
 from ulak.web import BODY_MAX, Web
@@ -40,6 +41,7 @@ class Asgi:
 
     def __init__(self, app: Web) -> None:
         self._app = app
+        self.request_id = b""
 
     async def __call__(
         self,
@@ -69,6 +71,7 @@ class Asgi:
         }
         await self._app(scope, receive, send)
         start, body = sent
+        self.request_id = dict(start["headers"])[b"x-request-id"]
         wanted = None if start["status"] == 204 else str(len(body["body"])).encode()
         assert dict(start["headers"]).get(b"content-length") == wanted
         return start["status"], body["body"]
@@ -146,8 +149,82 @@ async def test_a_server_that_stops_still_answers_in_the_dialects_envelope(echo: 
 
 async def test_paths_of_nobody(echo: Asgi) -> None:
     assert (await echo("/healthz")) == (200, b'{"alive":true}')
-    assert (await echo("/readyz")) == (503, b'{"ready":false,"links":{"operator":"down"}}')
     assert (await echo("/nothing"))[0] == 404
+    assert (await echo("/metrics"))[0] == 404
+
+
+async def metrics() -> Reply:
+    return Reply(200, b"counted")
+
+
+PROXY = (b"x-forwarded-for", b"192.0.2.9")
+
+
+@pytest.mark.parametrize(
+    ("client", "headers", "status"),
+    [
+        ("127.0.0.1", [], 200),
+        ("::1", [], 200),
+        ("::ffff:127.0.0.1", [], 200),
+        ("192.0.2.7", [], 401),
+        ("", [], 401),
+        # A proxy on this machine, whoever it speaks for; unless we trust it, and it says that it is us.
+        ("127.0.0.1", [PROXY], 401),
+        ("127.0.0.1", [(b"via", b"1.1 x")], 401),
+        ("10.0.0.1", [PROXY], 401),
+        ("10.0.0.1", [(b"x-forwarded-for", b"127.0.0.1")], 200),
+        ("10.0.0.1", [(b"x-forwarded-for", b"127.0.0.1, 192.0.2.9")], 401),
+        ("192.0.2.7", [(b"authorization", b"Bearer for-the-machine-that-looks")], 200),
+        ("192.0.2.7", [(b"authorization", b"Bearer for-the-machine-that-look")], 401),
+        ("192.0.2.7", [(b"authorization", b"for-the-machine-that-looks")], 401),
+        ("192.0.2.7", [(b"authorization", "Bearer ğ".encode())], 401),
+        ("192.0.2.7", [(b"x-forwarded-for", b"127.0.0.1")], 401),
+    ],
+)
+async def test_who_sees_how_the_server_is_doing(
+    client: str, headers: list[tuple[bytes, bytes]], status: int
+) -> None:
+    proxies = [ipaddress.ip_network("10.0.0.0/8")]
+    app = Web([], ready, trusted_proxies=proxies, metrics=metrics, metrics_token="for-the-machine-that-looks")
+    asgi = Asgi(app)
+    assert (await asgi("/metrics", headers=headers, client=client))[0] == status
+    seen = json.loads((await asgi("/readyz", headers=headers, client=client))[1])
+    assert seen == {"ready": False} | ({"links": {"operator": "down"}} if status == 200 else {})
+
+
+async def test_without_a_token_others_do_not_learn_that_there_are_metrics() -> None:
+    asgi = Asgi(Web([], ready, metrics=metrics))
+    assert await asgi("/metrics", client="127.0.0.1") == (200, b"counted")
+    assert await asgi("/metrics") == await asgi("/nothing")
+    assert (await asgi("/metrics", headers=[(b"authorization", b"Bearer None")]))[0] == 404
+
+
+async def test_who_stops_is_not_ready() -> None:
+    async def well() -> dict[str, object]:
+        return {"ready": True, "database": "ok"}
+
+    app = Web([], well)
+    asgi = Asgi(app)
+    assert await asgi("/readyz", client="127.0.0.1") == (200, b'{"ready":true,"database":"ok"}')
+    app.stopping = True
+    stopping = b'{"ready":false,"database":"ok","stopping":true}'
+    assert await asgi("/readyz", client="127.0.0.1") == (503, stopping)
+    assert (await asgi("/healthz"))[0] == 200
+
+
+async def test_a_request_has_a_name_that_is_in_its_answer_and_in_the_log() -> None:
+    asgi = Asgi(Web([("/v1/", Echo())], ready, name="a1", trusted_proxies=[ipaddress.ip_network("10.0.0.1")]))
+    with capture_logs(processors=[logs.named]) as lines:
+        await asgi("/v1/crash", client="10.0.0.1", headers=[(b"x-request-id", b"from-the-proxy")])
+        assert asgi.request_id == b"from-the-proxy"
+        for told in (b"", b"a b", b"x" * 65, "ğ".encode()):
+            await asgi("/v1/crash", client="10.0.0.1", headers=[(b"x-request-id", told)])
+        await asgi("/v1/crash", headers=[(b"x-request-id", b"from-anybody")])
+        assert asgi.request_id == b"a1-6"
+    assert [line["request"] for line in lines] == [
+        "from-the-proxy",
+        *(f"a1-{count}" for count in range(2, 7)),
+    ]
 
 
 class Said:

@@ -37,6 +37,12 @@ IMPORT_KEY, IMPORT_HASH = "ULAK_IMPORT_KEY", "ULAK_IMPORT_HASH"
 
 _FOR_TESTS = "ULAK_TEST_"
 
+LOG_FORMATS = ("auto", "json", "logfmt", "text")
+"""How the log is written; `auto` is `text` where a person is looking and `json` elsewhere."""
+
+DRAIN_MAX = 60_000
+"""How long a server may go on taking requests after it was asked to stop, ms."""
+
 AUTH_FAILURES = 5
 """Wrong keys or ids in a minute that hold an address up, unless something else is said."""
 
@@ -47,6 +53,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 _PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _SHARE = re.compile(r"[0-9](\.[0-9]{1,6})?")
 _COUNT = re.compile(r"[1-9][0-9]{0,6}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,200}")
 
 
 class ConfigError(ValueError):
@@ -86,6 +93,9 @@ class Config:
     number_sender: str
     number_rate: int
     compat_errors: bool
+    metrics_token: str | None = field(repr=False)
+    log_format: str
+    drain: int
     limits_url: str | None = field(repr=False)
     limits_wait: int
     auth_failures: int | None
@@ -227,6 +237,25 @@ def _compat(text: str) -> bool:
     return text == "500"
 
 
+def _token(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("must be 16 to 200 letters, digits or any of ._~+/=- (openssl rand -hex 32)")
+    return text
+
+
+def _log_format(text: str) -> str:
+    if text not in LOG_FORMATS:
+        raise ValueError(f"must be one of {', '.join(LOG_FORMATS)}")
+    return text
+
+
+def _drain(text: str) -> int:
+    span = parse_span(text)
+    if span > DRAIN_MAX:
+        raise ValueError("must be 60s at most")
+    return span
+
+
 def _hosts(text: str) -> frozenset[str]:
     hosts = [part.strip().lower() for part in text.split(",") if part.strip()]
     wrong = [host for host in hosts if "/" in host or "@" in host or any(map(str.isspace, host))]
@@ -270,6 +299,11 @@ OPTIONS: dict[str, Option] = {
     "number_sender": Option("sender of single SMS that are paid by themselves", _sender, "ULAK"),
     "number_rate": Option("requests that one address may make to the number API in a second", _count, "20"),
     "compat_errors": Option("500 answers every error of the number API with that status", _compat, ""),
+    "metrics_token": Option(
+        "lets callers on other machines see /metrics, as `Authorization: Bearer …`", _token
+    ),
+    "log_format": Option("how the log is written: json, logfmt, text, or auto", _log_format, "auto"),
+    "drain": Option("how long requests are taken after /readyz says that we stop", _drain, "0s"),
     "limits_url": Option(
         "valkey://… or redis://… where several processes count limits together", _limits_url
     ),
@@ -319,7 +353,7 @@ def load(
     found |= {name: ("--" + name.replace("_", "-"), text) for name, text in given.items()}
     values = {name: _value(option, found.get(name)) for name, option in OPTIONS.items()}
     if values["role"] != "all" and values["database"] is None:
-        raise ConfigError(f"role {values['role']} needs --database: several processes share PostgreSQL only")
+        raise ConfigError(f"{found['role'][0]}: {values['role']} needs a database in PostgreSQL to share")
     if values["role"] == "worker" and "port" not in found:
         # Nobody but its operator asks it anything, and there may be several on a machine.
         values["port"] = 0

@@ -33,7 +33,7 @@ AGAIN = 1.0
 OPEN_WITHIN = 2.0
 """Seconds in which a server has to answer when we start."""
 
-STEPS = 20
+TURNS = 20
 """Turns of the loop in which an answer that has come is read."""
 
 PREFIX = "ulak:"
@@ -119,7 +119,7 @@ class Shared:
     def __init__(self, client: Valkey, *, wait: float) -> None:
         """`wait`: seconds after which a script that was not answered means that the server is away. Who asks
         while `FLYING_MAX` of them are under way waits for one of those too."""
-        self._client = client
+        self.client = client
         self._wait = wait
         self._loop = asyncio.get_running_loop()
         self._script = client.register_script(SCRIPT)
@@ -136,7 +136,7 @@ class Shared:
         """See whether the server is there, so that a wrong address is told of at the start."""
         try:
             async with asyncio.timeout(OPEN_WITHIN):
-                await self._client.ping()
+                await self.client.ping()
         except _trouble() as error:
             self._gone(error)
 
@@ -156,7 +156,7 @@ class Shared:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.aclose()
+        await self.client.aclose()
 
     async def _answer(self, key: str, *arguments: Any) -> Any:
         if self._probing is not None:
@@ -193,16 +193,22 @@ class Shared:
 
         When it was this process that stood still the answer is here by now, and is read before time is up.
         """
-        task = asyncio.ensure_future(work)
+        timeout = asyncio.timeout(None)
+
+        def late(turns: int) -> None:
+            if turns:
+                timer[0] = self._loop.call_soon(late, turns - 1)
+            else:
+                timeout.reschedule(self._loop.time())
+
+        timer: list[asyncio.Handle] = [self._loop.call_later(self._wait, late, TURNS)]
         try:
-            await asyncio.wait({task}, timeout=self._wait)
-            for _ in range(STEPS):
-                if task.done():
-                    return task.result()
-                await asyncio.sleep(0)
-            raise TimeoutError(f"no answer in {self._wait * 1000:.0f} ms")
+            async with timeout:
+                return await work
+        except TimeoutError:
+            raise TimeoutError(f"no answer in {self._wait * 1000:.0f} ms") from None
         finally:
-            task.cancel()
+            timer[0].cancel()
 
     def _gone(self, error: Exception) -> None:
         if self._probing is None:
@@ -214,7 +220,7 @@ class Shared:
         while True:
             await asyncio.sleep(AGAIN)
             with contextlib.suppress(*_trouble()):
-                await self._in_time(self._client.ping())
+                await self._in_time(self.client.ping())
                 break
         self._probing = None
         log.info("limits.shared")

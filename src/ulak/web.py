@@ -7,14 +7,18 @@ asked is always answered by that dialect, also when its code breaks.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import ipaddress
+import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
+from ulak import logs
 from ulak.core.points import point
 from ulak.dialects.door import Call, Dialect, Reply, Trouble
 
@@ -42,6 +46,12 @@ OWN_BELOW = ("/panel/", "/ulak/v1/")
 _BODY_HEADERS = frozenset((b"content-length", b"transfer-encoding"))
 
 _CLOSE = (b"connection", b"close")
+_SOON = ((b"retry-after", b"1"),)
+
+# What a proxy says for others; without a proxy that we trust, a caller on this machine is none if he says it.
+_FOR_OTHERS = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 # An answer of this status has neither a body nor a word about one (RFC 9110, section 8.6).
 _NO_CONTENT = 204
@@ -52,7 +62,17 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
+_NOT_FOUND = Reply(404, b'{"error":"not found"}')
+_UNAUTHORIZED = Reply(401, b'{"error":"a token is needed"}', headers=((b"www-authenticate", b"Bearer"),))
+
 log = structlog.get_logger("ulak.web")
+
+
+class Watcher(Protocol):
+    """Is told of every answer."""
+
+    def answered(self, prefix: str, path: str, status: int, seconds: float) -> None:
+        """What was asked of the dialect with this prefix (empty: it is Ulak's own) got its answer."""
 
 
 class Web:
@@ -65,12 +85,17 @@ class Web:
         *,
         trusted_proxies: Networks = (),
         pages: Mapping[str, Reply] = MappingProxyType({}),
+        metrics: Callable[[], Awaitable[Reply]] | None = None,
+        metrics_token: str | None = None,
+        watcher: Watcher | None = None,
+        name: str = "",
     ) -> None:
         """`dialects` are (prefix, dialect) in the order they are tried; `ready` says what is not in order:
         an object whose `ready` is true or false; `pages` are what always stands at some of Ulak's own paths.
 
         A dialect at "/" gets every path that is nobody's. What is Ulak's own stays so, unless a prefix lies
-        within it.
+        within it. `metrics` are shown to callers on this machine, and to others with the token. `name` is
+        that of this process: ids of requests begin with it.
         """
         self._dialects = list(dialects)
         self._within_own = [entry for entry in dialects if entry[0].startswith(OWN_BELOW)]
@@ -79,32 +104,63 @@ class Web:
         self._working = 0
         self._proxies = tuple(trusted_proxies)
         self._pages = pages
+        self._metrics = metrics
+        self._token = metrics_token
+        self._watcher = watcher
+        self._name = name
+        self._serial = 0
+        self.under_way = 0
+        """Requests without an answer yet."""
+        self.stopping = False
+        """No longer ready, whatever else is well: whoever shares out requests shall send them elsewhere."""
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             return
-        dialect = self._owner(scope["path"])
-        if dialect is None:
-            reply = await self._own(scope["path"])
-        else:
-            reply = await self._through(dialect, scope, receive)
-        await _answer(reply, send)
+        began = time.perf_counter()
+        path: str = scope["path"]
+        request_id = self._request_id(scope)
+        self.under_way += 1
+        try:
+            prefix, dialect = self._owner(path)
+            if dialect is None:
+                reply = await self._own(path, scope)
+            else:
+                reply = await self._through(dialect, scope, receive)
+            if self._watcher is not None:
+                self._watcher.answered(prefix, path, reply.status, time.perf_counter() - began)
+            if self.stopping and _CLOSE not in reply.headers:
+                reply = replace(reply, headers=(*reply.headers, _CLOSE))
+            await _answer(reply, send, request_id)
+        finally:
+            self.under_way -= 1
+
+    def _request_id(self, scope: dict[str, Any]) -> bytes:
+        """What this request is called in the log and in its answer: what a proxy that we trust calls it, or a
+        name of ours."""
+        self._serial += 1
+        found = b"%b-%x" % (self._name.encode(), self._serial)
+        if self._proxies and scope.get("client") and self._trusted(scope["client"][0]):
+            told = [value for name, value in scope["headers"] if name == b"x-request-id"]
+            found = told[0] if told and _REQUEST_ID.fullmatch(told[0]) else found
+        logs.request.set(found)
+        return found
 
     def unreadable(self, path: str) -> Reply:
         """The answer to what is no HTTP request, as far as can be seen one for this path."""
-        dialect = self._owner(path)
+        _, dialect = self._owner(path)
         if dialect is None:
             return _UNREADABLE
         return dialect.trouble(Call("", path, b"", (), b"", ""), Trouble.BODY_INCOMPLETE)
 
-    def _owner(self, path: str) -> Dialect | None:
-        """The dialect that has a path; None: it is Ulak's own, or nobody's."""
+    def _owner(self, path: str) -> tuple[str, Dialect | None]:
+        """The dialect that has a path, and its prefix; None: it is Ulak's own, or nobody's."""
         is_own = path in OWN or path.startswith(OWN_BELOW)
         for prefix, dialect in self._within_own if is_own else self._dialects:
             if path.startswith(prefix):
-                return dialect
-        return None
+                return prefix, dialect
+        return "", None
 
     async def _through(self, dialect: Dialect, scope: dict[str, Any], receive: Receive) -> Reply:
         """Read the request and let the dialect answer it, whatever happens."""
@@ -159,16 +215,53 @@ class Web:
             return False
         return any(parsed in network for network in self._proxies)
 
-    async def _own(self, path: str) -> Reply:
+    async def _own(self, path: str, scope: dict[str, Any]) -> Reply:
         """What is Ulak's own, and what is nobody's."""
         if path == "/healthz":
             return Reply(200, b'{"alive":true}')
         if path == "/readyz":
-            import msgspec
+            return await self._readiness(scope)
+        if path == "/metrics" and self._metrics is not None:
+            if self._is_insider(scope):
+                return await self._metrics()
+            return _NOT_FOUND if self._token is None else _UNAUTHORIZED
+        return self._pages.get(path) or _NOT_FOUND
 
-            state = await self._ready()
-            return Reply(200 if state["ready"] else 503, msgspec.json.encode(state))
-        return self._pages.get(path) or Reply(404, b'{"error":"not found"}')
+    async def _readiness(self, scope: dict[str, Any]) -> Reply:
+        """Whether we are ready; to others than insiders nothing but that."""
+        import msgspec
+
+        state = await self._ready()
+        if self.stopping:
+            state = {**state, "ready": False, "stopping": True}
+        shown = state if self._is_insider(scope) else {"ready": state["ready"]}
+        body = msgspec.json.encode(shown)
+        return Reply(200, body) if state["ready"] else Reply(503, body, headers=_SOON)
+
+    def _is_insider(self, scope: dict[str, Any]) -> bool:
+        """Whether a caller may see how the server is doing: on this machine, or with the token.
+
+        A caller on this machine that speaks for others is a proxy. Unless we were told to trust it, nobody
+        knows for whom.
+        """
+        if self._token is not None:
+            wanted = b"Bearer " + self._token.encode()
+            given = [value for name, value in scope["headers"] if name == b"authorization"]
+            if given and hmac.compare_digest(given[0], wanted):
+                return True
+        caller = self._caller(scope)
+        if not _is_loopback(caller):
+            return False
+        peer: str = scope["client"][0]
+        return self._trusted(peer) or not any(name in _FOR_OTHERS for name, _ in scope["headers"])
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 class _Room:
@@ -230,8 +323,8 @@ def _announced(scope: dict[str, Any]) -> int:
     )
 
 
-async def _answer(reply: Reply, send: Send) -> None:
-    headers = [*reply.headers]
+async def _answer(reply: Reply, send: Send, request_id: bytes) -> None:
+    headers = [*reply.headers, (b"x-request-id", request_id)]
     if reply.status != _NO_CONTENT:
         headers.append((b"content-type", reply.content_type))
         headers.append((b"content-length", str(len(reply.body)).encode()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, TypeAlias
 import pytest
 from structlog.testing import capture_logs
 from tests.conftest import FakeClock
+from tests.peers.journal import Notes
 from tests.peers.sms_activate_stub import CANCEL_AFTER, KEY, WEATHER, SmsActivateStub
 
 from ulak.carriers.sms_activate import source as module
@@ -32,9 +34,11 @@ async def supplier() -> AsyncIterator[SmsActivateStub]:
 
 @pytest.fixture
 async def make(supplier: SmsActivateStub) -> AsyncIterator[Make]:
+    """Sources of as many processes as are made, over one journal."""
+    notes = Notes()
     async with Outbound() as outbound:
         yield lambda **settings: SmsActivateSource(
-            {"url": supplier.url, "apikey": KEY, "timeout": "2"} | settings, outbound
+            {"url": supplier.url, "apikey": KEY, "timeout": "2"} | settings, outbound, notes
         )
 
 
@@ -207,8 +211,8 @@ async def test_a_number_is_rented_by_the_hour(make: Make, supplier: SmsActivateS
     assert rented == Got("635468022", 79585468022, 62)
     asked = {"action": "getRentNumber", "service": "full", "country": "62", "rent_time": "336"}
     assert last(supplier) == asked | {"operator": "mts"}
-    assert await numbers.buy(Want(1, 3, FULL, weeks=2)) == NoneLeft("NO_NUMBERS")
-    anywhere = await numbers.buy(Want(1, ANY, FULL, weeks=2))
+    assert await numbers.buy(Want(2, 3, FULL, weeks=2)) == NoneLeft("NO_NUMBERS")
+    anywhere = await numbers.buy(Want(3, ANY, FULL, weeks=2))
     assert isinstance(anywhere, Got)
     assert anywhere.pool == 2
 
@@ -417,6 +421,28 @@ async def test_a_rental_that_cannot_be_cancelled_any_more_is_finished(
     assert supplier.taken[rented.reference].state == 1
 
 
+async def test_another_process_goes_on_with_a_rental(make: Make, supplier: SmsActivateStub) -> None:
+    want = Want(7, 62, FULL, weeks=2)
+    got = await make().buy(want)
+    assert isinstance(got, Got)
+    assert await make().buy(want) == got
+    assert sum(query["action"] == "getRentNumber" for query in supplier.asked) == 1
+
+
+async def test_a_rental_that_its_process_left_is_not_rented_again(
+    make: Make, supplier: SmsActivateStub
+) -> None:
+    """Whether there is a number nobody knows."""
+    want = Want(7, 62, FULL, weeks=2)
+    asking = asyncio.create_task(make().buy(want))
+    while not supplier.asked:
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert await make().buy(want) == NoneLeft(LOST)
+    assert len(supplier.asked) == 1
+
+
 # Weather.
 
 
@@ -487,7 +513,7 @@ async def test_all_news_together_have_a_limit(
 
 async def test_nobody_there() -> None:
     async with Outbound() as outbound:
-        numbers = SmsActivateSource({"url": "http://127.0.0.1:9", "apikey": "geheim12"}, outbound)
+        numbers = SmsActivateSource({"url": "http://127.0.0.1:9", "apikey": "geheim12"}, outbound, Notes())
         answers = [await numbers.buy(WANT), await numbers.stock(62), await numbers.pools()]
     assert all(isinstance(answer, Unreached) for answer in answers)
     assert "geheim12" not in str(answers)

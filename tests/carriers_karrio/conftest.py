@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from ulak.core.shipping import Journal
+from ulak.core.journal import Journal
 from ulak.service.journal import BookingJournal
 from ulak.store.books import Books
 from ulak.store.engine import Database

@@ -19,7 +19,8 @@ from ulak.carriers.karrio.journal import KEPT
 from ulak.carriers.karrio.settings import parse_settings
 from ulak.carriers.karrio.worker import Answer, Exchange, Lost, Message, NotAsked, Worker
 from ulak.core.errors import StoreUnavailable
-from ulak.core.shipping import Booked, Declined, Journal, Known, Quote, Unreached, Watched
+from ulak.core.journal import Journal, Known
+from ulak.core.shipping import Booked, Declined, Quote, Unreached, Watched
 from ulak.service.journal import BookingJournal
 from ulak.store import booking_keys
 from ulak.store.books import Books
@@ -265,9 +266,6 @@ class Away:
     async def forget(self, key: str) -> None:
         self._call()
         await self._journal.forget(key)
-
-    def how_to_forget(self, barcode: str) -> str:
-        return self._journal.how_to_forget(barcode)
 
 
 async def test_a_journal_that_cannot_be_written(journal: Journal) -> None:

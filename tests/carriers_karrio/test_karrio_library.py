@@ -20,7 +20,8 @@ from tests.carriers_karrio.ups_desk import open_desk
 from ulak.carriers.karrio.carrier import KarrioCarrier, probe
 from ulak.carriers.karrio.settings import parse_settings
 from ulak.core.errors import UlakError
-from ulak.core.shipping import Booked, Declined, Journal, Quote, Unreached, Watched
+from ulak.core.journal import Journal
+from ulak.core.shipping import Booked, Declined, Quote, Unreached, Watched
 from ulak.core.states import ParcelState
 
 PYTHON = os.environ.get("ULAK_TEST_KARRIO_PYTHON", "")

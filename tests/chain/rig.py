@@ -232,14 +232,14 @@ class Server:
         source: Path | None = None,
         options: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`source` is a folder with another version of the program, `options` are further variables of its
-        environment."""
+        """`source` is a folder with another version of the program; `options` stand in its environment."""
         self.database = Database(directory, url, now_ms)
         self.port = free_port()
         self._role = role
-        self._variables = dict(options) | ({"PYTHONPATH": str(source)} if source else {})
+        self._source = source
         self._log = directory / ("serve.log" if role == "all" else f"{role}-{self.port}.log")
         self.armed = ""
+        self.options = dict(options)
         self._process: launch.Process | subprocess.Popen[bytes] | None = None
         self._open: list[Customer | Http] = []
 
@@ -286,8 +286,8 @@ class Server:
         role = [] if self._role == "all" else ["--role", self._role]
         words = [command, *self._place(), *role, "--port", str(self.port)]
         with open(self._log, "ab") as log:
-            if "PYTHONPATH" not in self._variables:
-                environment = _environment() | self._variables | {"ULAK_TEST_POINT": self.armed}
+            if self._source is None:
+                environment = _environment() | self.options | {"ULAK_TEST_POINT": self.armed}
                 self._process = launch.start(words, environment, log.fileno(), log.fileno())
                 return
             self._process = subprocess.Popen(
@@ -295,7 +295,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment() | self._variables,
+                env=_environment() | self.options | {"PYTHONPATH": str(self._source)},
             )
 
     async def start(self, command: str = "serve") -> float:
@@ -342,6 +342,19 @@ class Server:
         self._process.kill()
         self._process.wait()
         self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Its process, which runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def ended(self, seconds: float = 20.0) -> None:
+        """Wait until it has ended in order, having been asked to."""
+        process, self._process = self._process, None
+        assert process is not None
+        await until(lambda: process.poll() is not None, seconds, "the server ends")
+        assert process.returncode == 0, (process.returncode, self.log()[-2000:])
 
     async def stop(self, seconds: float = 20.0) -> float:
         """SIGTERM; returns the seconds until it had ended in order."""

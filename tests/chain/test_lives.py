@@ -9,8 +9,9 @@ import asyncio
 import random
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -145,6 +146,7 @@ class MoodyLink:
     """A link that answers when it likes, some messages at a time, and now and then breaks."""
 
     window = WINDOW
+    counts: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, world: World) -> None:
         self.dead = False

@@ -22,6 +22,7 @@ from ulak.store.writer import sync_write
 HEALTHY = {
     "ok": True,
     "broken": [],
+    "dispatch": "on",
     "orders_open": 0,
     "messages_waiting": 0,
     "credits_held": 0,
@@ -127,8 +128,21 @@ def test_a_broken_invariant_is_a_failure(ulak: Command, database: Database) -> N
 
 def test_there_is_nothing_to_repair_by_itself(ulak: Command) -> None:
     ended = ulak("doctor", "--repair")
-    assert ended.value["ok"] is True
+    assert ended.value == HEALTHY | {"repaired": []}
     assert "Nothing was repaired" in ended.err
+
+
+def test_repairs_are_told_and_what_is_left_is_a_failure(ulak: Command, database: Database) -> None:
+    cast.place(database, cast.alice(database))
+    sync_write(database, lambda tx: tx.run(Sql("UPDATE sms_order SET delivered = delivered + 1")))
+    told = ulak("doctor", "--repair").value
+    assert [sentence[:23] for sentence in told["repaired"]] == ["order 1: counted anew; "]
+    assert told["ok"]
+    # What money is about is left to people.
+    sync_write(database, lambda tx: tx.run(Sql("UPDATE balance SET available = 0, held = 1000")))
+    ended = ulak("doctor", "--repair")
+    assert (ended.code, '"repaired":[]' in ended.out) == (1, True)
+    sync_write(database, lambda tx: tx.run(Sql("UPDATE balance SET available = 999, held = 1")))
 
 
 def test_the_clock_of_real_data_stands_fast(ulak: Command) -> None:

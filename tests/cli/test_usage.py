@@ -122,7 +122,7 @@ def test_every_command_takes_data_database_and_json(command: Command) -> None:
     lines += [["contact", "field", name] for name in ("add", "list")]
     lines += [["parcel", "service", name] for name in ("add", "list", "remove")]
     lines += [["parcel", "address", name] for name in ("add", "list", "remove")]
-    lines += [["serve"], ["sandbox"], ["smsc"], ["doctor"], ["prune"]]
+    lines += [["serve"], ["sandbox"], ["smsc"], ["doctor"], ["prune"], ["erase"]]
     for line in lines:
         shown = command(*line, "--help").out
         assert all(flag in shown for flag in ("--data", "--database", "--json")), line

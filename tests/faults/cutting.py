@@ -11,11 +11,13 @@ import struct
 import threading
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, cast
 from urllib.parse import parse_qs, urlsplit
 
 from tests.conftest import FakeClock
 
+from ulak.core.times import Clock
 from ulak.store.engine import Connection, Database, SqliteConnection
 
 HOST = "127.0.0.1"
@@ -42,7 +44,11 @@ class Failing(Protocol):
 
     database: Database
     count: int
+    """Statements since it was armed."""
     failed: bool
+    """Whether the chosen one came."""
+    was_commit: bool
+    """Whether it was a COMMIT."""
 
     def arm(self, at: int, how: How = How.BEFORE) -> None:
         """Count statements from now on; the one of this number (from 1) fails. 0: none does."""
@@ -62,15 +68,22 @@ class FailingDisk(Database):
     def arm(self, at: int, how: How = How.BEFORE) -> None:
         """Count statements from now on; the one of this number fails."""
         assert how is How.BEFORE, "a file does what it was told, or says that it cannot"
-        self.at, self.count, self.failed = at, 0, False
+        self.at, self.count, self.failed, self.was_commit = at, 0, False, False
 
     def connect(self) -> Connection:
-        connection = SqliteConnection(self.path, self.clock)
-        connection._db = _Disk(connection._db, self)  # type: ignore[assignment]
-        return connection
+        return _OnDisk(self.path, self.clock, self)
 
     def close(self) -> None:
         """It is not used any more."""
+
+
+class _OnDisk(SqliteConnection):
+    def __init__(self, path: Path, clock: Clock, failing: FailingDisk) -> None:
+        self._failing = failing
+        super().__init__(path, clock)
+
+    def _open(self) -> sqlite3.Connection:
+        return cast(sqlite3.Connection, _Disk(super()._open(), self._failing))
 
 
 class _Disk:
@@ -85,7 +98,7 @@ class _Disk:
         if statement[0] != "ROLLBACK":
             failing.count += 1
             if failing.count == failing.at:
-                failing.failed = True
+                failing.failed, failing.was_commit = True, statement[0] == "COMMIT"
                 error = sqlite3.OperationalError("told so")
                 error.sqlite_errorcode = DISK[failing.at % len(DISK)]
                 raise error
@@ -115,7 +128,7 @@ class FailingLine:
     def arm(self, at: int, how: How = How.BEFORE) -> None:
         """Count statements from now on; the one of this number fails."""
         with self._lock:
-            self.at, self.how, self.count, self.failed = at, how, 0, False
+            self.at, self.how, self.count, self.failed, self.was_commit = at, how, 0, False, False
 
     def close(self) -> None:
         """Hang up on everybody."""
@@ -144,7 +157,7 @@ class FailingLine:
             client.sendall(_answer(server))
             while True:
                 said, statement = _said(client)
-                failure = self._failure() if statement else None
+                failure = self._failure(b"COMMIT\0" in said) if statement else None
                 if failure is How.CONFLICT:
                     client.sendall(_CONFLICT)
                     continue
@@ -156,12 +169,12 @@ class FailingLine:
                     return
                 client.sendall(answer)
 
-    def _failure(self) -> How | None:
+    def _failure(self, is_commit: bool) -> How | None:
         with self._lock:
             self.count += 1
             if self.count != self.at:
                 return None
-            self.failed = True
+            self.failed, self.was_commit = True, is_commit
             return self.how
 
 

@@ -61,6 +61,7 @@ AREAS = {
 
 ELSEWHERE = {
     "test_journal_dies.py": ("journal.begun", "journal.answered", "journal.finished"),
+    "test_erase_dies.py": ("erase.written", "erase.committed", "erase.scrubbed"),
     "test_prune_dies.py": ("prune.written", "prune.committed", "prune.dropped", "partition.detached"),
 }
 """Points that a server does not come to by itself, and the tests that do."""

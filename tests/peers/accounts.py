@@ -94,6 +94,8 @@ class Desk:
         self.came: list[Inbound] = []
         self.states: list[tuple[bool, str]] = []
         self.keeps = True
+        self.open: list[str] = []
+        """References from before of which final news are awaited."""
 
     @property
     def outcome(self) -> dict[int, Outcome]:
@@ -120,5 +122,4 @@ class Desk:
         self.states.append((up, why))
 
     async def awaited(self, among: Sequence[str] | None = None) -> dict[str, bool]:
-        del among
-        return {}
+        return {each: True for each in self.open if among is None or each in among}

@@ -22,6 +22,7 @@ from ulak.core.ports import Accepted
 from ulak.core.references import IdForm
 from ulak.core.states import MessageState, OrderState
 from ulak.service import barring, dispatch
+from ulak.service.suppressions import no_key
 from ulak.store import reports
 from ulak.store.engine import Database, Sql, Tx
 from ulak.store.ids import Ids
@@ -343,7 +344,7 @@ def test_postgresql_does_not_read_whole_tables(postgres_database: Database, news
         ranges = [(first, first - 1, first + 9) for first in range(1, 3000, 300)]
         held = barring.withheld(plans.tx, ranges)
         assert held == ({3: 1} if news else {})
-        assert barring.blocked(plans.tx, [(1, [cast.text([905300000003])])]) == {1: {905300000003}}
+        assert barring.blocked(plans.tx, [(1, [cast.text([905300000003])])], no_key) == {1: {905300000003}}
         assert [line for line in plans.read if "Seq Scan" in line] == []
 
 

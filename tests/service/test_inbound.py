@@ -36,6 +36,7 @@ from ulak.service import (
 from ulak.service.prices import Prices
 from ulak.service.purchases import Offer
 from ulak.service.resolving import Heard
+from ulak.service.suppressions import no_key
 from ulak.service.texting import Sending
 from ulak.store import blocks
 from ulak.store import incoming as parts_store
@@ -200,7 +201,7 @@ async def test_ret_takes_the_block_out_of_the_accounts_hands(books: ClockedBooks
     await books.write(taking(written("RET", sender="0532 123 45 67")))
     assert await block_of(books, account) == Block(WRITER, Origin.REPLY, added)
     assert await books.write(lambda tx: blacklist.lift(tx, account, WRITER)) is False
-    await books.write(lambda tx: blacklist.lift_all(tx, "shop", [WRITER]))
+    await books.write(lambda tx: blacklist.lift_all(tx, "shop", [WRITER], no_key))
     await books.write(taking(written("RET", sender="0532 123 45 67")))
     assert await block_of(books, account) is None, "told again, it has no second effect"
 

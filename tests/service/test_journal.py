@@ -11,7 +11,8 @@ from tests.conftest import ClockedBooks, FakeClock
 from tests.service.parcel_desk import Rig, once, rig_of
 
 from ulak.core.errors import UlakError
-from ulak.core.shipping import Booked, Booking, Declined, File, Journal, KeyState, Known, Ticket, Unreached
+from ulak.core.journal import Journal, KeyState, Known
+from ulak.core.shipping import Booked, Booking, Declined, File, Ticket, Unreached, clear_command
 from ulak.core.states import ParcelState
 from ulak.service import journal
 from ulak.service.desk import Denied, Done
@@ -101,7 +102,7 @@ class Keyless:
         if known is not None and known.answer is not None:
             return Booked((Ticket(known.answer.decode()),), "ref")
         if known is not None:
-            return Unreached(f"nobody knows; {self.journal.how_to_forget(booking.barcode)}")
+            return Unreached(f"nobody knows; {clear_command(booking.barcode)}")
         self.tickets.append(f"RR{len(self.tickets)}TR")
         tracking = self.tickets[-1]
         self.arrived.set()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import ClockedBooks
+from tests.peers.journal import Notes
 from tests.service.shop_rig import Rig, rental
 from tests.service.test_referrals import BILL, Addresses, Node, sell, work
 
@@ -175,7 +176,7 @@ async def test_a_rental_whose_answer_was_lost_is_not_bought_again(
     answer: OutboundError | Answer, weeks: int, known: type[NoneLeft | Unreached]
 ) -> None:
     way = _Deaf(answer)
-    source = SmsActivateSource({"url": "https://numbers.invalid", "apikey": "k"}, way)
+    source = SmsActivateSource({"url": "https://numbers.invalid", "apikey": "k"}, way, Notes())
     found = await source.buy(Want(1, ANY if weeks else 22, "full" if weeks else "tg", weeks))
     assert isinstance(found, known)
     assert way.asked == 1

@@ -14,6 +14,7 @@ from ulak.core.funding import InvoiceState
 from ulak.core.jobs import OF_PURCHASES, Job, JobKind
 from ulak.core.purchases import Purchase
 from ulak.core.states import PurchaseState
+from ulak.service.purchases import FIRST_VERIFY
 from ulak.wiring.queue import Queue
 from ulak.workers import purchases
 from ulak.workers.purchases import PurchaseWorker
@@ -158,3 +159,20 @@ async def test_other_jobs_are_done_by_others(rig: Rig) -> None:
         while not done:
             await asyncio.sleep(0.01)
     assert done == [JobKind.REFER]
+
+
+async def test_only_who_listens_to_the_node_follows_new_invoices(rig: Rig) -> None:
+    """In a process that does not they would only pile up. Who listens finds them when it verifies."""
+    elsewhere = await rig.order()
+    assert rig.node.followed == set()
+    async with at_work(rig):
+        await asyncio.sleep(0)
+        here = await rig.order()
+        assert rig.node.by_payreq(here.payreq or "") in rig.node.followed
+        rig.books.clock.advance(FIRST_VERIFY)
+        while len(rig.node.followed) < 2:
+            await asyncio.sleep(0.01)
+    assert rig.node.by_payreq(elsewhere.payreq or "") in rig.node.followed
+    before = set(rig.node.followed)
+    await rig.order()
+    assert rig.node.followed == before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from ulak.core.ports import LinkDesk, MessageLink, Outgoing
@@ -39,6 +39,11 @@ class SimulatorLink:
     def window(self) -> int:
         """How many parts may be with the carrier and unanswered."""
         return self._window
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What happened so far, by name."""
+        return {} if self._link is None else self._link.counts
 
     def submit(self, batch: Sequence[Outgoing]) -> None:
         """Take these messages, in this order."""

@@ -15,8 +15,10 @@ from ulak.cli.common import DEFAULTS, Common, stamp
 from ulak.cli.errors import UsageError
 from ulak.core.phone import display, normalise
 from ulak.service import accounts, blacklist
+from ulak.service.suppressions import NumberDigests
 from ulak.store import blocks as store
 from ulak.store.blocks import Block
+from ulak.store.vault import Vault
 
 app = App(name="blacklist", help="Numbers that accounts must not write to.")
 
@@ -41,7 +43,10 @@ def add(account: str, /, *numbers: str, common: Common = DEFAULTS) -> None:
 def remove(account: str, /, *numbers: str, common: Common = DEFAULTS) -> None:
     """Lift blocks, all or none, wherever they came from. Shows an array of what they were."""
     wanted = _read(numbers)
-    common.show([_shown(block) for block in common.write(lambda tx: blacklist.lift_all(tx, account, wanted))])
+    config = common.options()
+    digest = NumberDigests(Vault(config.data, config.key))
+    lifted = common.write(lambda tx: blacklist.lift_all(tx, account, wanted, digest))
+    common.show([_shown(block) for block in lifted])
 
 
 def _read(numbers: Sequence[str]) -> list[int]:

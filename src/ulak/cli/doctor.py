@@ -13,7 +13,8 @@ from ulak.core.money import main_units
 from ulak.core.referrals import ReferralState
 from ulak.service import audit, carriers
 from ulak.service.house import House, known_account
-from ulak.store import doubts, ledger, overview, referrals
+from ulak.service.repair import REPAIRS
+from ulak.store import doubts, ledger, overview, referrals, settings
 from ulak.store.engine import Tx
 
 
@@ -26,22 +27,28 @@ def doctor(
 ) -> None:
     """Look for broken invariants, and at what stands open. Only the former make it fail.
 
-    Shows {"ok", "broken": [sentence, ...], "orders_open", "messages_waiting", "credits_held", "unsure_held",
-    "no_carrier": [{"prefix", "orders"}, ...], "stranded_orders", "parcels_open", "try_held",
-    "purchases_open", "sat_held", "sat_parked", "referrals": {"owed", "kept"}, "callbacks_open",
-    "endpoints_disabled": [{"account", "dialect"}, ...]}. `no_carrier` are orders that are due and that no
-    configured carrier takes, `stranded_orders` those whose carrier was removed at work. `sat_parked` are sats
-    that came too late or twice and could not be given back; `kept` are sats for referrers who could not be
-    paid for long.
+    Shows {"ok", "broken": [sentence, ...], "dispatch": "on" or "paused", "orders_open", "messages_waiting",
+    "credits_held", "unsure_held", "no_carrier": [{"prefix", "orders"}, ...], "stranded_orders",
+    "parcels_open", "try_held", "purchases_open", "sat_held", "sat_parked", "referrals": {"owed", "kept"},
+    "callbacks_open", "endpoints_disabled": [{"account", "dialect"}, ...]}, and with --repair "repaired":
+    [sentence, ...]. `no_carrier` are orders that are due and that no configured carrier takes,
+    `stranded_orders` those whose carrier was removed at work. `sat_parked` are sats that came too late or
+    twice and could not be given back; `kept` are sats for referrers who could not be paid for long.
+
+    --repair puts right what can only be meant in one way, also beside a running server. It never changes
+    money: what is broken after it people have to look at.
     """
-    found = common.read(_examine)
+    repaired = [done for one in REPAIRS for done in common.write(one)] if repair else []
+    found = common.read(_examine) | ({"repaired": repaired} if repair else {})
     common.show(found)
+    if found["dispatch"] == "paused":
+        note("Dispatch is paused: nothing new is handed to carriers until `ulak dispatch resume`.")
     if found["no_carrier"]:
         note("Some orders wait for a carrier: add one whose prefix they begin with.")
     if found["sat_parked"]:
         note("Some sats are parked: they came late or twice, and whoever paid them wants them back.")
-    if repair:
-        note("Nothing was repaired: this version knows no repair that is safe to make by itself.")
+    if repair and not found["repaired"]:
+        note("Nothing was repaired: what is broken, if anything is, people have to look at.")
     if not found["ok"]:
         raise Failed
 
@@ -54,6 +61,7 @@ def _examine(tx: Tx) -> dict[str, Any]:
     return {
         "ok": not broken,
         "broken": broken,
+        "dispatch": "paused" if settings.paused(tx) else "on",
         "orders_open": stands.orders,
         "messages_waiting": stands.messages,
         "credits_held": stands.credits,

@@ -23,9 +23,10 @@ from ulak.cli.errors import UsageError
 from ulak.core.consignments import Consignment, Label, Party, SavedAs
 from ulak.core.countries import find_country
 from ulak.core.errors import UlakError
+from ulak.core.journal import KeyState
 from ulak.core.ledger import TRY
 from ulak.core.money import main_units, parse_amount
-from ulak.core.shipping import KeyState, Sighting
+from ulak.core.shipping import Sighting
 from ulak.core.states import FINAL_PARCELS, SEEN_PARCELS, ParcelState
 from ulak.core.tracking import EARLY
 from ulak.core.tracking_codes import look_alike

@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cyclopts import Parameter
 
 from ulak.cli.common import Common, now_ms
+from ulak.cli.notify import READY, STOPPING, notify
 from ulak.config import OPTIONS, Config, load
+from ulak.core.keys import write_key
 from ulak.store.engine import Database
 from ulak.store.lock import serving
 
 if TYPE_CHECKING:
     from ulak.wiring import Running
+
+STOP_MAX = 15.0
+"""Seconds that stopping may take: requests under way have five, then links and whoever is told have some."""
 
 
 def _flag(name: str) -> Parameter:
@@ -70,6 +77,7 @@ def serve(*, flags: ServerFlags = DEFAULTS) -> None:
     config = flags.server_options()
 
     def ready(running: Running) -> None:
+        notify(READY)
         if flags.json:
             flags.show({"url": running.url, "port": running.port, "pid": os.getpid()})
         else:
@@ -86,19 +94,52 @@ def run(config: Config, work: Callable[[asyncio.Event], Awaitable[None]]) -> Non
     """
     import uvloop
 
-    from ulak.cli import logs
+    from ulak import logs
 
-    logs.configure()
+    logs.configure(form=config.log_format, secrets=_secrets(config), hooks=True)
     with (
         serving(Database(config.data, config.database, now_ms)),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        runner.run(_until_stopped(work))
+        runner.run(_until_stopped(work, STOP_MAX + config.drain / 1000))
 
 
-async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+def _secrets(config: Config) -> list[str]:
+    """What the options say that must not be in a log, as it may be written."""
+    found = [config.metrics_token, config.nwc_uri, config.lnd_macaroon, config.lnbits_key]
+    if config.nwc_uri is not None:
+        found += [value for _, value in parse_qsl(urlsplit(config.nwc_uri).query)]
+    for url in (config.database, config.limits_url):
+        password = (urlsplit(url).password or "") if url is not None else ""
+        found += [password, unquote(password)]
+    if config.key is not None:
+        found += [config.key.hex(), write_key(config.key)]
+    return [secret for secret in found if secret]
+
+
+async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]], patience: float) -> None:
+    """Work until a signal asks to stop. Who asks again, or waits for longer than `patience` seconds, gets an
+    end without ceremony: what was not finished is found by whoever comes next, as after a crash."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def asked(sign: signal.Signals) -> None:
+        if stop.is_set():
+            os._exit(128 + sign)
+        notify(STOPPING)
+        stop.set()
+        # In a thread: what does not end may be the loop itself.
+        late = threading.Timer(patience, _end_late)
+        late.daemon = True
+        late.start()
+
     for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stop.set)
+        loop.add_signal_handler(sign, asked, sign)
     await work(stop)
+
+
+def _end_late() -> None:
+    import structlog
+
+    structlog.get_logger("ulak").critical("stop.forced")
+    os._exit(1)

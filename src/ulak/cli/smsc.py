@@ -29,8 +29,10 @@ def smsc(
 
 
 async def _simulate(host: str, port: int, password: str | None, common: Common) -> None:
+    from ulak import logs
     from ulak.wiring import ENDINGS, simulated_operator
 
+    logs.configure(hooks=True)
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)

@@ -61,7 +61,11 @@ class StoreUnavailable(Exception):
 
 
 class OutcomeUnknown(StoreUnavailable):
-    """The database went away during a COMMIT and stayed away: nobody knows whether anything was changed."""
+    """The database went away during a COMMIT and stayed away: nobody knows whether anything was changed.
+
+    What can be done twice without harm is simply done again; who asked for it is not told that it was not
+    done.
+    """
 
 
 OF_PURCHASES = frozenset(

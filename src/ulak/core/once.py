@@ -43,3 +43,8 @@ class Earlier:
     until: int
     consignment_id: int | None
     body: bytes | None
+
+    def is_claimed(self, now: int) -> bool:
+        """Whether whoever began it has still time. Nobody has more than he can have asked for: the clock may
+        have been set back."""
+        return now < self.until <= now + CLAIM

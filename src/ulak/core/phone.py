@@ -9,6 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+ERASED = 1
+"""What stands in the place of a number that was erased."""
+
+_MASKED = "+90**********"
+
 _COUNTRY = 900000000000
 _FIRST, _LAST = 905000000000, 905999999999
 _NATIONAL_FIRST, _NATIONAL_LAST = 5000000000, 5999999999
@@ -55,8 +60,8 @@ def common_prefix(numbers: Iterable[int]) -> str:
 
 
 def display(number: int) -> str:
-    """A usable number as the wire shows it, '+905301234567'."""
-    return f"+{number}"
+    """A usable number as the wire shows it, '+905301234567'; one that was erased without its digits."""
+    return f"+{number}" if number != ERASED else _MASKED
 
 
 def _from_digits(digits: str | bytes) -> int:

@@ -120,6 +120,11 @@ class MessageLink(Protocol):
     def window(self) -> int:
         """How many parts may be with the carrier and unanswered."""
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What the link alone knows: how often the carrier `throttled` it, and how often it `failed` to
+        connect. There may be more, and what never happened may be missing."""
+
     def submit(self, batch: Sequence[Outgoing]) -> None:
         """Take these messages, in this order."""
 

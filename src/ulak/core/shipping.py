@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from ulak.core.consignments import Consignment, Label, PaperKind, Shipment, TrackingKind
@@ -140,43 +139,6 @@ class ParcelCarrier(Protocol):
         """Hang up."""
 
 
-class KeyState(IntEnum):
-    """What is known of a key under which a carrier was asked to book."""
-
-    ASKED = 1
-    """No answer was written down: it may be booked."""
-    ANSWERED = 2
-    KEPT = 3
-    """What the carrier answered is with the consignment, and not in the journal any more."""
-
-
-class Known(NamedTuple):
-    """A key that somebody has begun before. One that is ANSWERED has the `answer`, as it was written."""
-
-    state: KeyState
-    answer: bytes | None = None
-
-
-class Journal(Protocol):
-    """The keys under which one carrier was asked to book, for carriers that do not know keys themselves.
-
-    Every process that may ask the carrier sees the same. All calls raise StoreUnavailable where it cannot be
-    read or written.
-    """
-
-    async def begin(self, key: str) -> Known | None:
-        """Write down that this key is being asked. None: the caller may ask, and nobody else may."""
-
-    async def finish(self, key: str, answer: bytes) -> None:
-        """Write down what the carrier answered."""
-
-    async def forget(self, key: str) -> None:
-        """Nothing was booked under this key; it may be begun again."""
-
-    def how_to_forget(self, barcode: str) -> str:
-        """The command by which an operator says that this parcel was not booked."""
-
-
 class Printer(Protocol):
     """Makes papers out of consignments. The same input gives the same bytes."""
 
@@ -189,3 +151,8 @@ class Printer(Protocol):
         Raises:
             ValueError: the consignment lacks something that the form needs; the text says what.
         """
+
+
+def clear_command(barcode: str) -> str:
+    """The command by which an operator says that a parcel was not booked."""
+    return f"ulak parcel unsure clear {barcode}"

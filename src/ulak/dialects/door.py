@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 Result = TypeVar("Result")
 
@@ -34,6 +34,13 @@ class Reply:
     body: bytes
     content_type: bytes = b"application/json"
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Route(NamedTuple):
+    """A method and a path that are answered with something. What changes in the path stands in braces."""
+
+    method: str
+    path: str
 
 
 class Trouble(Enum):

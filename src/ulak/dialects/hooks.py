@@ -21,7 +21,7 @@ from ulak.core.errors import StoreUnavailable
 from ulak.core.ports import Report
 from ulak.core.shipping import News, Sighting
 from ulak.core.times import Clock
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.service import carriers
 from ulak.service.carriers import Carrier
 from ulak.service.guard import Guard, no_guard
@@ -89,6 +89,8 @@ class HookDoors:
         self._vault = vault
         self._clock = clock
         self._guard = guard or no_guard()
+
+    routes = (Route("POST", PREFIX + "{carrier}/{secret}"),)
 
     async def answer(self, call: Call) -> Reply:
         """Take what a carrier tells. It is answered when the store has it."""

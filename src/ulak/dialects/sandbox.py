@@ -11,7 +11,7 @@ import msgspec
 
 from ulak.core.errors import StoreUnavailable
 from ulak.core.funding import CannotDo
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.service import memory_node
 from ulak.service.guard import Guard, no_guard
 from ulak.service.memory_node import Payment
@@ -60,6 +60,8 @@ class SandboxDoors:
         self._books = books
         self._hash_in = hash_in
         self._guard = guard or no_guard()
+
+    routes = (Route("POST", PAY),)
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call: `POST lightning/pay` is the only one."""

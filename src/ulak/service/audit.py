@@ -162,12 +162,14 @@ _OVERLAPS = Sql(
     " SELECT id, lag(id) OVER (ORDER BY id) AS before, lag(id + total) OVER (ORDER BY id) AS free"
     " FROM sms_order) AS ranges WHERE id < free ORDER BY id"
 )
-# While a partition is dropped its orders go first.
+# Messages and orders by id, and with each message how far the orders up to it reach: one pass over both. A
+# question for each of ten million messages takes hours. While a partition is dropped its orders go first.
 _STRAY_MESSAGES = Sql(
-    "SELECT message.id FROM message WHERE NOT EXISTS (SELECT 1 FROM sms_order"
-    " WHERE sms_order.id = (SELECT max(id) FROM sms_order WHERE id <= message.id)"
-    " AND message.id < sms_order.id + sms_order.total) AND NOT EXISTS (SELECT 1 FROM dropped_range"
-    " WHERE dropped_range.first <= message.id AND dropped_range.last >= message.id) ORDER BY message.id"
+    "SELECT id FROM ("
+    " SELECT id, sent, max(reach) OVER (ORDER BY id, sent ROWS UNBOUNDED PRECEDING) AS reach FROM ("
+    "  SELECT id, id + total AS reach, 0 AS sent FROM sms_order UNION ALL SELECT id, 0, 1 FROM message"
+    " ) AS entry) AS told WHERE sent = 1 AND id >= reach AND NOT EXISTS (SELECT 1 FROM dropped_range"
+    " WHERE dropped_range.first <= told.id AND dropped_range.last >= told.id) ORDER BY id"
 )
 _STATES = Sql("SELECT id, state FROM message WHERE state NOT IN (20, 21, 22, 23, 24) ORDER BY id")
 _NUMBERS = Sql(
@@ -351,6 +353,26 @@ _FOREIGN_CALLBACKS = Sql(
     " ORDER BY callback.id"
 )
 
+# Address books: what belongs together is one account's.
+_FOREIGN_MEMBERS = Sql(
+    "SELECT group_id, contact_id FROM group_member"
+    " LEFT JOIN contact_group ON contact_group.id = group_id LEFT JOIN contact ON contact.id = contact_id"
+    " WHERE contact_group.id IS NULL OR contact.id IS NULL"
+    " OR contact_group.account_id <> contact.account_id ORDER BY group_id, contact_id"
+)
+_FOREIGN_VALUES = Sql(
+    "SELECT contact_id, field_id FROM contact_value"
+    " LEFT JOIN contact_field ON contact_field.id = field_id LEFT JOIN contact ON contact.id = contact_id"
+    " WHERE contact_field.id IS NULL OR contact.id IS NULL"
+    " OR contact_field.account_id <> contact.account_id ORDER BY contact_id, field_id"
+)
+_FOREIGN_GROUPS = Sql(
+    "SELECT below.id, below.parent_id FROM contact_group AS below"
+    " LEFT JOIN contact_group AS above ON above.id = below.parent_id AND above.parent_id = 0"
+    " AND above.account_id = below.account_id WHERE below.parent_id <> 0 AND above.id IS NULL"
+    " ORDER BY below.id"
+)
+
 _RULES = (
     _Check(
         "account {0}, {1}: the balance is off its postings by issued {2}, available {3}, held {4}, spent {5}",
@@ -451,4 +473,7 @@ _RULES = (
     _Check(
         "callback {0}: event {1} and endpoint {2} are not there, or not one account's", _FOREIGN_CALLBACKS
     ),
+    _Check("group {0}: contact {1} is not there, or not one of its account", _FOREIGN_MEMBERS),
+    _Check("contact {0}: field {1} is not there, or not one of its account", _FOREIGN_VALUES),
+    _Check("group {0}: it cannot stand under {1}, which is no group at the top", _FOREIGN_GROUPS),
 )

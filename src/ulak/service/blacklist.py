@@ -12,7 +12,9 @@ from ulak.core.accounts import Account
 from ulak.core.consents import Origin
 from ulak.core.errors import UlakError
 from ulak.service import accounts
+from ulak.service.suppressions import Digest
 from ulak.store import blocks as store
+from ulak.store import suppressions
 from ulak.store.blocks import Block
 from ulak.store.engine import Tx
 
@@ -58,16 +60,22 @@ def block_all(tx: Tx, account: str, numbers: Collection[int]) -> list[Block]:
     return _blocks(tx, found, numbers)
 
 
-def lift_all(tx: Tx, account: str, numbers: Collection[int]) -> list[Block]:
-    """Lift blocks, all or none, wherever they came from; what they were.
+def lift_all(tx: Tx, account: str, numbers: Collection[int], digest: Digest) -> list[Block]:
+    """Lift blocks, all or none, wherever they came from; what they were. Of a number that was erased nothing
+    is known any more but that it was blocked.
 
     Raises:
         UlakError: no such account, or one of the numbers is not blocked.
     """
     found = accounts.named(tx, account)
     lifted = _blocks(tx, found, numbers)
-    if not all(store.remove(tx, found.id, number) for number in dict.fromkeys(numbers)):
-        raise UlakError("one of these numbers is not blocked")
+    erased = bool(suppressions.with_any(tx, [found.id]))
+    for number in dict.fromkeys(numbers):
+        known = store.remove(tx, found.id, number)
+        if erased:
+            known |= suppressions.remove(tx, found.id, digest(number))
+        if not known:
+            raise UlakError("one of these numbers is not blocked")
     return lifted
 
 

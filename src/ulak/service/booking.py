@@ -147,7 +147,7 @@ def _is_begun(tx: Tx, earlier: Earlier) -> bool:
     """Whether a request with this key is on its way, or was carried out."""
     if earlier.state is ReplyState.FAILED:
         return False
-    return earlier.consignment_id is not None or earlier.until > tx.now
+    return earlier.consignment_id is not None or earlier.is_claimed(tx.now)
 
 
 def _no_draft(request: Request, stored: Consignment | None) -> Denied | None:
@@ -353,7 +353,7 @@ def _going(tx: Tx, request: Request, account: Account, process: str) -> Attempt 
     if earlier.digest != once.digest:
         return Denied(Refusal.KEY_REUSED)
     if stored is None:
-        return Denied(Refusal.IN_PROGRESS) if earlier.until > tx.now else None
+        return Denied(Refusal.IN_PROGRESS) if earlier.is_claimed(tx.now) else None
     return _went_on(tx, request, account, stored, process)
 
 

@@ -174,6 +174,7 @@ class _Finishing:
         """Decide what becomes of a callback and of its endpoint."""
         copy = self.copies[outcome.callback_id]
         endpoint = self._endpoints[copy.endpoint_id]
+        self._tx.count("callback_attempts", "arrived" if outcome.arrived else "failed")
         if outcome.arrived:
             self._endpoints[endpoint.id] = endpoint._replace(failing=None)
             if copy.state is not CallbackState.ARRIVED:
@@ -185,6 +186,7 @@ class _Finishing:
         # A date in the answer is of the world's time, as is that of the attempt.
         wait = next_wait(copy.tries + 1, outcome, outcome.at, self._luck())
         if wait is None:
+            self._tx.count("callbacks_given_up")
             self._set(copy, CallbackState.GIVEN_UP, outcome)
         else:
             self._set(copy, CallbackState.DUE, outcome, wait)
@@ -227,7 +229,8 @@ class _Finishing:
                 if one != self._before[one.id]
             ],
         )
-        store.give_up(tx, [endpoint.id for endpoint in self._disabled])
+        given_up = store.give_up(tx, [endpoint.id for endpoint in self._disabled])
+        tx.count("callbacks_given_up", by=given_up)
         events.record(tx, [_disabled_event(endpoint) for endpoint in self._disabled])
         return self._disabled
 

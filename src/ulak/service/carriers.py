@@ -9,6 +9,7 @@ import msgspec
 
 from ulak.core.carriers import MASK, Terms, is_secret, terms_of
 from ulak.core.errors import UlakError
+from ulak.core.masking import MASKER
 from ulak.store import carriers as store
 from ulak.store.engine import Tx
 from ulak.store.vault import Vault
@@ -49,6 +50,7 @@ class Carrier:
         """
         document = _documents.decode(self.document)
         secrets = {key: vault.open(text, _purpose(self.name, key)) for key, text in document.sealed.items()}
+        MASKER.know(*secrets.values())
         return document.plain | secrets
 
     @property

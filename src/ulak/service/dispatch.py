@@ -15,7 +15,7 @@ from ulak.core.states import MessageEvent
 from ulak.service import barring, carriers
 from ulak.service.reports import FreshReference, unpark
 from ulak.service.settlement import Settlement
-from ulak.store import leases, messages, orders
+from ulak.store import leases, messages, orders, settings
 from ulak.store import reports as report_store
 from ulak.store.engine import Tx
 from ulak.store.ids import Ids
@@ -102,6 +102,8 @@ class Step:
 
 def claim_group(tx: Tx, items: Sequence[Claim], _ids: Ids) -> list[list[ClaimedOrder]]:
     """Give due orders to links that are up, and open as much of them as the windows have room for."""
+    if settings.paused(tx):
+        return [[] for _ in items]
     return [_claim(tx, item) for item in items]
 
 
@@ -227,7 +229,7 @@ def _step(tx: Tx, items: Sequence[Step]) -> Stepped:
         advances.update((advance[0], advance) for advance in item.advances)
         if item.outcomes:
             answers.setdefault(item.carrier_id, []).append(item)
-    held = _withheld(tx, [pair for item in items for pair in item.leaving])
+    held, ended = barring.stopped(tx, [pair for item in items for pair in item.leaving])
     if advances:
         orders.advance(tx, list(advances.values()))
     for steps in answers.values():
@@ -235,7 +237,7 @@ def _step(tx: Tx, items: Sequence[Step]) -> Stepped:
     barring.withhold(tx, held)
     again = [message_id for item in items if item.repeated for _, message_id in item.leaving]
     # What was withheld the first time is not queued any more, and no news.
-    ended = set(again) - messages.still_queued(tx, again) if again else set()
+    ended |= set(again) - messages.still_queued(tx, again) if again else set()
     return Stepped(tx.now, frozenset(held) | ended)
 
 

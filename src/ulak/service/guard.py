@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -27,13 +26,15 @@ SPARE = 60
 NETWORKS_MAX, MARKS_MAX = 10_000, 256
 """Networks of which something is remembered, and how many credentials of each."""
 
+LINES = 10
+"""Lines about this in the log, in a minute: who comes from ten thousand addresses shall not fill it."""
+
 _NAME_SHOWN = 32
 
 log = structlog.get_logger("ulak.guard")
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One try: the network it came from, a mark that stands for all that was tried, and the part of it that
     can be tried by itself."""
 
@@ -59,12 +60,15 @@ class Guard:
         self, penalty: Penalty | None, clock: Clock, *, shared: Counts | None = None, spare: int = SPARE
     ) -> None:
         """`penalty` None: nobody is slowed. `clock` is the machine's."""
+        self.refused = self.holds = 0
+        """Tries that were not looked at, and how often a subject was held up."""
         self._on = penalty is not None
         self._penalty = penalty or Penalty()
         self._clock = clock
         self._shared = shared
         self._spare = Window(spare, MINUTE) if spare else None
         self._failures = Failures(self._penalty)
+        self._told = Window(LINES, MINUTE)
         self._held_up: OrderedDict[str, int] = OrderedDict()
         self._failed: OrderedDict[str, int] = OrderedDict()
         self._right: OrderedDict[str, OrderedDict[int, None]] = OrderedDict()
@@ -86,7 +90,9 @@ class Guard:
         held_up = {name: end for name, end in held_up.items() if now < end <= now + self._penalty.most}
         if not held_up or attempt.mark in self._right.get(attempt.network, ()):
             return 0
-        return max(self._unless_spare(subject, end, now) for subject, end in held_up.items())
+        wait = max(self._unless_spare(subject, end, now) for subject, end in held_up.items())
+        self.refused += wait > 0
+        return wait
 
     def _unless_spare(self, subject: str, until: int, now: int) -> int:
         if self._spare is None:
@@ -132,7 +138,9 @@ class Guard:
         _trim(self._failed, NETWORKS_MAX)
         for subject, pause in zip(subjects, pauses, strict=True):
             if pause:
-                if self._held_up.get(subject, 0) <= now:
+                fresh = self._held_up.get(subject, 0) <= now
+                self.holds += fresh
+                if fresh and self._told.ask("", now).allowed:
                     log.warning("guard.held_up", subject=subject, seconds=seconds(pause))
                 self._held_up[subject] = now + pause
                 self._held_up.move_to_end(subject)

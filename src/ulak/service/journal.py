@@ -1,7 +1,7 @@
-"""The journal of bookings: under which keys carriers that do not know keys were asked.
+"""The journal: under which keys carriers that do not know keys were asked to book parcels and rent numbers.
 
 It is on disk before a carrier is asked, for all processes: whoever goes on with a booking that another one
-left finds that its carrier was asked. What the carrier answered is kept until it is with the consignment.
+left finds that its carrier was asked. What was answered for a parcel is here until the consignment has it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from functools import partial
 
 from ulak.core.consignments import Consignment
 from ulak.core.errors import UlakError
+from ulak.core.journal import Known
 from ulak.core.points import point
-from ulak.core.shipping import Known
 from ulak.core.states import ParcelState
 from ulak.service.parcels import Books
 from ulak.store import booking_keys, consignments
@@ -23,7 +23,7 @@ KEPT = 30 * 24 * 60 * 60 * 1000
 
 
 class BookingJournal:
-    """The keys of one carrier: `ulak.core.shipping.Journal`."""
+    """The keys of one carrier: `ulak.core.journal.Journal`."""
 
     def __init__(self, books: Books, carrier_id: int) -> None:
         self._books = books
@@ -44,12 +44,8 @@ class BookingJournal:
         point("journal.finished")
 
     async def forget(self, key: str) -> None:
-        """Nothing was booked under this key."""
+        """Nothing was done under this key."""
         await self._books.write(partial(booking_keys.forget, carrier_id=self._carrier_id, key=key))
-
-    def how_to_forget(self, barcode: str) -> str:
-        """The command by which an operator says that this parcel was not booked."""
-        return f"ulak parcel unsure clear {barcode}"
 
 
 def unsure(tx: Tx) -> list[Unsure]:

@@ -59,7 +59,7 @@ def plan(tx: Tx, wanted: Sequence[Job]) -> Plan:
     idle: list[PutOff] = []
     for job in wanted:
         consignment = found.get(job.subject)
-        labels = _labels(consignment, over=False) if consignment else ()
+        labels = _labels(consignment, tx.now, over=False) if consignment else ()
         if consignment is None or consignment.carrier is None or not labels:
             idle.append((job.id, None))
         else:
@@ -75,14 +75,15 @@ def one(tx: Tx, account_id: int, consignment_id: int) -> Subject | Denied:
         return Denied(Refusal.NOT_FOUND)
     if consignment.carrier is None or not consignment.labels:
         return Denied(Refusal.WRONG_STATE, consignment_id=consignment.id)
-    return Subject(consignment, _labels(consignment, over=True))
+    return Subject(consignment, _labels(consignment, tx.now, over=True))
 
 
-def _labels(consignment: Consignment, *, over: bool) -> tuple[tuple[Label, Watched], ...]:
+def _labels(consignment: Consignment, now: int, *, over: bool) -> tuple[tuple[Label, Watched], ...]:
     """The labels to ask about: those with a code, and without `over` only those that may still move."""
     if not over and consignment.state not in UNDER_WAY_PARCELS:
         return ()
-    booked, country = _booked(consignment), consignment.shipment.recipient.country
+    # No carrier is asked about what is to come, even if the clock was set back since.
+    booked, country = min(_booked(consignment), now), consignment.shipment.recipient.country
     return tuple(
         (label, Watched(label.id, label.tracking, consignment.carrier_reference, booked, country))
         for label in consignment.labels

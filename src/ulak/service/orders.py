@@ -24,7 +24,9 @@ from ulak.core.points import point
 from ulak.core.states import MessageState, OrderState
 from ulak.core.velocity import Velocities, Velocity
 from ulak.service import announcing, barring, events
-from ulak.service.accounts import admit, digest
+from ulak.service.accounts import admit
+from ulak.service.accounts import digest as key_digest
+from ulak.service.suppressions import Digest, no_key
 from ulak.service.velocity import NEVER, Tally, Toll, numbers_in, toll
 from ulak.store import accounts as account_store
 from ulak.store import ledger, messages
@@ -101,10 +103,16 @@ class _Desk:
 
 
 def place_group(
-    tx: Tx, items: Sequence[Submission], ids: Ids, velocities: Velocities = _UNLIMITED
+    tx: Tx,
+    items: Sequence[Submission],
+    ids: Ids,
+    velocities: Velocities = _UNLIMITED,
+    *,
+    digest: Digest = no_key,
 ) -> list[Placed | Refusal | Throttled]:
-    """Decide submissions in the order they came; each sees what those before it took."""
-    digests = {item.key: digest(item.key) for item in items}
+    """Decide submissions in the order they came; each sees what those before it took. `digest` makes those by
+    which erased numbers are known."""
+    digests = {item.key: key_digest(item.key) for item in items}
     names = [(item.dialect, digests[item.key]) for item in items]
     desk = _load(tx, items, names, ids)
     admitted: dict[tuple[str, str, str, str], Account | None] = {}
@@ -116,9 +124,9 @@ def place_group(
         account = admitted[who]
         cases.append(None if account is None else _judged(account, item.draft, tx.now, velocities))
     known = [case for case in cases if case is not None]
-    desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in known])
+    desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in known], digest)
     wanted = [(case.account.id, case.ruling.consent, case.texts) for case in known]
-    for place, numbers in barring.unwilling(tx, wanted).items():
+    for place, numbers in barring.unwilling(tx, wanted, digest).items():
         known[place].unwilling = numbers
     limited = [
         toll(case.account.id, case.limits, numbers_in(case.texts))
@@ -130,6 +138,8 @@ def place_group(
     results = [Refusal.UNAUTHENTICATED if case is None else _place(desk, case) for case in cases]
     point("order.judged")
     desk.save()
+    for item, result in zip(items, results, strict=True):
+        tx.count("orders", item.dialect, result.value if isinstance(result, Refusal) else "accepted")
     return results
 
 
@@ -167,7 +177,7 @@ def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids
         ids,
         known,
         approved=account_store.approved(tx, senders) if senders else set(),
-        repeated=store.repeated(tx, prints, tx.now - REPEAT_WINDOW) if prints else set(),
+        repeated=store.repeated(tx, prints, REPEAT_WINDOW) if prints else set(),
         balances=ledger.locked(tx, [(account_id, SMS) for account_id in account_ids]),
         next_numbers={c.account.id: c.next_number for c in known.values()},
         next_messages={c.account.id: c.next_message for c in known.values()},
@@ -246,6 +256,10 @@ def _accept(desk: _Desk, case: _Case, texts: list[TextDraft], price: int) -> Pla
         told, announced = announcing.placed(account.id, number, first_message, desk.messages[first_row:])
         desk.events += told
     consent = ruling.consent
+    desk.tx.count("order_messages", draft.dialect, by=total)
+    desk.tx.count("order_parts", draft.dialect, by=price)
+    if usable < total:
+        desk.tx.count("messages_final", "undelivered", by=total - usable)
     desk.orders.append(
         store.NewOrder(
             order_id,
@@ -349,6 +363,7 @@ def cancel(tx: Tx, account_id: int, number: int) -> Refusal | None:
         return Refusal.NOT_FOUND
     order_id, total = cancelled
     messages.cancel_range(tx, order_id - 1, order_id + total - 1)
+    tx.count("messages_final", "cancelled", by=total)
     store.free_fingerprint(tx, order_id)
     if before[1]:
         posting = Posting(account_id, SMS, Move.VOID, before[1], order_id)

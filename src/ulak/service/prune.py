@@ -25,7 +25,7 @@ from ulak.store import ids, orders, partitions, pruning, pruning_things, pruning
 from ulak.store import sweep as sweep_store
 from ulak.store.engine import Database, Tx
 from ulak.store.partitions import Partition
-from ulak.store.writer import sync_read, sync_write
+from ulak.store.writer import write_on
 
 Result = TypeVar("Result")
 Position = int | None
@@ -34,13 +34,13 @@ Position = int | None
 SHORTEST = TRACES_KEPT
 """The least span, ms. Until then a late or doubled report still has to find its message."""
 
-ROWS = 500
+ROWS = 2_000
 """Orders, parcels or purchases that one transaction looks at."""
 
 MESSAGES = 20_000
 """Messages after which a transaction deletes no further order."""
 
-TRACES = 2_000
+TRACES = 5_000
 """References, events or postings that one transaction looks at."""
 
 _SLACK = 24 * 60 * 60 * 1000
@@ -67,6 +67,7 @@ class Prune:
         """`before`: what has not changed since then is old (ms); `dry`: it is only counted."""
         self.gone = Counter(orders=0, messages=0, partitions=0, waiting=0, parcels=0, purchases=0)
         self._database = database
+        self._connection = database.connect()
         self._before = before
         self._what = what
         self._dry = dry
@@ -78,8 +79,15 @@ class Prune:
         Raises:
             StoreUnavailable: the database could not go on; what was deleted by then stays so.
         """
+        try:
+            self._run()
+        finally:
+            self._connection.close()
+        return self.gone
+
+    def _run(self) -> None:
         if not self._dry:
-            for first, last in sync_read(self._database, pruning.dropped):
+            for first, last in self._connection.reading(pruning.dropped):
                 self._drop(first, last)
         if What.MESSAGES in self._what:
             self._messages()
@@ -90,14 +98,13 @@ class Prune:
         if not self._dry:
             self._walk(self._some_events)
             self._walk(self._some_postings)
-        return self.gone
 
     def _messages(self) -> None:
         if not self._dry:
             self._references()
         self._walk(partial(self._some_purchases, kinds=_BOUGHT))
-        for partition in sync_read(self._database, partitions.every):
-            if not partition.leaving and sync_read(self._database, partial(self._may_drop, partition)):
+        for partition in self._connection.reading(partitions.every):
+            if not partition.leaving and self._connection.reading(partial(self._may_drop, partition)):
                 self._whole(partition)
         self._walk(self._some_orders)
 
@@ -111,14 +118,14 @@ class Prune:
     def _do(self, change: Callable[[Tx], Result]) -> Result:
         """One short transaction."""
         if self._dry:
-            return sync_read(self._database, change)
+            return self._connection.reading(change)
 
         def whole(tx: Tx) -> Result:
             result = change(tx)
             point("prune.written")
             return result
 
-        result = sync_write(self._database, whole)
+        result = write_on(self._connection, whole)
         point("prune.committed")
         return result
 

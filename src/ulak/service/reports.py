@@ -62,6 +62,7 @@ def _apply(tx: Tx, carrier_id: int, form: IdForm, reports: list[Report]) -> None
     named = [found.get(key) for key in keys]
     settlement = Settlement(tx, {(n.message_id, n.order_id) for n in (*found.values(), *guesses.values())})
     strays = []
+    applied = 0
     for report, key, exact in zip(reports, keys, named, strict=True):
         target = exact or _agreed(guesses, settlement, report)
         if target is None and report.state is ReportState.UNDERWAY:
@@ -72,9 +73,23 @@ def _apply(tx: Tx, carrier_id: int, form: IdForm, reports: list[Report]) -> None
             strays.append(
                 (key, report.reference, report.number, report.state, report.raw, Stray.CONTRADICTION)
             )
+        else:
+            applied += 1
     settlement.save()
     if strays:
         store.keep(tx, carrier_id, strays)
+    _count(tx, len(reports), applied, [stray[-1] for stray in strays])
+
+
+def _count(tx: Tx, all_of_them: int, applied: int, strays: Sequence[Stray]) -> None:
+    """For the metrics: what became of these reports."""
+    parked = strays.count(Stray.PARKED)
+    contradicting = len(strays) - parked
+    effects = {"applied": applied, "parked": parked, "contradicting": contradicting}
+    effects["idle"] = all_of_them - sum(effects.values())
+    for effect, count in effects.items():
+        if count:
+            tx.count("reports", effect, by=count)
 
 
 def _guess(tx: Tx, carrier_id: int, form: IdForm, missed: Sequence[Report]) -> dict[str, store.Referred]:

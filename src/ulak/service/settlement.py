@@ -48,6 +48,7 @@ class Settlement:
         posted: dict[int, int] = {}
         voided: dict[int, int] = {}
         counted = set()
+        delivered = final = 0
         for copy in changed:
             order = self._orders[copy.order_id]
             if copy.state is MessageState.DELIVERED:
@@ -62,6 +63,10 @@ class Settlement:
             else:
                 continue
             counted.add(order.id)
+            delivered += copy.state is MessageState.DELIVERED
+            final += 1
+        self._tx.count("messages_final", "delivered", by=delivered)
+        self._tx.count("messages_final", "undelivered", by=final - delivered)
         for order_id in counted:
             self._finish(self._orders[order_id])
         orders.save_counters(self._tx, [self._orders[order_id] for order_id in counted])

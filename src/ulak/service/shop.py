@@ -76,6 +76,8 @@ class Shop:
         self._sending = Sending(sender, velocities or Velocities())
         self._random = random
         self.woken = asyncio.Event()
+        self.attended = False
+        """Whether this process listens to the node. Another one that does finds new invoices by itself."""
         self.on_wake: Callable[[], None] = lambda: None
         """Called when there is something to do: it may be for another process to do it."""
         self._sources = Sources(books, sources, monotonic)
@@ -146,7 +148,8 @@ class Shop:
         point("purchase.sold")
         if not waited_for:
             return Denied(Refusal.FUNDING_DOWN)
-        funding.follow(invoice.payment_hash)
+        if self.attended:
+            funding.follow(invoice.payment_hash)
         return Sold(purchase.public_id, invoice.payreq)
 
     async def _invoice(self, funding: Funding, purchase: Purchase, memo: str) -> Invoice:

@@ -36,6 +36,7 @@ _KNOWN = (
 _CREDENTIALS = Sql(_KNOWN, keys=("dialect text", "key_digest text"))
 _CREDENTIALS_LOCKED = Sql(_KNOWN, lock="FOR UPDATE OF account", keys=("dialect text", "key_digest text"))
 _LOCK = Sql("SELECT 1 FROM account WHERE id = :id", lock="FOR UPDATE")
+_ALL_NEXT = Sql("SELECT id, next_number, next_message FROM account ORDER BY id")
 _NEXT_NUMBER = Sql("SELECT next_number FROM account WHERE id = :id")
 _SET_NEXT_NUMBER = Sql(
     "UPDATE account SET next_number = fresh.number, next_message = fresh.message FROM {fresh} AS fresh"
@@ -139,6 +140,11 @@ def next_number(tx: Tx, account_id: int) -> int:
     assert row is not None
     number: int = row[0]
     return number
+
+
+def next_numbers(tx: Tx) -> list[tuple[int, int, int]]:
+    """(account, number of its next order, what callbacks call its next message) of all."""
+    return [(row[0], row[1], row[2]) for row in tx.all(_ALL_NEXT)]
 
 
 def set_next_numbers(tx: Tx, rows: Sequence[tuple[int, int, int]]) -> None:

@@ -9,8 +9,10 @@ from ulak.core.consents import Channel, Decision
 from ulak.store.engine import Sql, Tx
 
 _WITH_BLOCKS = Sql(
-    "SELECT id FROM {accounts} AS wanted"
-    " WHERE EXISTS (SELECT 1 FROM block WHERE block.account_id = wanted.id)",
+    "SELECT id, 0 FROM {accounts} AS wanted"
+    " WHERE EXISTS (SELECT 1 FROM block WHERE block.account_id = wanted.id)"
+    " UNION ALL SELECT id, 1 FROM {accounts} AS wanted"
+    " WHERE EXISTS (SELECT 1 FROM suppression WHERE suppression.account_id = wanted.id)",
     accounts=("id int8",),
 )
 # What is looked up row by row is asked as a value: PostgreSQL would rather read a whole table than join a
@@ -41,13 +43,14 @@ _DECIDED = Sql(
     ),
 )
 
-# Whether anybody has said anything since the orders were accepted. Mostly nobody has.
+# Whether anybody has said anything, or was erased, since the orders were accepted. Mostly nobody.
 _NEWS = Sql(
     "SELECT 1 FROM (SELECT account_id, min(submitted) AS since, max(audience) AS audience"
     " FROM {orders} AS wanted JOIN sms_order ON sms_order.id = wanted.id GROUP BY account_id) AS mine"
     " WHERE (SELECT max(added) FROM block WHERE block.account_id = mine.account_id) >= mine.since - :overlap"
     " OR (mine.audience > 0 AND (SELECT max(changed) FROM consent"
-    " WHERE consent.account_id = mine.account_id) >= mine.since - :overlap) LIMIT 1",
+    " WHERE consent.account_id = mine.account_id) >= mine.since - :overlap)"
+    " OR (SELECT began FROM erasure ORDER BY id DESC LIMIT 1) >= mine.since - :overlap LIMIT 1",
     orders=("id int8",),
 )
 _BARRED_SINCE = Sql(
@@ -83,9 +86,13 @@ has the time at which it began, and on PostgreSQL another process may be at it m
 decided with does no harm: whom that is about is not queued."""
 
 
-def with_blocks(tx: Tx, accounts: Collection[int]) -> set[int]:
-    """Those of the accounts that have blocked anybody."""
-    return {row[0] for row in tx.all(_WITH_BLOCKS, accounts=sorted(accounts))}
+def with_blocks(tx: Tx, accounts: Collection[int]) -> tuple[set[int], set[int]]:
+    """Those of the accounts that have blocked anybody, and those of which it is kept that somebody who was
+    erased had said no."""
+    found: tuple[set[int], set[int]] = (set(), set())
+    for account_id, kind in tx.all(_WITH_BLOCKS, accounts=sorted(accounts)) if accounts else ():
+        found[kind].add(account_id)
+    return found
 
 
 def blocked(tx: Tx, wanted: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
@@ -109,7 +116,8 @@ def speak(tx: Tx, account_id: int) -> None:
 
 def any_news(tx: Tx, orders: Collection[int]) -> bool:
     """Whether anybody was blocked, or said anything about consent, in an account of one of these orders since
-    it was accepted. Nobody says anything more of these accounts until the transaction ends."""
+    it was accepted, or was erased since then. Nobody says anything more of these accounts until the
+    transaction ends."""
     if tx.postgres:
         tx.all(_ASKING_POSTGRES, orders=sorted(orders))
     return tx.one(_NEWS, orders=sorted(orders), overlap=OVERLAP) is not None

@@ -1,10 +1,10 @@
-"""The keys under which carriers that do not know keys were asked to book."""
+"""The keys under which carriers that do not know keys were asked to book parcels and rent numbers."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from ulak.core.shipping import KeyState, Known
+from ulak.core.journal import KeyState, Known
 from ulak.core.states import ParcelState
 from ulak.store import settings
 from ulak.store.engine import Sql, Tx
@@ -81,7 +81,7 @@ def keep(tx: Tx, carrier_id: int, key: str) -> None:
 
 
 def forget(tx: Tx, carrier_id: int, key: str) -> None:
-    """Nothing was booked at this carrier under this key."""
+    """Nothing was done at this carrier under this key."""
     tx.run(_FORGET, key=key, carrier=carrier_id)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.figures import WriterFigures
 from ulak.store.engine import Database, Tx
 from ulak.store.writer import GroupKind, Pool, Writer
 
@@ -40,6 +41,16 @@ class Books:
         self._serving = contextlib.ExitStack()
         self._serving.enter_context(database.absence.remembered(self._refuse))
         self._watching = self._loop.call_later(WATCH, self._watch)
+
+    @property
+    def figures(self) -> WriterFigures:
+        """What was written so far, counted."""
+        return self._writer.figures
+
+    @property
+    def queued(self) -> tuple[int, int]:
+        """What waits to be written, and questions that wait to be answered."""
+        return self._writer.queued, self._pool.queued
 
     async def read(self, question: Callable[[Tx], Result]) -> Result:
         """Ask within one read transaction."""

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.figures import Key
 from ulak.core.points import point
 from ulak.core.times import Clock
 from ulak.store.absence import Absence
@@ -152,10 +153,10 @@ class Tx:
     of the machine's. `changed` is whether it did more than ask.
 
     `known` is for answers that a transaction which only reads may give again: nothing changes while it lasts.
-    In one that writes there is none.
+    In one that writes there is none. `counted` is what metrics will tell of it once it is committed.
     """
 
-    __slots__ = ("_connection", "ahead", "changed", "known", "now", "postgres")
+    __slots__ = ("_connection", "ahead", "changed", "counted", "known", "now", "postgres")
 
     def __init__(
         self, connection: Any, now: int, postgres: bool, writes: bool = True, ahead: int = 0
@@ -166,6 +167,11 @@ class Tx:
         self.postgres = postgres
         self.changed = False
         self.known: dict[Any, Any] | None = None if writes else {}
+        self.counted: dict[Key, int] = {}
+
+    def count(self, *key: str, by: int = 1) -> None:
+        """Count something that is true once this is committed."""
+        self.counted[key] = self.counted.get(key, 0) + by
 
     def all(self, sql: Sql, **values: Any) -> list[Row]:
         """Every row of the answer."""

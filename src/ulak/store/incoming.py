@@ -41,7 +41,7 @@ _FORGET_UNCLAIMED = Sql(
 
 # On PostgreSQL another process may be told of the same message, or of another part of it, at the same time.
 # Advisory locks cost no row. SQLite has one writer.
-_ALONE = Sql(
+_ALONE_POSTGRES = Sql(
     "SELECT pg_advisory_xact_lock(key) FROM (SELECT key FROM {keys} AS wanted ORDER BY key) AS mine",
     keys=("key int8",),
 )
@@ -70,7 +70,7 @@ def hold(tx: Tx, chains: Iterable[Chain]) -> None:
     """No other process does anything with these messages until the transaction ends."""
     if tx.postgres:
         keys = {(chain.digest + 31 * chain.number + chain.carrier_id) % 2**63 for chain in chains}
-        tx.all(_ALONE, keys=sorted(keys))
+        tx.all(_ALONE_POSTGRES, keys=sorted(keys))
 
 
 def parts(tx: Tx, chain: Chain) -> list[Part]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ulak.core.messages import MessageCopy, QueuedMessage
 from ulak.core.orders import MessageRow
+from ulak.core.phone import ERASED, display
 from ulak.core.states import MESSAGE_STATES, MessageState
 from ulak.store.engine import Sql, Tx
 
@@ -100,7 +101,13 @@ def page(tx: Tx, after: int, last: int, limit: int) -> list[MessageRow]:
     odd: dict[int, str] = {}
     if any(row[1] == 0 for row in rows):
         odd = dict(tx.all(_ODD, after=rows[0][0] - 1, last=rows[-1][0]))
-    return [MessageRow(f"+{row[1]}" if row[1] else odd[row[0]], MESSAGE_STATES[row[2]]) for row in rows]
+    return [
+        MessageRow(
+            f"+{row[1]}" if row[1] > ERASED else odd[row[0]] if not row[1] else display(ERASED),
+            MESSAGE_STATES[row[2]],
+        )
+        for row in rows
+    ]
 
 
 def untold(tx: Tx, after: int, upto: int) -> list[tuple[int, int]]:
@@ -112,7 +119,7 @@ def untold(tx: Tx, after: int, upto: int) -> list[tuple[int, int]]:
 def shown(tx: Tx, wanted: Iterable[tuple[int, int]]) -> dict[int, tuple[str, str]]:
     """Whom messages go to, as a report shows it, and their texts, of (message, order)."""
     rows = tx.all(_FACTS, wanted=sorted(set(wanted)))
-    return {row[0]: (f"+{row[1]}" if row[1] else row[2] or "", row[3] or "") for row in rows}
+    return {row[0]: (display(row[1]) if row[1] else row[2] or "", row[3] or "") for row in rows}
 
 
 def cancel_range(tx: Tx, after: int, last: int) -> None:

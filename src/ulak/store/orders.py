@@ -46,7 +46,7 @@ _TEXTS = Sql(
 _REPEATED = Sql(
     "SELECT fingerprint.account_id, fingerprint.digest FROM {wanted} AS wanted"
     " JOIN fingerprint ON fingerprint.digest = wanted.digest AND fingerprint.account_id = wanted.account_id"
-    " WHERE fingerprint.at > :since",
+    " WHERE fingerprint.at > :since AND fingerprint.at <= :until",
     wanted=("account_id int8", "digest int8"),
 )
 _ADD_FINGERPRINTS = Sql(
@@ -262,9 +262,11 @@ def texts(tx: Tx, orders: Sequence[int]) -> list[OrderText]:
     return [OrderText(*row) for row in tx.all(_TEXTS, orders=orders)]
 
 
-def repeated(tx: Tx, wanted: Iterable[tuple[int, int]], since: int) -> set[tuple[int, int]]:
-    """Which of these (account, fingerprint) pairs were accepted after `since`."""
-    return {(row[0], row[1]) for row in tx.all(_REPEATED, wanted=list(wanted), since=since)}
+def repeated(tx: Tx, wanted: Iterable[tuple[int, int]], window: int) -> set[tuple[int, int]]:
+    """Which of these (account, fingerprint) pairs were accepted within the last `window` ms; or within the
+    next ones, by a clock that was set back since."""
+    rows = tx.all(_REPEATED, wanted=list(wanted), since=tx.now - window, until=tx.now + window)
+    return {(row[0], row[1]) for row in rows}
 
 
 def add_fingerprints(tx: Tx, fresh: Sequence[tuple[int, int, int]]) -> None:

@@ -64,6 +64,10 @@ SELECT id, role, beat, EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory
  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 FROM process ORDER BY id"""
 
+_AT_WORK = f"""
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid = {_CLASS} AND granted
+ AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
 Session = psycopg.Connection[Row]
 
 log = structlog.get_logger("ulak.presence")
@@ -76,6 +80,14 @@ class _Watched:
     beat: int
     moved: float
     missing: float | None
+
+
+def at_work(session: Session) -> int:
+    """How many processes work on a database."""
+    row = session.execute(_AT_WORK.encode()).fetchone()
+    assert row is not None
+    count: int = row[0]
+    return count
 
 
 class Presence:

@@ -94,7 +94,8 @@ def running(tx: Tx, account_id: int, consignment_id: int) -> list[Once]:
 def _may_go_on(earlier: Earlier, once: Once, now: int) -> bool:
     if earlier.state is ReplyState.FAILED:
         return True
-    return earlier.state is ReplyState.RUNNING and earlier.until <= now and earlier.digest == once.digest
+    is_left = earlier.state is ReplyState.RUNNING and not earlier.is_claimed(now)
+    return is_left and earlier.digest == once.digest
 
 
 def _end(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ulak.core.errors import UlakError
-from ulak.store.engine import Database
+from ulak.store.engine import Database, Row
 
 if TYPE_CHECKING:
+    import psycopg
     import sqlalchemy as sa
 
 HEAD = "0009"
@@ -33,17 +36,17 @@ def prepare(database: Database) -> None:
         StoreUnavailable: it cannot be reached.
     """
     database.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    version = _version(database)
-    if version == HEAD:
+    found = version(database)
+    if found == HEAD:
         return
-    if version is not None and version > HEAD:
+    if found is not None and found > HEAD:
         if _works_with(database) <= HEAD:
             return
-        raise UlakError(f"the database has schema {version}, this version knows {HEAD}: use a newer ulak")
-    _migrate(database)
+        raise UlakError(f"the database has schema {found}, this version knows {HEAD}: use a newer ulak")
+    migrate(database)
 
 
-def _version(database: Database) -> str | None:
+def version(database: Database) -> str | None:
     """The schema in force, None for an empty database."""
     return _asked(database, "SELECT version_num FROM alembic_version")
 
@@ -74,24 +77,37 @@ def _asked(database: Database, question: str) -> str | None:
     return row[0] if row else None
 
 
-def _migrate(database: Database) -> None:
+def migrate(database: Database, to: str = HEAD) -> None:
     """Run Alembic, one process at a time."""
     import fcntl
-
-    from alembic import command
-    from alembic.config import Config
 
     lock = os.open(database.directory / "migrate.lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _version(database) == HEAD:
-            return
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["engine"] = engine(database)
-        command.upgrade(config, "head")
+        if version(database) != to:
+            _upgrade(to, engine=engine(database))
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def transaction(
+    database: Database,
+) -> Iterator[tuple[psycopg.Connection[Row], Callable[[str], None]]]:
+    """One transaction on PostgreSQL, and what brings its schema to a version inside it."""
+    with engine(database).begin() as connection:
+        server: Any = connection.connection.driver_connection
+        yield server, lambda to: _upgrade(to, connection=connection)
+
+
+def _upgrade(to: str, **attributes: Any) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes.update(attributes)
+    command.upgrade(config, to)
 
 
 def engine(database: Database) -> sa.Engine:

@@ -10,6 +10,10 @@ SANDBOX = "sandbox"
 KEY_CHECK = "key_check"
 """Tells whether a process has the key with which secrets are sealed."""
 
+DISPATCH = "dispatch"
+PAUSED = "paused"
+"""The setting that has this value where nothing new may be handed to carriers."""
+
 _GET = Sql("SELECT value FROM setting WHERE name = :name")
 _SET = Sql(
     "INSERT INTO setting (name, value) VALUES (:name, :value)"
@@ -26,6 +30,11 @@ def get(tx: Tx, name: str) -> str | None:
 def put(tx: Tx, name: str, value: str) -> None:
     """Set a value."""
     tx.run(_SET, name=name, value=value)
+
+
+def paused(tx: Tx) -> bool:
+    """Whether nothing new may be handed to carriers."""
+    return get(tx, DISPATCH) == PAUSED
 
 
 def clock_offset(tx: Tx) -> int:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from ulak.store import (
-    parcel_tables,
+    journal_tables,
     people_tables,
     process_tables,
     purchase_tables,
@@ -35,8 +35,8 @@ from ulak.store import (
 from ulak.store.columns import Id, metadata
 
 __all__ = [
+    "journal_tables",
     "metadata",
-    "parcel_tables",
     "people_tables",
     "process_tables",
     "purchase_tables",

@@ -10,6 +10,7 @@ too, one after the other, unless one of them fails: then each is done alone.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 import structlog
 
 from ulak.core.errors import StoreUnavailable
+from ulak.core.figures import Key, WriterFigures
 from ulak.core.points import point
 from ulak.store import ids as id_store
 from ulak.store.engine import Conflict, Connection, Database, Tx
@@ -79,6 +81,7 @@ class Writer:
         self._database = database
         self._kinds = dict(kinds)
         self._deliver = deliver
+        self.figures = WriterFigures()
         self._ids = id_store.Ids()
         self._wake = threading.Condition()
         self._items: dict[str, deque[tuple[Any, Any]]] = {name: deque() for name in kinds}
@@ -99,6 +102,11 @@ class Writer:
             self._stopping = True
             self._wake.notify()
         self._thread.join()
+
+    @property
+    def queued(self) -> int:
+        """What was given and is not written yet."""
+        return self._pending
 
     def gather(self, kind: str, item: Any, ticket: Any) -> None:
         """Give an item to the next group; its result is delivered with `ticket`.
@@ -169,6 +177,7 @@ class Writer:
             self._deliver([(t, error) for _, t in changes])
             return
         if groups:
+            self.figures.items.observe(sum(len(tickets) for _, tickets in groups.values()))
             self._deliver(self._commit_group(connection, groups))
         for first in range(0, len(changes), TOGETHER_MAX):
             self._deliver(self._commit_changes(connection, changes[first : first + TOGETHER_MAX]))
@@ -245,6 +254,7 @@ class Writer:
         self, connection: Connection, change: Callable[[Tx], Any], ids: int = 0, tries: int = _TRIES
     ) -> Any:
         """One transaction, done again when it lost against another. Returns the result or the exception."""
+        began = time.perf_counter()
         for attempt in range(1, tries + 1):
             try:
                 short = self._ids.short(ids)
@@ -252,13 +262,24 @@ class Writer:
                     block = connection.writing(partial(id_store.lease, count=short))
                     point("ids.leased")
                     self._ids.refill(block)
-                return connection.writing(change)
+                result, counted = connection.writing(lambda tx: _counting(tx, change))
             except Conflict as error:
                 if attempt == tries:
+                    self.figures.failed += 1
                     return _Lost(str(error))
             except Exception as error:
+                self.figures.failed += isinstance(error, StoreUnavailable)
                 return error
+            else:
+                self.figures.commits.observe(time.perf_counter() - began)
+                self.figures.add(counted)
+                return result
         raise AssertionError("unreachable")
+
+
+def _counting(tx: Tx, change: Callable[[Tx], Any]) -> tuple[Any, dict[Key, int]]:
+    """What a change returns, and what it counted."""
+    return change(tx), tx.counted
 
 
 class Pool:
@@ -277,6 +298,11 @@ class Pool:
         self._threads = [
             threading.Thread(target=self._run, name=f"ulak-reader-{i}", daemon=True) for i in range(size)
         ]
+
+    @property
+    def queued(self) -> int:
+        """Questions that no thread has taken yet."""
+        return len(self._questions)
 
     def start(self) -> None:
         """Begin to work."""
@@ -377,15 +403,20 @@ def sync_write(database: Database, change: Callable[[Tx], Result]) -> Result:
     """One transaction on a connection of its own: for the command line, beside a running server."""
     connection = database.connect()
     try:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return connection.writing(change)
-            except Conflict as error:
-                if attempt == _TRIES:
-                    raise StoreUnavailable(str(error)) from error
-        raise AssertionError("unreachable")
+        return write_on(connection, change)
     finally:
         connection.close()
+
+
+def write_on(connection: Connection, change: Callable[[Tx], Result]) -> Result:
+    """One transaction, done again when it lost against another; for who makes many of them."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return connection.writing(change)
+        except Conflict as error:
+            if attempt == _TRIES:
+                raise StoreUnavailable(str(error)) from error
+    raise AssertionError("unreachable")
 
 
 def sync_read(database: Database, question: Callable[[Tx], Result]) -> Result:

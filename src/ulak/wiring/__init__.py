@@ -10,7 +10,7 @@ from ulak.wiring.kinds import (
     carries_messages,
     simulated_operator,
 )
-from ulak.wiring.server import GROUP_KINDS, Running, open_database, run_server
+from ulak.wiring.server import GROUP_KINDS, Running, group_kinds, open_database, run_server
 
 __all__ = [
     "CARRIER_KINDS",
@@ -21,6 +21,7 @@ __all__ = [
     "RENDERERS",
     "Running",
     "carries_messages",
+    "group_kinds",
     "now_ms",
     "open_database",
     "run_server",

@@ -53,10 +53,12 @@ class Hands:
         presence: Presence,
         parcels: Parcels,
         numbers: Numbers,
+        watched: Callable[[str, MessageLink], MessageLink],
     ) -> None:
+        """`watched` makes of a link, whose carrier has this name, one that is looked at."""
         held = Leases(books, lambda: presence.id)
         self.dispatcher = Dispatcher(
-            books, look=_look, make=_maker(vault, outside), leases=held, on_text=numbers.shop.wake
+            books, look=_look, make=_maker(vault, outside, watched), leases=held, on_text=numbers.shop.wake
         )
         self.callbacks = CallbackSender(
             books,
@@ -96,14 +98,16 @@ def _look(tx: Tx) -> Outlook:
     )
 
 
-def _maker(vault: Vault, outside: Outside) -> Callable[[Carrier], tuple[Channel, MessageLink] | None]:
+def _maker(
+    vault: Vault, outside: Outside, watched: Callable[[str, MessageLink], MessageLink]
+) -> Callable[[Carrier], tuple[Channel, MessageLink] | None]:
     def make(carrier: Carrier) -> tuple[Channel, MessageLink] | None:
         kind = CARRIER_KINDS.get(carrier.kind)
         if kind is None:
             raise UlakError(f"carrier {carrier.name!r}: this version knows no kind {carrier.kind!r}")
         if kind.link is None or not carries_messages(carrier):
             return None
-        link = kind.link(carrier.settings(vault), outside)
+        link = watched(carrier.name, kind.link(carrier.settings(vault), outside))
         terms = carrier.terms
         channel = Channel(
             carrier.id, carrier.name, terms.prefix, terms.priority, terms.id_form, terms.on_uncertain

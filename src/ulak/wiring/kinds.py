@@ -108,12 +108,11 @@ def _simulated_numbers(
     return NumberSimulator(settings) if settings.get("carries") == "numbers" else None
 
 
-def _sms4sats_numbers(
-    _carrier: Carrier, settings: Mapping[str, str], outside: Outside
-) -> NumberSource | None:
+def _sms4sats_numbers(carrier: Carrier, settings: Mapping[str, str], outside: Outside) -> NumberSource | None:
     if settings.get("carries", "numbers") != "numbers":
         return None
-    return sms4sats.Sms4satsSource(settings, outside.outbound, outside.clock)
+    journal = BookingJournal(outside.books, carrier.id)
+    return sms4sats.Sms4satsSource(settings, outside.outbound, outside.clock, journal)
 
 
 def _karrio(carrier: Carrier, settings: Mapping[str, str], outside: Outside) -> ParcelCarrier:
@@ -201,8 +200,8 @@ CARRIER_KINDS: dict[str, CarrierKind] = {
     "sms_activate": CarrierKind(
         check=check_sms_activate,
         probe=sms_activate.probe,
-        numbers=lambda _carrier, settings, outside: sms_activate.SmsActivateSource(
-            settings, outside.outbound
+        numbers=lambda carrier, settings, outside: sms_activate.SmsActivateSource(
+            settings, outside.outbound, BookingJournal(outside.books, carrier.id)
         ),
     ),
 }

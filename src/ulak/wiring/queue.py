@@ -6,11 +6,19 @@ from collections.abc import Sequence
 
 from ulak.core.jobs import Job, JobKind
 from ulak.core.once import BOOKING
-from ulak.store import jobs
+from ulak.store import jobs, settings
 from ulak.store.engine import Tx
 
 LEASE = 120_000
 """How long a claimed job may take, ms, before somebody else takes it."""
+
+
+OUTWARD = (JobKind.BOOK, JobKind.BUY)
+"""Jobs that order something from others. They wait while dispatch is paused."""
+
+
+def _is_held_back(tx: Tx, kind: JobKind) -> bool:
+    return kind in OUTWARD and settings.paused(tx)
 
 
 class Queue:
@@ -22,10 +30,12 @@ class Queue:
 
     def due(self, tx: Tx) -> list[JobKind]:
         """The kinds of which something is due."""
-        return [kind for kind in self._kinds if jobs.any_due(tx, kind)]
+        return [kind for kind in self._kinds if jobs.any_due(tx, kind) and not _is_held_back(tx, kind)]
 
     def claim(self, tx: Tx, kind: JobKind, limit: int) -> list[Job]:
         """Claim some that are due."""
+        if _is_held_back(tx, kind):
+            return []
         lease = BOOKING if kind is JobKind.BOOK else LEASE
         return jobs.claim(tx, kind, limit, lease, self._process)
 

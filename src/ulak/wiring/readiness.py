@@ -16,6 +16,7 @@ from ulak.wiring.hands import Hands
 from ulak.wiring.kinds import CARRIER_KINDS, carries_messages
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
+from ulak.workers.measured import PAUSED
 
 PATIENCE = 5.0
 """Seconds that the database has to say how things stand."""
@@ -45,18 +46,19 @@ class Readiness:
         except Exception as error:
             return {"ready": False, "database": str(error) or type(error).__name__}
         links = self._links(stand)
-        ready = any(links.values()) or (not links and bool(parcels or sources))
+        # A link that is paused is up: orders are taken, and wait on purpose.
+        able = any(state != "down" for state in links.values())
         return {
-            "ready": ready,
+            "ready": able or (not links and bool(parcels or sources)),
             "database": "ok",
-            "links": {name: "up" if up else "down" for name, up in links.items()},
+            "links": links,
             "parcel_carriers": parcels,
             "number_sources": sources,
             "orders_waiting": stand.waiting,
         }
 
-    def _links(self, stand: _Stand) -> dict[str, bool]:
-        """The links by name, and whether each is up. Of our own we know best."""
+    def _links(self, stand: _Stand) -> dict[str, str]:
+        """The links by name, and how each stands: up, paused or down. Of our own we know best."""
         ours = (
             {} if self._hands is None else {r.channel.carrier_id: r for r in self._hands.dispatcher.runners}
         )
@@ -66,11 +68,16 @@ class Readiness:
             if kind is None or kind.link is None or not carries_messages(carrier):
                 continue
             if carrier.id in ours:
-                links[carrier.name] = ours[carrier.id].up
-            else:
-                tenure = stand.tenures.get(carrier.id)
-                links[carrier.name] = tenure is not None and tenure.up and tenure.holder in stand.present
+                links[carrier.name] = _state(ours[carrier.id].up, ours[carrier.id].why)
+                continue
+            tenure = stand.tenures.get(carrier.id)
+            is_worked = tenure is not None and tenure.holder in stand.present
+            links[carrier.name] = _state(tenure.up, tenure.why) if tenure and is_worked else "down"
         return links
+
+
+def _state(up: bool, why: str) -> str:
+    return "up" if up else "paused" if why == PAUSED else "down"
 
 
 def _stand(tx: Tx) -> _Stand:

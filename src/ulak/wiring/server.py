@@ -23,12 +23,12 @@ from ulak.dialects.iletimerkezi import manifest
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
 from ulak.service import dispatch, orders, reports
+from ulak.service.suppressions import Digest, NumberDigests
 from ulak.store import schema, settings
-from ulak.store.engine import Database, Tx
+from ulak.store.engine import PATIENCE, Database, Tx
 from ulak.store.presence import Presence
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
-from ulak.web import Web
 from ulak.wiring import http
 from ulak.wiring.bells import Bells, Placing
 from ulak.wiring.clock import now_ms
@@ -38,7 +38,12 @@ from ulak.wiring.limits import limits_of
 from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
 from ulak.wiring.readiness import Readiness
+from ulak.wiring.watch import POLL, Watch
 from ulak.workers.main import every
+from ulak.workers.send import LinkRunner
+
+LOCKED = 5.0
+"""Seconds to wait for others that write to a SQLite file. Commands wait longer; who asks a server is told."""
 
 ALIVE = 1.0
 """Seconds between signs that the event loop moves."""
@@ -52,18 +57,19 @@ GROUP_KINDS: dict[str, GroupKind] = {
 """What is gathered, in the order in which a group decides it: what frees the windows goes first."""
 
 
-def group_kinds(velocities: Velocities) -> dict[str, GroupKind]:
-    """The same, where orders have velocity limits."""
-    place = partial(orders.place_group, velocities=velocities)
+def group_kinds(velocities: Velocities, digest: Digest) -> dict[str, GroupKind]:
+    """The same, where orders have velocity limits, and erased numbers are known by digests."""
+    place = partial(orders.place_group, velocities=velocities, digest=digest)
     return GROUP_KINDS | {orders.PLACE: GroupKind(place, orders.ids_needed)}
 
 
 log = structlog.get_logger("ulak")
 
 
-def open_database(config: Config) -> Database:
-    """The configured database, at the schema this version needs."""
-    database = Database(config.data, config.database, now_ms)
+def open_database(config: Config, patience: float = PATIENCE) -> Database:
+    """The configured database, at the schema this version needs. `patience`: seconds to wait for others that
+    write to a SQLite file."""
+    database = Database(config.data, config.database, now_ms, patience=patience)
     schema.prepare(database)
     return database
 
@@ -83,7 +89,7 @@ async def run_server(
     before it answers anybody."""
     _more_files()
     role = Role[config.role.upper()]
-    database = open_database(config)
+    database = open_database(config, LOCKED)
     async with contextlib.AsyncExitStack() as at_end:
         listener = at_end.enter_context(contextlib.closing(_listen(config.host, config.port)))
         port = listener.getsockname()[1]
@@ -93,7 +99,7 @@ async def run_server(
         await asyncio.to_thread(presence.start)
         at_end.push_async_callback(asyncio.to_thread, presence.stop)
         velocities = Velocities(config.velocity)
-        books = Placing(database, group_kinds(velocities))
+        books = Placing(database, group_kinds(velocities, NumberDigests(vault)))
         at_end.push_async_callback(books.close)
         if database.postgres:
             await books.write(partial(_same_key, vault=vault))
@@ -103,9 +109,14 @@ async def run_server(
         at_end.push_async_callback(parcels.close)
         numbers = Numbers(config, books, vault, outside, presence.name, velocities)
         at_end.push_async_callback(numbers.close)
-        hands = Hands(config, books, vault, outside, presence, parcels, numbers) if role.works else None
+        watch = Watch(config, books, asyncio.get_running_loop().time)
+        hands = None
+        if role.works:
+            hands = Hands(config, books, vault, outside, presence, parcels, numbers, watch.link)
+            watch.links(partial(_runners, hands))
         books.bells = Bells(presence, numbers, hands)
         limits = await limits_of(config, at_end, share=role.answers)
+        watch.guard(limits.guard)
         number_doors = numbers.doors(limits)
         doors: list[tuple[str, Dialect]] = []
         if role.answers:
@@ -118,22 +129,33 @@ async def run_server(
                 ("/", number_doors),
             ]
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))} if role.answers else {}
-        readiness = Readiness(books, hands, parcels, numbers)
-        web = Web(doors, readiness.look, trusted_proxies=config.trusted_proxy, pages=pages)
+        web = watch.web(doors, Readiness(books, hands, parcels, numbers).look, pages, presence.name[:6])
         server = http.server(web)
+        watch.connections(lambda: len(server.server_state.connections))
         server.on_start = lambda: ready(Running(port, url))
+        await watch.look()
         if hands is not None:
             await hands.dispatcher.look()
         _calm_collector()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        workers = [asyncio.create_task(every(ALIVE, partial(_show, presence), stop))]
+        workers = [
+            asyncio.create_task(every(ALIVE, partial(_show, presence), stop)),
+            asyncio.create_task(every(POLL, watch.look, stop)),
+        ]
         if hands is not None:
             workers += [asyncio.create_task(work(stop)) for work in hands.work]
         await _first(stop, serving)
+        web.stopping = True
+        # Whoever shares out requests has so long to notice.
+        await asyncio.wait({serving}, timeout=config.drain / 1000)
         server.should_exit = True
         await serving
         stop.set()
         await asyncio.gather(*workers)
+
+
+def _runners(hands: Hands) -> list[LinkRunner]:
+    return hands.dispatcher.runners
 
 
 async def _show(presence: Presence) -> None:

@@ -105,6 +105,7 @@ class PurchaseWorker:
         What nodes and sources are asked just then has a while to end. What has not is left to the next
         process, as after a crash.
         """
+        self._shop.attended = True
         listening = asyncio.create_task(self._listen())
         parts = [asyncio.create_task(part.run(stop)) for part in self._parts.values()]
         try:
@@ -115,6 +116,7 @@ class PurchaseWorker:
             if late:
                 log.warning("purchases.left", parts=len(late))
         finally:
+            self._shop.attended = False
             for task in (listening, *parts):
                 task.cancel()
             await asyncio.gather(listening, *parts, return_exceptions=True)

@@ -109,6 +109,11 @@ class LinkRunner:
         """Small and large orders in turn."""
         return len(self._small), len(self._large)
 
+    @property
+    def used(self) -> int:
+        """Slots of the window that are taken."""
+        return self._used
+
     def reserve(self) -> int:
         """Set slots aside for orders that are being claimed; the others keep half if any are in turn."""
         free = max(0, self._free() - self._behind) if self._hungry is None else 0

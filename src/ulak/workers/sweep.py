@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ulak.core.points import point
+from ulak.service.clocks import set_right
 from ulak.service.sweep import Hand, sweep_slice
 
 
@@ -27,6 +28,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One pass. If it fails it is gone on with the next time."""
+        await self._books.write(set_right)
         more = True
         while more:
             self._hand, more = await self._books.write(

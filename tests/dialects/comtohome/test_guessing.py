@@ -48,3 +48,5 @@ async def test_links_of_labels(lite: Any) -> None:
         (await office.call(f"/public-download/consignment-label/1?_hash=guess{n}")).status for n in range(6)
     ]
     assert guesses == [404] * 4 + [429] * 2
+    nothing = await office.call("/public-download/consignment-label/1")
+    assert nothing.status == 404, "who says nothing does not guess"

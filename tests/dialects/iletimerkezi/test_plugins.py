@@ -19,7 +19,7 @@ import structlog
 from tests.dialects.iletimerkezi.office import Customer, Office
 from tests.dialects.iletimerkezi.plugin import Page, Plugin
 
-from ulak.cli import logs
+from ulak import logs
 from ulak.core.ports import ReportState
 from ulak.dialects.door import Dialect
 from ulak.service import contacts

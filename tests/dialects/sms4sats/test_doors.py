@@ -131,7 +131,8 @@ async def test_the_database_is_away() -> None:
         "/getRentalCountries",
     ):
         reply = await office.call(path)
-        assert (reply.status, reason_of(reply)) == (500, "unable to save data"), path
+        assert (reply.status, reason_of(reply)) == (503, "unable to save data"), path
+        assert (b"retry-after", b"1") in reply.headers
     for path in ("/balance", "/history"):
         assert reason_of(await office.call(path, key="k")) == "unable to save data"
     assert reason_of(await office.call("/fund", {"amount": 5000}, key="k")) == "unable to save data"
@@ -142,7 +143,7 @@ async def test_the_database_is_away() -> None:
     [
         (Trouble.BODY_TOO_LARGE, 413, "invalid request"),
         (Trouble.BODY_INCOMPLETE, 400, "invalid request"),
-        (Trouble.OVERLOADED, 500, "unable to save data"),
+        (Trouble.OVERLOADED, 503, "unable to save data"),
         (Trouble.CRASHED, 500, "backend error"),
     ],
 )
@@ -188,7 +189,7 @@ async def test_a_body_that_nobody_needs(lite: Any) -> None:
 
 
 def test_every_reason_is_an_error() -> None:
-    assert all(400 <= reason.status <= 500 and reason.text for reason in Reason)
+    assert all(400 <= reason.status <= 503 and reason.text for reason in Reason)
 
 
 # How often.

@@ -8,12 +8,13 @@ from typing import TypeAlias
 import pytest_asyncio
 from tests.dialects.sms4sats_client.upstream import BALANCE, KEY, Upstream
 from tests.peers.accounts import Desk, Hours, Way
+from tests.peers.journal import Notes
 
 from ulak.core.ports import Outgoing
 from ulak.dialects.sms4sats.connect import Sms4satsLink, Sms4satsSource
 
 Account: TypeAlias = Callable[..., Sms4satsSource]
-"""Makes a source at the scripted server; takes further settings."""
+"""Makes a source at the scripted server, as another process has it; takes further settings."""
 
 
 class Linked:
@@ -48,9 +49,11 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 @pytest_asyncio.fixture
 async def account(upstream: Upstream, hours: Hours, way: Way) -> Account:
+    notes = Notes()
+
     def make(**settings: str) -> Sms4satsSource:
         words = {"url": upstream.url, "apikey": KEY} | settings
-        return Sms4satsSource(words, way, hours, hours.sleep, lambda: 0.5)
+        return Sms4satsSource(words, way, hours, notes, hours.sleep, lambda: 0.5)
 
     return make
 

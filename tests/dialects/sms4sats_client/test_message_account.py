@@ -287,6 +287,28 @@ def report(state: ReportState, raw: str) -> Report:
     return Report(ORDER, NUMBER, state, raw)
 
 
+async def test_another_link_takes_up_the_orders_from_before(upstream: Upstream, linked: Link) -> None:
+    """The one that had them was stopped, or its process died."""
+    upstream.on(CREATE, numbered)
+    upstream.on(STATUS, texted("sent"))
+    first = await linked().start()
+    first.send(1, 2)
+    await first.told(2)
+    await first.link.stop()
+    asked = upstream.times(STATUS)
+    upstream.on(STATUS, texted("sent"), texted("sent"), texted("delivered"))
+    second = linked()
+    second.desk.open = ["order01", "order02"]
+    await second.start()
+    await second.hours.until(lambda: len(second.desk.reported) == 2)
+    assert sorted(second.desk.reported, key=lambda each: each.reference) == [
+        Report(f"order0{n}", 0, ReportState.DELIVERED, "delivered") for n in (1, 2)
+    ]
+    await second.hours.pass_by(60 * MINUTE)
+    assert upstream.times(STATUS) == asked + 4, "what is final is not asked for again"
+    assert second.desk.told == []
+
+
 SENT = report(ReportState.UNDERWAY, "sent")
 DELIVERED = report(ReportState.DELIVERED, "delivered")
 

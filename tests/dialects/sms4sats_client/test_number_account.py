@@ -227,6 +227,44 @@ async def test_a_server_that_sells_once_for_a_key_is_asked_again(
     assert [asked.headers["idempotency-key"] for asked in upstream.calls(CREATE)] == ["ulak-1-n7"] * 2
 
 
+RENTAL = Want(9, 22, "full", weeks=2)
+
+
+async def test_another_process_goes_on_with_the_order_of_a_rental(
+    upstream: Upstream, account: Account, hours: Hours
+) -> None:
+    upstream.on(CREATE, CREATED)
+    upstream.on(STATUS, UNABLE)
+    upstream.on(CANCEL, UNABLE)
+    assert isinstance(await hours.run(account().buy(RENTAL)), Unreached)
+    upstream.on(STATUS, NUMBERED)
+    assert await hours.run(account().buy(RENTAL)) == GOT
+    assert upstream.times(CREATE) == 1
+
+
+@pytest.mark.parametrize(("prefix", "created"), [("", 1), ("ulak-1", 2)])
+async def test_a_rental_that_its_process_left_is_not_bought_again(
+    upstream: Upstream, account: Account, hours: Hours, prefix: str, created: int
+) -> None:
+    """Unless the server sells once for a key."""
+    upstream.on(CREATE, Cut(), CREATED)
+    upstream.on(STATUS, NUMBERED)
+    settings = {"order_prefix": prefix} if prefix else {}
+    assert isinstance(await hours.run(account(**settings).buy(RENTAL)), Unreached)
+    again = await hours.run(account(**settings).buy(RENTAL))
+    assert again == GOT if prefix else isinstance(again, Unreached)
+    assert upstream.times(CREATE) == created
+
+
+async def test_what_was_surely_not_bought_may_be_by_another_process(
+    upstream: Upstream, account: Account, hours: Hours
+) -> None:
+    upstream.on(CREATE, no("busy", 503), CREATED)
+    upstream.on(STATUS, NUMBERED)
+    assert isinstance(await hours.run(account().buy(RENTAL)), Unreached)
+    assert await hours.run(account().buy(RENTAL)) == GOT
+
+
 async def test_a_purchase_that_is_tried_again_goes_on_with_its_order(
     upstream: Upstream, account: Account, hours: Hours
 ) -> None:

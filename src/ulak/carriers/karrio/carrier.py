@@ -13,19 +13,18 @@ from ulak.carriers.karrio.settings import KarrioSettings, parse_settings
 from ulak.carriers.karrio.worker import Answer, Exchange, Lost, NotAsked, Worker
 from ulak.core.consignments import Consignment, Label, Shipment
 from ulak.core.errors import StoreUnavailable, UlakError
+from ulak.core.journal import Journal, KeyState, Known
 from ulak.core.shipping import (
     Abilities,
     Booked,
     Booking,
     Declined,
     File,
-    Journal,
-    KeyState,
-    Known,
     Quote,
     Sighting,
     Unreached,
     Watched,
+    clear_command,
 )
 
 BATCH = 10
@@ -174,7 +173,7 @@ class KarrioCarrier:
         return Unreached(
             f"{why}It is not known whether {self._settings.carrier} booked this parcel."
             f" Look for the reference {booking.barcode} in the account there and void what you find; then"
-            f" `{self._keys.how_to_forget(booking.barcode)}` lets it be booked again"
+            f" `{clear_command(booking.barcode)}` lets it be booked again"
         )
 
 

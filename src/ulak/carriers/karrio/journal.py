@@ -18,7 +18,8 @@ from pathlib import Path
 import msgspec
 
 from ulak.core.consignments import TrackingKind
-from ulak.core.shipping import Booked, File, Journal, KeyState, Known, Ticket
+from ulak.core.journal import Journal, KeyState, Known
+from ulak.core.shipping import Booked, File, Ticket
 
 KEPT = 30 * 24 * 60 * 60
 """Seconds after which a file is deleted."""
@@ -75,10 +76,6 @@ class Keys:
     async def forget(self, key: str) -> None:
         """Nothing was booked under this key. Raises StoreUnavailable."""
         await self._journal.forget(key)
-
-    def how_to_forget(self, barcode: str) -> str:
-        """The command by which an operator says that this parcel was not booked."""
-        return self._journal.how_to_forget(barcode)
 
     def _older(self, key: str) -> tuple[Path, bytes | None] | None:
         """The file of a key, if there is one, and the answer in it.

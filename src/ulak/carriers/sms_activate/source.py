@@ -2,15 +2,18 @@
 
 It keeps nothing but what it has learned of the supplier: which of the newer requests that does not know. All
 requests are looked at again, or repeated by whoever asked; here nothing is sent twice, because a purchase
-whose answer never came may have been made.
+whose answer never came may have been made. For whom a number was rented is written down, so that nobody who
+goes on with it rents another one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlencode, urlsplit
 
+import msgspec
 import structlog
 
 from ulak.carriers.sms_activate.reading import (
@@ -32,6 +35,8 @@ from ulak.carriers.sms_activate.reading import (
 )
 from ulak.carriers.sms_activate.settings import Supplier
 from ulak.carriers.sms_activate.settings import check_settings as check_settings
+from ulak.core.errors import StoreUnavailable
+from ulak.core.journal import Journal
 from ulak.core.numbers import RENTAL_WEEKS, Activation, Gone, Got, News, NoneLeft, Text, Unreached, Want
 from ulak.core.pools import ANY
 from ulak.outbound import Answer, Outbound, OutboundError
@@ -70,20 +75,23 @@ _SETTLED = ("BAD_STATUS", "ALREADY_CANCEL", *_OVER)
 _RENTAL_OVER = ("STATUS_FINISH", "STATUS_CANCEL", "STATUS_REVOKE", "INVALID_PHONE", "NO_ID_RENT")
 _RENTAL_DONE = ("ALREADY_FINISH", "ALREADY_CANCEL", *_RENTAL_OVER)
 
+_read_got = msgspec.json.Decoder(tuple[str, int, int]).decode
+
 log = structlog.get_logger("ulak.sms_activate")
 
 
 class SmsActivateSource:
     """`ulak.core.numbers.NumberSource` at a supplier."""
 
-    def __init__(self, settings: Mapping[str, str], outbound: Outbound) -> None:
-        """`outbound` is not closed here.
+    def __init__(self, settings: Mapping[str, str], outbound: Outbound, journal: Journal) -> None:
+        """`outbound` is not closed here. `journal` keeps the purchases for which numbers were rented.
 
         Raises:
             ValueError: the settings are none.
         """
         self._to = check_settings(settings)
         self._line = _Line(self._to, outbound)
+        self._journal = journal
 
     def unlisted(self, service: str) -> bool:
         """Never: the supplier knows what it has."""
@@ -146,6 +154,28 @@ class SmsActivateSource:
         pools = [want.pool] if want.pool != ANY else await self._likely(want)
         if isinstance(pools, Unreached):
             return pools
+        return await (self._rent_once(want, pools) if want.weeks else self._buy_in(want, pools))
+
+    async def _rent_once(self, want: Want, pools: Sequence[int]) -> Got | NoneLeft | Unreached:
+        """Rent a number, unless another process has, or may have."""
+        key = f"rental {want.key}"
+        try:
+            known = await self._journal.begin(key)
+        except StoreUnavailable as error:
+            return Unreached(f"what is rented cannot be written down: {error}")
+        if known is not None:
+            return NoneLeft(LOST) if known.answer is None else Got(*_read_got(known.answer))
+        answer = await self._buy_in(want, pools)
+        # What is not written down now is not known to others, who then rent none.
+        with contextlib.suppress(StoreUnavailable):
+            if isinstance(answer, Got):
+                got = (answer.reference, answer.number, answer.pool)
+                await self._journal.finish(key, msgspec.json.encode(got))
+            elif answer.why != LOST:
+                await self._journal.forget(key)
+        return answer
+
+    async def _buy_in(self, want: Want, pools: Sequence[int]) -> Got | NoneLeft | Unreached:
         answer: Got | NoneLeft | Unreached = NoneLeft("NO_NUMBERS")
         for pool in pools:
             answer = await self._buy(want, pool)

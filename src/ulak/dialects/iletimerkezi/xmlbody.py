@@ -78,8 +78,9 @@ def request_in(body: bytes) -> Fields:
             parser.feed(document[start : start + _PORTION])
             reader.wait()
         parser.close()
-    except (SAXException, DefusedXmlException) as error:
-        # The parser's own words may quote what was sent.
+    except (SAXException, DefusedXmlException, LookupError, ValueError) as error:
+        # The last two are about the encoding of a declaration that stands where none may, or that is too long
+        # for us to have read. The parser's own words may quote what was sent.
         raise BadRequest(type(error).__name__) from None
     return reader.request()
 

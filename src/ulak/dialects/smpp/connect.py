@@ -41,7 +41,7 @@ class SmppLink:
     """One operator, reached over one connection (transceiver) or two (transmitter and receiver).
 
     `now`, `sleep` and `rand` replace time and chance in tests. `counts` says what happened so far, by name:
-    submitted, accepted, refused, throttled, unknown, receipts, unreadable, inbound, stray.
+    submitted, accepted, refused, throttled, unknown, receipts, unreadable, inbound, stray, failed.
     """
 
     def __init__(
@@ -258,6 +258,7 @@ class SmppLink:
                     return 0.0
                 self._lines.append(line)
         except LinkError as error:
+            self.counts["failed"] += 1
             self._end(str(error))
             return 0.0
         began = self._now()

@@ -1,7 +1,8 @@
 """What is said when something goes wrong, in the order in which a customer meets it.
 
 Documented are `unable to save data`, `backend error` and the sentence about no number; the rest is ours, and
-so are all statuses but 500 (specification, sections 1.2 and 3.5).
+so are all statuses but 500 (specification, sections 1.2 and 3.5). `unable to save data` is documented with
+500; ours is 503, as wherever somebody may simply ask again in a moment.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Reason(Enum):
     NO_NUMBERS = (409, "no numbers available")
     IN_PROGRESS = (409, "order in progress")
     KEY_REUSED = (409, "idempotency key reused")
-    UNAVAILABLE = (500, "unable to save data")
+    UNAVAILABLE = (503, "unable to save data")
     BACKEND = (500, "backend error")
 
     @property

@@ -17,6 +17,11 @@ _LOCK = 7_263_745_821
 
 
 def run(config: Config) -> None:
+    """Migrate a database, or in the transaction of a connection that is given."""
+    given = config.attributes.get("connection")
+    if given is not None:
+        _migrate(given)
+        return
     engine: sa.Engine = config.attributes["engine"]
     if engine.dialect.name == "sqlite":
         # Left to itself the driver begins no transaction for DDL, and half a migration would stay.
@@ -26,18 +31,22 @@ def run(config: Config) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text(f"SELECT pg_advisory_lock({_LOCK})"))
             connection.commit()
-        context.configure(connection=connection, transactional_ddl=True)
-        with context.begin_transaction():
-            context.run_migrations()
-            connection.execute(
-                sa.text(
-                    "INSERT INTO setting (name, value) VALUES (:name, :value)"
-                    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-                ),
-                {"name": schema.WORKS_WITH, "value": schema.OLDEST},
-            )
+        _migrate(connection)
         connection.commit()
     engine.dispose()
+
+
+def _migrate(connection: sa.Connection) -> None:
+    context.configure(connection=connection, transactional_ddl=True)
+    with context.begin_transaction():
+        context.run_migrations()
+        connection.execute(
+            sa.text(
+                "INSERT INTO setting (name, value) VALUES (:name, :value)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            ),
+            {"name": schema.WORKS_WITH, "value": schema.OLDEST},
+        )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

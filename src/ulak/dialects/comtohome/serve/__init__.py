@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from ulak.core.errors import StoreUnavailable
+from ulak.core.errors import OutcomeUnknown, StoreUnavailable
 from ulak.core.shipping import Printer
 from ulak.dialects.comtohome.serve.booking import Booking
 from ulak.dialects.comtohome.serve.documents import Documents
@@ -15,7 +15,7 @@ from ulak.dialects.comtohome.serve.tariffs import Tariffs
 from ulak.dialects.comtohome.serve.visit import DIALECT, RETRY_AFTER, Gate, Refused, Visit, with_rate
 from ulak.dialects.comtohome.shown import Show
 from ulak.dialects.comtohome.texts import Text
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.service.desk import Desk
 from ulak.service.guard import Guard, no_guard
 from ulak.service.limits import Counts, Limit
@@ -28,9 +28,16 @@ Door = Callable[[Visit, str], Awaitable[Reply]]
 """Carries out a call, given the part of its path that changes."""
 
 
-class Route(NamedTuple):
+WORDS = 8
+"""Into how many words a path is taken apart at most; none that leads anywhere has more."""
+
+_CHANGING = re.compile(r"\{[a-z]+\}(\.png)?")
+
+
+class Paths(NamedTuple):
     """Paths of one form, and what each method does there. The pattern's only group is what changes."""
 
+    shown: str
     pattern: re.Pattern[str]
     methods: dict[str, Door]
 
@@ -66,7 +73,20 @@ class Doors:
         booking = Booking(gate, desk, show)
         documents = Documents(gate, desk, show, printer, logo)
         tariffs = Tariffs(gate, desk, show)
-        self._routes = _routes(finding, booking, documents, tariffs)
+        self._paths = _paths(finding, booking, documents, tariffs)
+        shapes = [tuple(_CHANGING.sub("*", paths.shown).split("/")) for paths in self._paths]
+        self._names = {shape: "/".join(shape[1:]).removeprefix("api/v1/") for shape in shapes}
+        self._words = {word for shape in shapes for word in shape}
+
+    @property
+    def routes(self) -> list[Route]:
+        """All that is answered here."""
+        return [Route(method, paths.shown) for paths in self._paths for method in paths.methods]
+
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few: the path without what changes in it."""
+        words = path.rstrip("/").split("/", WORDS)
+        return self._names.get(tuple(word if word in self._words else "*" for word in words), "unknown")
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
@@ -76,6 +96,8 @@ class Doors:
             reply = await door(visit, value)
         except Refused as refused:
             reply = refused.reply
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             reply = visit.refused(503, Text.UNAVAILABLE, RETRY_AFTER).reply
         return with_rate(reply, visit.rate)
@@ -89,13 +111,13 @@ class Doors:
 
     def _door(self, visit: Visit) -> tuple[Door, str]:
         """Who answers this path and method, and what changes in the path."""
-        for route in self._routes:
-            found = route.pattern.fullmatch(visit.call.path)
+        for paths in self._paths:
+            found = paths.pattern.fullmatch(visit.call.path)
             if found is None:
                 continue
-            door = route.methods.get(visit.call.method)
+            door = paths.methods.get(visit.call.method)
             if door is None:
-                allow = ((b"allow", ", ".join(route.methods).encode()),)
+                allow = ((b"allow", ", ".join(paths.methods).encode()),)
                 raise visit.refused(405, Text.NO_SUCH_METHOD, allow, method=visit.call.method)
             return door, found[1]
         raise visit.refused(404, Text.NO_SUCH_PATH)
@@ -109,38 +131,48 @@ _TROUBLES = {
 }
 
 
-def _routes(finding: Finding, booking: Booking, documents: Documents, tariffs: Tariffs) -> list[Route]:
+def _paths(finding: Finding, booking: Booking, documents: Documents, tariffs: Tariffs) -> list[Paths]:
     """All paths; of several that fit the first counts."""
     return [
-        _route("/consignments/find/trackingCode/(.+)", GET=finding.by_tracking),
-        _route("/consignments/find/barcode/(.+)", GET=finding.by_barcode),
-        _route("/consignments/find/reference_no/(.+)", GET=finding.by_reference),
-        _route("/consignments/find/uuid/(.+)", GET=finding.by_uuid),
-        _route("/consignments/draft()", POST=booking.create_draft),
-        _route("/consignments/draft/([^/]+)", PUT=booking.update_draft, DELETE=booking.delete_draft),
-        _route("/consignments/draft/([^/]+)/start-process", POST=booking.start),
-        _route("/consignments/multi-package()", POST=booking.create_many),
-        _route("/consignments()", GET=finding.listing, POST=booking.create),
-        _route("/consignments/([^/]+)/details", GET=finding.details),
-        _route("/consignments/([^/]+)/events", GET=finding.events),
-        _route("/consignments/([^/]+)/documents", GET=documents.of_consignment),
-        _route("/consignments/([^/]+)/proforma", POST=documents.proforma),
-        _route("/consignments/([^/]+)/cn22", POST=documents.cn22),
-        _route("/consignments/([^/]+)/cn23", POST=documents.cn23),
-        _route("/consignments/([^/]+)/send-to-provider", POST=booking.resend),
-        _route("/consignments/([^/]+)/recheck", POST=booking.recheck),
-        _route("/consignments/(.+)/cancel", POST=booking.cancel),
-        _route("/consignment-documents()", POST=documents.upload),
-        _route("/consignment-documents/([^/]+)", GET=documents.document),
-        _route("/consignment-documents/([^/]+)/download", GET=documents.download),
-        _route("/public-download/consignment-label/([^/]+)", GET=documents.label),
-        _route("/providers()", GET=tariffs.providers),
-        _route("/special-services()", GET=tariffs.services),
-        _route("/prices()", POST=tariffs.prices),
-        _route("/uploads/provider_logos/([a-z0-9-]{1,80})[.]png", "", GET=documents.logo),
+        _route("/consignments/find/trackingCode/{rest}", GET=finding.by_tracking),
+        _route("/consignments/find/barcode/{rest}", GET=finding.by_barcode),
+        _route("/consignments/find/reference_no/{rest}", GET=finding.by_reference),
+        _route("/consignments/find/uuid/{rest}", GET=finding.by_uuid),
+        _route("/consignments/draft", POST=booking.create_draft),
+        _route("/consignments/draft/{id}", PUT=booking.update_draft, DELETE=booking.delete_draft),
+        _route("/consignments/draft/{id}/start-process", POST=booking.start),
+        _route("/consignments/multi-package", POST=booking.create_many),
+        _route("/consignments", GET=finding.listing, POST=booking.create),
+        _route("/consignments/{id}/details", GET=finding.details),
+        _route("/consignments/{id}/events", GET=finding.events),
+        _route("/consignments/{id}/documents", GET=documents.of_consignment),
+        _route("/consignments/{id}/proforma", POST=documents.proforma),
+        _route("/consignments/{id}/cn22", POST=documents.cn22),
+        _route("/consignments/{id}/cn23", POST=documents.cn23),
+        _route("/consignments/{id}/send-to-provider", POST=booking.resend),
+        _route("/consignments/{id}/recheck", POST=booking.recheck),
+        _route("/consignments/{rest}/cancel", POST=booking.cancel),
+        _route("/consignment-documents", POST=documents.upload),
+        _route("/consignment-documents/{id}", GET=documents.document),
+        _route("/consignment-documents/{id}/download", GET=documents.download),
+        _route("/public-download/consignment-label/{id}", GET=documents.label),
+        _route("/providers", GET=tariffs.providers),
+        _route("/special-services", GET=tariffs.services),
+        _route("/prices", POST=tariffs.prices),
+        _route("/uploads/provider_logos/{logo}.png", "", GET=documents.logo),
     ]
 
 
-def _route(path: str, base: str = BASE, **methods: Door) -> Route:
-    ending = "" if path.endswith("(.+)") else "/?"
-    return Route(re.compile(base + path + ending, re.DOTALL), methods)
+_CHANGES = {"{rest}": "(.+)", "{id}": "([^/]+)", "{logo}": "([a-z0-9-]{1,80})", "": "()"}
+_CHANGE = re.compile(r"\{[a-z]+\}")
+
+
+def _route(path: str, base: str = BASE, **methods: Door) -> Paths:
+    """A path; what stands in braces is what changes."""
+    path = base + path
+    change = _CHANGE.search(path)
+    before, after = (path, "") if change is None else (path[: change.start()], path[change.end() :])
+    changes = _CHANGES["" if change is None else change[0]]
+    ending = "" if path.endswith("{rest}") else "/?"
+    pattern = re.compile(re.escape(before) + changes + re.escape(after) + ending, re.DOTALL)
+    return Paths(path, pattern, methods)

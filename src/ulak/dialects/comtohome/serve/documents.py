@@ -174,6 +174,8 @@ class Documents:
 
     async def _wanted(self, visit: Visit, text: str) -> _Wanted:
         number, seal = identifier(text), (visit.query("_hash") or "").replace(" ", "+")
+        if not seal:
+            raise visit.refused(404, Text.LABEL_NOT_FOUND)
         attempt = self._gate.attempt(visit, f"label {text} {seal}")
 
         def question(tx: Any) -> _Wanted | None:

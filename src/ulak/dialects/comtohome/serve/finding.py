@@ -111,13 +111,14 @@ class Finding:
             return None
         body = wire.success(self._show.consignment(account, found))
         asked = found.created if found.looked is None else found.looked
-        unasked = tx.now - asked > STALE
+        # A clock that was set back leaves looks in the future.
+        unasked = abs(tx.now - asked) > STALE
         return _Found(body, found.id if unasked and found.state in UNDER_WAY_PARCELS else None, tx.now)
 
     def _tell(self, consignment_id: int, now: int) -> None:
         """Say that a consignment is stale, unless that was said a moment ago."""
         nudged, nudge = self._nudged, self._nudge
-        while nudged and (len(nudged) > _NUDGES_MAX or now - next(iter(nudged.values())) >= NUDGE):
+        while nudged and (len(nudged) > _NUDGES_MAX or abs(now - next(iter(nudged.values()))) >= NUDGE):
             nudged.popitem(last=False)
         if consignment_id not in nudged and nudge is not None:
             nudged[consignment_id] = now

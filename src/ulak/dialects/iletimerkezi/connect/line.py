@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
@@ -131,6 +132,7 @@ class Line:
         self._asking = asyncio.Lock()
         self._pause = _Pause(clock)
         self._sending = _Pause(clock)
+        self.counts: Counter[str] = Counter()
 
     @property
     def most(self) -> int:
@@ -193,6 +195,7 @@ class Line:
             return Silence(str(error), error.sent)
         said = read_answer(answer.status, answer.body)
         if said.code in (_LIMITED, Code.UNAVAILABLE):
+            self.counts["throttled"] += 1
             told = whole(answer.headers.get("retry-after"))
             usual = PAUSE * (0.8 + 0.4 * self._rand())
             seconds = usual if told is None else min(max(float(told), PAUSE_MIN), PAUSE_MAX)

@@ -131,6 +131,11 @@ class IletimerkeziLink:
         """How many parts may be with the carrier and unanswered."""
         return self._to.window
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What happened so far, by name."""
+        return self._line.counts
+
     def submit(self, batch: Sequence[Outgoing]) -> None:
         """Take these messages, in this order. Those of a request in doubt that come back together go together
         as they were."""

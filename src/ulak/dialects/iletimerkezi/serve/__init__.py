@@ -6,8 +6,8 @@ from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
-from ulak.core.errors import Refusal, StoreUnavailable
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.core.errors import OutcomeUnknown, Refusal, StoreUnavailable
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.iletimerkezi import wire
 from ulak.dialects.iletimerkezi.codes import REFUSALS, TEXTS, Code
 from ulak.dialects.iletimerkezi.formats import JSON, QUERY, XML, Format
@@ -35,6 +35,7 @@ JSON_ONLY = frozenset(
 class _Door(NamedTuple):
     """An operation as one path has it."""
 
+    name: str
     method: str
     format: Format
     operation: Operation
@@ -65,11 +66,21 @@ class Doors:
             **contacts.OPERATIONS,
         }
         self._doors = {
-            f"/v1/{name}/json": _Door("POST", JSON, operation) for name, operation in operations.items()
+            f"/v1/{name}/json": _Door(name, "POST", JSON, operation) for name, operation in operations.items()
         }
         for name in operations.keys() - JSON_ONLY:
-            self._doors[f"/v1/{name}"] = _Door("POST", XML, operations[name])
-        self._doors["/v1/send-sms/get"] = _Door("GET", QUERY, orders.send_sms)
+            self._doors[f"/v1/{name}"] = _Door(name, "POST", XML, operations[name])
+        self._doors["/v1/send-sms/get"] = _Door("send-sms", "GET", QUERY, orders.send_sms)
+
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few."""
+        door = self._doors.get(path.removesuffix("/"))
+        return "unknown" if door is None else door.name
+
+    @property
+    def routes(self) -> list[Route]:
+        """All that is answered here."""
+        return [Route(door.method, path) for path, door in self._doors.items()]
 
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
@@ -81,6 +92,8 @@ class Doors:
             answer = await door.operation(Visit(self._books, self._guard, call, given, door.format.read))
         except BadRequest:
             answer = Code.UNREADABLE
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             answer = Code.UNAVAILABLE
         if isinstance(answer, (Refusal, Code, Later)):

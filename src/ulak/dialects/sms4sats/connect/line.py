@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -103,6 +104,7 @@ class Line:
         self._rand = rand
         self._turn = asyncio.Lock()
         self._next = clock()
+        self.counts: Counter[str] = Counter()
         self._prefix = to.order_prefix or f"{int(rand() * 2**48):012x}"
 
     async def look(
@@ -186,6 +188,7 @@ class Line:
             return None
         seconds = min(LIMITED_PAUSE if told is None else float(told), LIMITED_PAUSE_MAX)
         if answer.status == 429:
+            self.counts["throttled"] += 1
             self._next = max(self._next, self._clock() + round(seconds * 1000))
         return seconds
 

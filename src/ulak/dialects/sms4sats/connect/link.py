@@ -2,8 +2,8 @@
 
 Each message is an order of its own, paid from the prepaid balance. Of one that it cannot send the server
 gives the price back, so a message counts as accepted once it is sent, and as refused when it is not. An order
-is looked at until it is final. What is open is known to this link alone: after a restart nobody asks for the
-orders from before, and their messages end as any others of which no final report came in time.
+is looked at until it is final. A link that begins, after a restart or because another process had it before,
+learns from the desk which orders those are.
 """
 
 from __future__ import annotations
@@ -58,6 +58,9 @@ FOLLOWED = 72 * 60 * 60_000
 RAREST = 600_000
 """The longest pause between two looks, ms."""
 
+APART = 250
+"""Between the first looks at two orders from before, ms: others have to go meanwhile."""
+
 _SENT, _DELIVERED, _FAILED = "sent", "delivered", "failed"
 _STATES = {
     _SENT: ReportState.UNDERWAY,
@@ -79,12 +82,13 @@ class _Waiting:
 @dataclass(slots=True)
 class _Open:
     """An order that was taken: when, and what is known of it. `owed`: its message has no outcome yet; `told`:
-    that it was sent is known to the desk."""
+    that it was sent is known to the desk. Of one from before `number` is 0, and its message is not known."""
 
     reference: str
-    message: Outgoing
+    number: int
     since: int
-    owed: bool = True
+    message: Outgoing | None = None
+    owed: bool = False
     sent: bool = False
     told: bool = False
     over: bool = False
@@ -134,6 +138,11 @@ class Sms4satsLink:
     def window(self) -> int:
         """How many messages may be on their way to the server at a time."""
         return self._to.window
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What happened so far, by name."""
+        return self._line.counts
 
     def submit(self, batch: Sequence[Outgoing]) -> None:
         """Take these messages, in this order."""
@@ -249,8 +258,9 @@ class Sms4satsLink:
             raise
         if isinstance(made, Order) and made.paid:
             self._delay = RETRY_FIRST
-            self._owed[message.id] = _Open(made.reference, message, self._clock())
-            self._watch(self._owed[message.id])
+            order = _Open(made.reference, message.number, self._clock(), message, owed=True)
+            self._owed[message.id] = order
+            self._watch(order)
             return
         outcome = self._outcome(waiting, made)
         if outcome is not None:
@@ -287,19 +297,31 @@ class Sms4satsLink:
 
     def _watch(self, order: _Open) -> None:
         """Look at an order when it is time again, unless it is followed no longer."""
-        now = self._clock()
-        age = now - order.since
-        if age > FOLLOWED or order.over:
-            return
+        age = self._clock() - order.since
+        if age <= FOLLOWED and not order.over:
+            self._look_in(order, _pause(age, order.sent))
+
+    def _look_in(self, order: _Open, wait: int) -> None:
         self._opened += 1
-        heapq.heappush(self._open, (now + _pause(age, order.sent), self._opened, order))
+        heapq.heappush(self._open, (self._clock() + wait, self._opened, order))
         self._follow.set()
         if self._open[0][2] is order:
             for nap in self._naps:
                 nap.cancel()
 
+    async def _take_up(self) -> None:
+        """Look at the orders from before, one after the other."""
+        assert self._desk is not None, "a link is started before it is used"
+        awaited = await self._desk.awaited()
+        known = {order.reference for _, _, order in self._open}
+        since = self._clock() - YOUNG
+        for place, reference in enumerate(each for each, is_open in awaited.items() if is_open):
+            if reference not in known:
+                self._look_in(_Open(reference, 0, since, sent=True, told=True), (place + 1) * APART)
+
     async def _look_after(self) -> None:
         """Look at the orders whose time has come, a few at a time."""
+        await self._take_up()
         while True:
             await self._follow.wait()
             due: list[_Open] = []
@@ -345,11 +367,12 @@ class Sms4satsLink:
             order.told = True
             self._settle(order, Accepted((order.reference,)))
         if self._desk is not None and not (state is ReportState.UNDERWAY and order.told):
-            report = Report(order.reference, order.message.number, state, raw)
+            report = Report(order.reference, order.number, state, raw)
             self._desk.reports([report], partial(_stored, order, state))
 
     def _settle(self, order: _Open, outcome: Outcome) -> None:
         """Say what became of the message of an order."""
+        assert order.message is not None, "only an order of ours is owed an outcome"
         order.owed = False
         del self._owed[order.message.id]
         self._tell(order.message, outcome)

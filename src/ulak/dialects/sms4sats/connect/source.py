@@ -3,12 +3,13 @@
 A number is bought from the prepaid balance, and the order it is bought with is waited for until it names the
 number. What was ordered for a key is remembered while this process lives, so the same purchase, tried again,
 goes on with the same order. An order that was made and of which we never heard is no loss: the server gives
-its price back when no code comes. Only that of a rental it keeps.
+its price back when no code comes. Only that of a rental it keeps; so those orders are written down.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from typing import Any
 
 import structlog
 
+from ulak.core.errors import StoreUnavailable
+from ulak.core.journal import Journal
 from ulak.core.numbers import RENTAL_WEEKS, Activation, Gone, Got, News, NoneLeft, Text, Unreached, Want
 from ulak.core.pools import ANY
 from ulak.core.times import Clock
@@ -71,6 +74,8 @@ IN_FLIGHT = 8
 REMEMBERED = 60 * 60_000
 """How long what was bought is remembered, ms; a purchase is not tried for longer than a minute."""
 
+LOST = "whether the number was bought is not known, and it must not be bought twice"
+
 _NEWS_KEPT = 2 * 60_000
 _ALARMING = (401, 402, 403)
 
@@ -103,10 +108,12 @@ class Sms4satsSource:
         settings: Mapping[str, str],
         outbound: Outbound,
         clock: Clock,
+        journal: Journal,
         sleep: Sleep = asyncio.sleep,
         rand: Rand = random.random,
     ) -> None:
-        """Of the clock only differences count. `outbound` is not closed here.
+        """Of the clock only differences count. `outbound` is not closed here. `journal` keeps the names under
+        which rentals were ordered.
 
         Raises:
             ValueError: the settings are none.
@@ -114,6 +121,7 @@ class Sms4satsSource:
         self._to: Upstream = check_settings(settings)
         self._line = Line(self._to, outbound, clock, sleep, rand)
         self._clock = clock
+        self._journal = journal
         self._sleep = sleep
         self._bought: dict[int, _Bought] = {}
         self._buying: set[int] = set()
@@ -184,12 +192,37 @@ class Sms4satsSource:
     async def _order(self, want: Want, bought: _Bought, until: int) -> NoneLeft | Unreached | None:
         """Create the order, once; None when it is there."""
         if bought.lost and not self._to.order_prefix:
-            return Unreached("whether the number was bought is not known, and it must not be bought twice")
+            return Unreached(LOST)
         dear = await self._too_dear(want, until)
         if dear is not None:
             return dear
         if not await self._line.wait_turn(until):
             return Unreached(TOO_LATE)
+        return await (self._create_once if want.weeks else self._create)(want, bought, until)
+
+    async def _create_once(self, want: Want, bought: _Bought, until: int) -> NoneLeft | Unreached | None:
+        """Create the order of a rental, unless another process has, or may have."""
+        name = _name(want, bought)
+        try:
+            known = await self._journal.begin(name)
+        except StoreUnavailable as error:
+            return Unreached(f"what is ordered cannot be written down: {error}")
+        if known is not None and known.answer is not None:
+            bought.reference = known.answer.decode()
+            return None
+        if known is not None and not self._to.order_prefix:
+            bought.lost = True
+            return Unreached(LOST)
+        outcome = await self._create(want, bought, until)
+        # What is not written down now is not known to others, who then order none.
+        with contextlib.suppress(StoreUnavailable):
+            if bought.reference is not None:
+                await self._journal.finish(name, bought.reference.encode())
+            elif not bought.lost:
+                await self._journal.forget(name)
+        return outcome
+
+    async def _create(self, want: Want, bought: _Bought, until: int) -> NoneLeft | Unreached | None:
         lost, bought.lost = bought.lost, True  # also when we are stopped in the middle
         made = await self._line.create("/createorder", _body(want), _name(want, bought), until)
         if isinstance(made, Lost):

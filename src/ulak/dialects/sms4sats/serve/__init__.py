@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from ulak.core.addresses import network_of
-from ulak.core.errors import StoreUnavailable
+from ulak.core.errors import OutcomeUnknown, StoreUnavailable
 from ulak.core.times import Clock
-from ulak.dialects.door import Books, Call, Reply, Trouble
+from ulak.dialects.door import Books, Call, Reply, Route, Trouble
 from ulak.dialects.sms4sats import wire
 from ulak.dialects.sms4sats.forms import Invalid
 from ulak.dialects.sms4sats.serve.catalogue import Catalogue
@@ -83,6 +83,16 @@ class Doors:
             "/history": {"GET": prepaid.history},
         }
 
+    @property
+    def routes(self) -> list[Route]:
+        """All that is answered here, but for OPTIONS, which every path has."""
+        doors = [Route(method, path) for path, methods in self._doors.items() for method in methods]
+        return [*(Route(method, "/") for method in _ALIVE_METHODS), *doors]
+
+    def operation(self, path: str) -> str:
+        """A word for what a path is for, one of few."""
+        return path[1:] or "alive" if path in self._doors or path == "/" else "unknown"
+
     async def answer(self, call: Call) -> Reply:
         """Carry out a call."""
         if call.method == "OPTIONS":
@@ -100,6 +110,8 @@ class Doors:
             return self._voice.refusal(invalid.reason)
         except _NoMethod as error:
             return self._voice.refusal(Reason.NO_SUCH_METHOD, 0, ((b"allow", error.allow),))
+        except OutcomeUnknown:
+            raise  # It may have been done: 503 would say that it was not.
         except StoreUnavailable:
             return self._voice.refusal(Reason.UNAVAILABLE, 1)
 

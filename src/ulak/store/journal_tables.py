@@ -1,4 +1,4 @@
-"""Tables about parcels that are apart from those of consignments.
+"""Tables about what carriers of parcels and sources of numbers are asked for.
 
 Times are milliseconds since the epoch, UTC.
 """
@@ -9,16 +9,16 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Tab
 
 from ulak.store.columns import metadata
 
-# The keys under which carriers that do not know keys were asked to book.
+# The keys under which carriers that do not know keys were asked to book parcels and rent numbers.
 booking_key = Table(
     "booking_key",
     metadata,
-    # consignment.uuid
+    # consignment.uuid; of a rental a name of its source's.
     Column("key", Text, primary_key=True),
     Column("carrier_id", BigInteger, primary_key=True, autoincrement=False),
-    # core.shipping.KeyState
+    # core.journal.KeyState
     Column("state", SmallInteger, nullable=False),
-    # What the carrier answered, with its labels, until that is with the consignment.
+    # What the carrier answered (of a parcel with its labels, until that is with the consignment).
     Column("answer", LargeBinary),
     # By the machine's clock: a moved one of a sandbox must not lose keys.
     Column("created", BigInteger, nullable=False),
