@@ -9,6 +9,7 @@ leaves the other one as it is.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,10 +58,13 @@ def _databases(item: pytest.Item) -> list[str]:
     callspec = getattr(item, "callspec", None)
     params = callspec.params.values() if callspec else ()
     names = {*getattr(item, "fixturenames", ()), *(word for word in params if isinstance(word, str))}
-    if "either_database" in names:
-        names -= {"sqlite_database", "postgres_database", "postgres"}
-    known = {"PostgreSQL": {"postgresql", "postgres_database"}, "SQLite": {"sqlite", "sqlite_database"}}
-    return [database for database, words in known.items() if words & names]
+    return [database for database, words in _FIXTURES.items() if words & names]
+
+
+_FIXTURES = {
+    "PostgreSQL": {"postgresql", "postgres_database", "postgres"},
+    "SQLite": {"sqlite", "sqlite_database", "sqlite_template"},
+}
 
 
 class FaultTable:
@@ -105,10 +109,20 @@ def page(lines: Mapping[tuple[str, str], Line], old: str, seeds: Iterable[str], 
         else:
             merged[key] = Line(line.runs, known.long, line.passed, line.databases, line.where)
     said = dict(_seeds_in(old)) | {("make soak" if soak else "make faults"): ", ".join(sorted(seeds))}
-    rows = [HEAD, tuple("---" for _ in HEAD), *(_cells(key, merged[key]) for key in sorted(merged))]
+    rows = [
+        HEAD,
+        tuple("---" for _ in HEAD),
+        *(_cells(key, merged[key]) for key in sorted(merged, key=_place)),
+    ]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     ends = "\n".join(f"{_SEEDS.format(form)}{said[form]}" for form in sorted(said) if said[form])
     return f"{INTRODUCTION}\n{table}\n\n{ends}\n"
+
+
+def _place(key: tuple[str, str]) -> list[tuple[int, str]]:
+    """In the order of the faults' numbers: F2 before F11."""
+    words = re.findall(r"\d+|\D+", "|".join(key))
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in words]
 
 
 _SEEDS = "Seeds of `{}`: "

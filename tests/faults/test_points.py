@@ -23,7 +23,7 @@ from tests.soak import SOAK, seed, turns
 
 from ulak.store.engine import Database
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 FIFTH = 5
 """The writing transaction of a life at whose commit it dies in `make test`: one of an order."""
 
@@ -60,10 +60,10 @@ AREAS = {
 
 
 ELSEWHERE = {
-    "test_journal_dies.py": ("journal.begun", "journal.answered", "journal.finished"),
-    "test_erase_dies.py": ("erase.written", "erase.committed", "erase.scrubbed"),
-    "../store/test_backup.py": ("restore.before_commit", "restore.before_swap"),
-    "test_prune_dies.py": ("prune.written", "prune.committed", "prune.dropped", "partition.detached"),
+    "faults/test_erase_dies.py": ("erase.written", "erase.committed", "erase.scrubbed"),
+    "faults/test_journal_dies.py": ("journal.begun", "journal.answered", "journal.finished"),
+    "faults/test_prune_dies.py": ("prune.written", "prune.committed", "prune.dropped", "partition.detached"),
+    "faults/test_restore_dies.py": ("restore.before_commit", "restore.before_swap"),
 }
 """Points that a server does not come to by itself, and the tests that do."""
 
@@ -74,7 +74,7 @@ def test_every_point_is_met() -> None:
     assert len(here) == len(set(here)) >= 40
     there = [(file, point) for file, named in ELSEWHERE.items() for point in named]
     assert {*here, *(point for _, point in there)} == points()
-    assert [each for each in there if f'"{each[1]}"' not in (HERE / each[0]).read_text()] == []
+    assert [each for each in there if f'"{each[1]}"' not in (TESTS / each[0]).read_text()] == []
 
 
 @pytest.mark.fault("F1 kill -9 at a point", "at each named point of the server, then started again")
