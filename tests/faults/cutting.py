@@ -39,6 +39,37 @@ class How(Enum):
     """The answer is that it lost against another transaction; the server never hears of it."""
 
 
+class Kept(Database):
+    """The same data over connections that stay, one a thread: most of what a look at PostgreSQL costs is the
+    connection for it."""
+
+    def __init__(self, plain: Database) -> None:
+        super().__init__(plain.directory, plain.url, plain.clock)
+        self._kept: dict[int, _Staying] = {}
+
+    def connect(self) -> Connection:
+        here = threading.get_ident()
+        if here not in self._kept:
+            self._kept[here] = _Staying(super().connect())
+        return self._kept[here]
+
+    def close(self) -> None:
+        """They are not used any more."""
+        for kept in self._kept.values():
+            kept.inner.close()
+
+
+class _Staying:
+    def __init__(self, inner: Connection) -> None:
+        self.inner = inner
+        self.reading = inner.reading
+        self.writing = inner.writing
+        self.look_after = inner.look_after
+
+    def close(self) -> None:
+        pass
+
+
 class Failing(Protocol):
     """A database, and the statement at which it fails."""
 

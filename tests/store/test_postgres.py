@@ -13,7 +13,7 @@ from ulak.core.errors import OutcomeUnknown, StoreUnavailable
 from ulak.store import books as books_module
 from ulak.store import postgres, settings
 from ulak.store.engine import Conflict, Database, Sql, Tx
-from ulak.store.postgres import PostgresConnection, dial
+from ulak.store.postgres import PostgresConnection, dial, probe
 
 BACKEND = Sql("SELECT pg_backend_pid()")
 SLEEP = Sql("SELECT pg_sleep(600)")
@@ -130,6 +130,39 @@ async def test_a_statement_without_an_answer_is_given_up(
                 assert await books.read(settings.clock_offset) == 0
                 break
     await books.close()
+
+
+def test_a_server_is_back_when_what_it_commits_is_where_it_is_to_be(
+    postgres_database: Database,
+    other: psycopg.Connection[tuple[object, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert postgres_database.url is not None
+    monkeypatch.setattr(postgres, "PROBED", 0.05)
+    other.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    other.execute("SELECT pg_reload_conf()")
+    try:
+        assert _probed(postgres_database.url, is_back=False) == (
+            "PostgreSQL: canceling wait for synchronous replication due to user request"
+        )
+    finally:
+        other.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        other.execute("SELECT pg_reload_conf()")
+    assert _probed(postgres_database.url, is_back=True) == ""
+
+
+def _probed(url: str, *, is_back: bool) -> str:
+    """What a probe says once the server has read its settings."""
+    for _ in range(1_000):
+        try:
+            probe(url)
+        except StoreUnavailable as error:
+            if not is_back:
+                return str(error)
+        else:
+            if is_back:
+                return ""
+    raise AssertionError(f"it never is {'back' if is_back else 'away'}")
 
 
 # Marks.

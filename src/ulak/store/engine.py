@@ -338,6 +338,6 @@ class Database:
 
     def _probe(self) -> None:
         if self.url is not None:
-            from ulak.store.postgres import dial
+            from ulak.store.postgres import probe
 
-            dial(self.url).close()
+            probe(self.url)

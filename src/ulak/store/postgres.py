@@ -25,6 +25,9 @@ READ_BACK = 60.0
 STALLED = 15.0
 """Seconds without an answer to a statement after which a server that is being served from counts as gone."""
 
+PROBED = 2.0
+"""Seconds that a server may take to commit nothing before it counts as back."""
+
 _NEAR = {
     "connect_timeout": "5",
     "tcp_user_timeout": "10000",
@@ -90,6 +93,25 @@ def dial(url: str, *, autocommit: bool = True) -> psycopg.Connection[Row]:
     except psycopg.Error as error:
         raise StoreUnavailable(f"PostgreSQL: {error}") from error
     return server
+
+
+def probe(url: str) -> None:
+    """Commit something that leaves no trace.
+
+    Raises:
+        StoreUnavailable: the server cannot be reached, takes no changes, or waits for its standbys in vain.
+    """
+    warnings: list[str] = []
+    with contextlib.closing(dial(url)) as server:
+        server.add_notice_handler(lambda notice: warnings.append(notice.message_primary or "a warning"))
+        try:
+            # A commit that is told to wait no longer for a standby is done all the same, with a warning.
+            server.execute(f"SET statement_timeout = {round(PROBED * 1000)}".encode())
+            server.execute(_REPLICATED)
+        except psycopg.Error as error:
+            raise StoreUnavailable(f"PostgreSQL: {error}") from error
+    if warnings:
+        raise StoreUnavailable(f"PostgreSQL: {warnings[0]}")
 
 
 class PostgresConnection:
