@@ -173,7 +173,10 @@ def keyless(process: Process, parcels: Parcels, *said: Said) -> tuple[Fleet, Scr
     return Fleet(make), library
 
 
-@pytest.mark.fault("two processes at the same work", "an api process dies while a carrier without keys books; a worker goes on")
+@pytest.mark.fault(
+    "two processes at the same work",
+    "an api process dies while a carrier without keys books; a worker goes on",
+)
 async def test_a_booking_is_gone_on_with_elsewhere(
     two: Two, parcels: Parcels, record_property: Record
 ) -> None:
@@ -220,7 +223,9 @@ async def test_a_booking_is_gone_on_with_elsewhere(
     record_property("runs", 1)
 
 
-@pytest.mark.fault("two processes at the same work", "one idempotency key, sent to both api processes at once")
+@pytest.mark.fault(
+    "two processes at the same work", "one idempotency key, sent to both api processes at once"
+)
 async def test_one_key_books_once(two: Two, parcels: Parcels, record_property: Record) -> None:
     carrier = ToldCarrier()
     desks = [process.desk(fleet_of({parcels.carrier_id: carrier})) for process in two]
@@ -246,7 +251,10 @@ async def test_one_key_books_once(two: Two, parcels: Parcels, record_property: R
 LEFT = 7
 
 
-@pytest.mark.fault("two processes at the same work", "two parcel workers at bookings that a third process left; then the same cancels")
+@pytest.mark.fault(
+    "two processes at the same work",
+    "two parcel workers at bookings that a third process left; then the same cancels",
+)
 async def test_left_bookings_and_cancels(two: Two, parcels: Parcels, record_property: Record) -> None:
     carrier = ToldCarrier()
     fleets = [fleet_of({parcels.carrier_id: carrier}) for _ in two]
@@ -284,7 +292,9 @@ async def test_left_bookings_and_cancels(two: Two, parcels: Parcels, record_prop
     record_property("runs", LEFT)
 
 
-@pytest.mark.fault("two processes at the same work", "both sell from one balance that lasts for some of what is bought")
+@pytest.mark.fault(
+    "two processes at the same work", "both sell from one balance that lasts for some of what is bought"
+)
 async def test_a_balance_is_not_overspent(
     two: Two, postgres_database: Database, record_property: Record
 ) -> None:
@@ -309,7 +319,10 @@ _INCOMING = Sql("SELECT number, text FROM incoming ORDER BY number, text")
 NUMBER = 905301234560
 
 
-@pytest.mark.fault("two processes at the same work", "both are told of the same SMS, and of different parts of one, at the same time")
+@pytest.mark.fault(
+    "two processes at the same work",
+    "both are told of the same SMS, and of different parts of one, at the same time",
+)
 async def test_an_sms_is_taken_once(two: Two, record_property: Record) -> None:
     def taking(*batch: Inbound) -> Callable[[Tx], bool]:
         return partial(inbound.take, carrier_id=7, batch=batch)
@@ -324,7 +337,10 @@ async def test_an_sms_is_taken_once(two: Two, record_property: Record) -> None:
     record_property("runs", 3)
 
 
-@pytest.mark.fault("two processes at the same work", "the last part of an SMS comes to one while the other gives up waiting for it")
+@pytest.mark.fault(
+    "two processes at the same work",
+    "the last part of an SMS comes to one while the other gives up waiting for it",
+)
 async def test_an_sms_is_passed_on_once(two: Two, record_property: Record) -> None:
     clock = two[0].books.database.clock
     assert isinstance(clock, FakeClock)
@@ -380,7 +396,10 @@ class Mortal:
         return await self._books.write(change)
 
 
-@pytest.mark.fault("two processes at the same work", "two senders of callbacks, while both processes write what is to be told; one dies")
+@pytest.mark.fault(
+    "two processes at the same work",
+    "two senders of callbacks, while both processes write what is to be told; one dies",
+)
 @pytest.mark.parametrize("dies", [False, True])
 async def test_callbacks_in_order_and_once(
     two: Two, postgres_database: Database, record_property: Record, *, dies: bool
