@@ -332,11 +332,7 @@ async def test_a_commit_that_the_dead_server_had_asked_for(
     postgres_database: Database, open_smsc: Callable[..., Awaitable[Smsc]]
 ) -> None:
     """PostgreSQL finishes it without its client, maybe while the next server is at work. Here: a claim, which
-<<<<<<< HEAD
     as every claim has locked the lease of its link."""
-=======
-    has locked the lease of its link as every claim does."""
->>>>>>> w6-h8-diet
     server = Server(postgres_database.directory, postgres_database.url)
     try:
         smsc = await open_smsc()

@@ -174,7 +174,7 @@ def keyless(process: Process, parcels: Parcels, *said: Said) -> tuple[Fleet, Scr
 
 
 @pytest.mark.fault(
-    "two processes at the same work",
+    "F28",
     "an api process dies while a carrier without keys books; a worker goes on",
 )
 async def test_a_booking_is_gone_on_with_elsewhere(
@@ -223,9 +223,7 @@ async def test_a_booking_is_gone_on_with_elsewhere(
     record_property("runs", 1)
 
 
-@pytest.mark.fault(
-    "two processes at the same work", "one idempotency key, sent to both api processes at once"
-)
+@pytest.mark.fault("F28", "one idempotency key, sent to both api processes at once")
 async def test_one_key_books_once(two: Two, parcels: Parcels, record_property: Record) -> None:
     carrier = ToldCarrier()
     desks = [process.desk(fleet_of({parcels.carrier_id: carrier})) for process in two]
@@ -252,7 +250,7 @@ LEFT = 7
 
 
 @pytest.mark.fault(
-    "two processes at the same work",
+    "F28",
     "two parcel workers at bookings that a third process left; then the same cancels",
 )
 async def test_left_bookings_and_cancels(two: Two, parcels: Parcels, record_property: Record) -> None:
@@ -292,9 +290,7 @@ async def test_left_bookings_and_cancels(two: Two, parcels: Parcels, record_prop
     record_property("runs", LEFT)
 
 
-@pytest.mark.fault(
-    "two processes at the same work", "both sell from one balance that lasts for some of what is bought"
-)
+@pytest.mark.fault("F28", "both sell from one balance that lasts for some of what is bought")
 async def test_a_balance_is_not_overspent(
     two: Two, postgres_database: Database, record_property: Record
 ) -> None:
@@ -320,7 +316,7 @@ NUMBER = 905301234560
 
 
 @pytest.mark.fault(
-    "two processes at the same work",
+    "F28",
     "both are told of the same SMS, and of different parts of one, at the same time",
 )
 async def test_an_sms_is_taken_once(two: Two, record_property: Record) -> None:
@@ -338,7 +334,7 @@ async def test_an_sms_is_taken_once(two: Two, record_property: Record) -> None:
 
 
 @pytest.mark.fault(
-    "two processes at the same work",
+    "F28",
     "the last part of an SMS comes to one while the other gives up waiting for it",
 )
 async def test_an_sms_is_passed_on_once(two: Two, record_property: Record) -> None:
@@ -353,7 +349,7 @@ async def test_an_sms_is_passed_on_once(two: Two, record_property: Record) -> No
     record_property("runs", 1)
 
 
-@pytest.mark.fault("two processes at the same work", "both take a number of ours for the same purchase")
+@pytest.mark.fault("F28", "both take a number of ours for the same purchase")
 async def test_a_purchase_gets_one_number(two: Two, record_property: Record) -> None:
     numbers = [905301234561 + n for n in range(4)]
 
@@ -397,7 +393,7 @@ class Mortal:
 
 
 @pytest.mark.fault(
-    "two processes at the same work",
+    "F28",
     "two senders of callbacks, while both processes write what is to be told; one dies",
 )
 @pytest.mark.parametrize("dies", [False, True])
