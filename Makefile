@@ -6,12 +6,14 @@ BIN := .venv/bin
 PORT ?= 8025
 DATA ?= data/sandbox
 TESTS ?= tests
+RUNS ?= 1000000
+TARGET ?= all
 PYTEST ?= -n 2 --dist worksteal
 
 # Tests start many processes. Each would compile the program again where the environment forbids to keep that.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install demo test check lock bench soak clean
+.PHONY: help install demo test check lock bench soak fuzz clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +46,10 @@ bench: .venv/.test ## Measure the figures of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
 soak: .venv/.test ## Many more random days than the tests have (half an hour)
-	@ULAK_TEST_SOAK=1 $(BIN)/python -m pytest $(PYTEST) tests/service/test_days.py tests/service/test_parcel_days.py tests/service/test_purchase_days.py tests/dialects/iletimerkezi/test_fuzz.py tests/faults/test_shared_limits.py
+	@ULAK_TEST_SOAK=1 $(BIN)/python -m pytest $(PYTEST) tests/service/test_days.py tests/service/test_parcel_days.py tests/service/test_purchase_days.py tests/dialects/iletimerkezi/test_fuzz.py tests/faults/test_shared_limits.py tests/faults/test_timing.py tests/fuzz
+
+fuzz: .venv/.test ## Fuzz every parser with atheris (RUNS=1000000 TARGET=all)
+	@$(BIN)/python -m tests.fuzz $(TARGET) --runs $(RUNS)
 
 clean: ## Remove what was installed and made; the data of the sandbox stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/peers/node_modules
