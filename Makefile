@@ -6,6 +6,8 @@ BIN := .venv/bin
 PORT ?= 8025
 DATA ?= data/sandbox
 TESTS ?= tests
+RUNS ?= 1000000
+TARGET ?= all
 PYTEST ?= -n 2 --dist worksteal
 
 # Tests that have a long form.
@@ -17,7 +19,7 @@ SOAK ?= tests/faults tests/fuzz tests/chain/test_cancel_race.py tests/chain/test
 # Tests start many processes. Each would compile the program again where the environment forbids to keep that.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install demo test check lock bench faults soak clean
+.PHONY: help install demo test check lock bench faults soak fuzz clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +58,9 @@ soak: .venv/.test .venv/.tools ## The long forms of tests, for hours; write thei
 	@seed=$${ULAK_TEST_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
 	echo "ULAK_TEST_SEED=$$seed"; \
 	ULAK_TEST_SOAK=1 ULAK_TEST_SEED=$$seed $(BIN)/python -m pytest $(PYTEST) --faults docs/faults.md $(SOAK)
+
+fuzz: .venv/.test ## Fuzz every parser with atheris (RUNS=1000000 TARGET=all)
+	@$(BIN)/python -m tests.fuzz $(TARGET) --runs $(RUNS)
 
 clean: ## Remove what was installed and made; the data of the sandbox stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/peers/node_modules

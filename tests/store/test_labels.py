@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests import parcel_cast as cast
 
-from ulak.core.consignments import Label, TrackingKind
+from ulak.core.consignments import Consignment, Label, TrackingKind
 from ulak.core.shipping import File
 from ulak.core.states import ParcelState
 from ulak.store import consignments, labels
@@ -50,10 +50,15 @@ def test_what_changes_of_a_label_is_saved(database: Database) -> None:
 
 
 def test_a_label_is_public_whoever_owns_it(database: Database) -> None:
+    def public(label_id: int, *, sealed: bool = True) -> tuple[Consignment, Label] | None:
+        return sync_read(database, lambda tx: labels.public(tx, label_id, lambda _label: sealed))
+
+    assert public(1) is None
     alice = cast.shipper(database)
     made = cast.stored(database, cast.consignment(alice.id))
-    assert sync_read(database, lambda tx: labels.public(tx, made.labels[0].id)) == (made, made.labels[0])
-    assert sync_read(database, lambda tx: (labels.public(tx, 99), labels.public(tx, 2**63))) == (None, None)
+    assert public(made.labels[0].id) == (made, made.labels[0])
+    assert [public(id) for id in (99, 0, 2**63)] == [None] * 3
+    assert public(made.labels[0].id, sealed=False) is None
 
 
 def test_the_first_file_of_a_label_stays(database: Database) -> None:

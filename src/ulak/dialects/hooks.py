@@ -140,15 +140,22 @@ class HookDoors:
         return _TAKEN
 
     async def _caller(self, name: str, secret: str) -> tuple[Carrier | None, dict[str, str]]:
-        """The carrier with this name and secret, and its settings."""
-        for carrier in await self._books.read(carriers.active):
-            if carrier.name != name or carrier.kind not in self._readers:
-                continue
-            settings = carrier.settings(self._vault)
-            wanted = settings.get("hook_secret", "")
-            if wanted and hmac.compare_digest(secret.encode(), wanted.encode()):
-                return carrier, settings
-        return None, {}
+        """The carrier with this name and secret, and its settings.
+
+        Of a name that nobody has another carrier's secret is looked at, which takes as long.
+        """
+        found = await self._books.read(carriers.active)
+        calling = {each.name: each for each in found if each.kind in self._readers}
+        if not calling:
+            return None, {}
+        others = list(calling.values())
+        carrier = calling.get(name, others[hash(name) % len(others)])
+        settings = carrier.settings(self._vault)
+        wanted = settings.get("hook_secret", "")
+        fits = hmac.compare_digest(secret.encode(), (wanted or name).encode())
+        if not (fits and wanted and carrier.name == name):
+            return None, {}
+        return carrier, settings
 
     def _is_signed(self, headers: Headers, body: bytes, key: str) -> bool:
         """Whether one of the signatures is made with this key, and lately."""

@@ -33,11 +33,11 @@ def digest(secret: str) -> str:
 def admit(known: store.Credential | None, secret: str, address: str) -> Account | None:
     """The account behind a credential, if the secret fits and the caller may use it.
 
-    An unknown key costs the same comparison as a wrong secret.
+    An unknown key costs the same comparison as a wrong secret, and what is compared is bytes.
     """
     expected = known.secret_digest if known else _NOBODY
     fits = hmac.compare_digest(expected.encode(), digest(secret).encode())
-    if known is None or not fits:
+    if known is None or not (fits and known.is_known):
         return None
     account = known.account
     switch = _SWITCHES.get(known.dialect)
@@ -55,8 +55,7 @@ def authenticate(tx: Tx, dialect: str, key: str, secret: str, address: str) -> A
     if tx.known is not None and caller in tx.known:
         known: Account | None = tx.known[caller]
         return known
-    name = (dialect, digest(key))
-    account = admit(store.credentials(tx, [name]).get(name), secret, address)
+    account = admit(store.credential(tx, dialect, digest(key)), secret, address)
     if tx.known is not None:
         tx.known[caller] = account
     return account

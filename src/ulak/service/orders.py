@@ -25,7 +25,6 @@ from ulak.core.states import MessageState, OrderState
 from ulak.core.velocity import Velocities, Velocity
 from ulak.service import announcing, barring, events
 from ulak.service.accounts import admit
-from ulak.service.accounts import digest as key_digest
 from ulak.service.suppressions import Digest, no_key
 from ulak.service.velocity import NEVER, Tally, Toll, numbers_in, toll
 from ulak.store import accounts as account_store
@@ -66,7 +65,6 @@ class _Desk:
 
     tx: Tx
     ids: Ids
-    known: dict[tuple[str, str], account_store.Credential]
     approved: set[tuple[int, str]]
     repeated: set[tuple[int, int]]
     balances: dict[tuple[int, str], Balance]
@@ -112,22 +110,17 @@ def place_group(
 ) -> list[Placed | Refusal | Throttled]:
     """Decide submissions in the order they came; each sees what those before it took. `digest` makes those by
     which erased numbers are known."""
-    digests = {item.key: key_digest(item.key) for item in items}
-    names = [(item.dialect, digests[item.key]) for item in items]
-    desk = _load(tx, items, names, ids)
-    admitted: dict[tuple[str, str, str, str], Account | None] = {}
-    cases: list[_Case | None] = []
-    for item, name in zip(items, names, strict=True):
-        who = (*name, item.secret, item.address)
-        if who not in admitted:
-            admitted[who] = admit(desk.known.get(name), item.secret, item.address)
-        account = admitted[who]
-        cases.append(None if account is None else _judged(account, item.draft, tx.now, velocities))
+    owners, numbers = _let_in(tx, items)
+    desk = _load(tx, items, owners, numbers, ids)
+    cases = [
+        None if account is None else _judged(account, item.draft, tx.now, velocities)
+        for item, account in zip(items, owners, strict=True)
+    ]
     known = [case for case in cases if case is not None]
     desk.blocked = barring.blocked(tx, [(case.account.id, case.texts) for case in known], digest)
     wanted = [(case.account.id, case.ruling.consent, case.texts) for case in known]
-    for place, numbers in barring.unwilling(tx, wanted, digest).items():
-        known[place].unwilling = numbers
+    for place, unwilling in barring.unwilling(tx, wanted, digest).items():
+        known[place].unwilling = unwilling
     limited = [
         toll(case.account.id, case.limits, numbers_in(case.texts))
         for case in known
@@ -161,27 +154,61 @@ def _judged(account: Account, draft: OrderDraft, now: int, velocities: Velocitie
     return _Case(account, draft, ruling, texts, velocities.of(account.settings))
 
 
-def _load(tx: Tx, items: Sequence[Submission], names: list[tuple[str, str]], ids: Ids) -> _Desk:
-    known = account_store.credentials(tx, set(names), lock=True)
+def _let_in(tx: Tx, items: Sequence[Submission]) -> tuple[list[Account | None], dict[int, tuple[int, int]]]:
+    """Whose submissions these are; and of each account that is let in, which stays locked, the number of its
+    next order and the name of its next message.
+
+    Nothing is looked up, and nothing is locked, of an account whose secret was not said.
+    """
+    digests = {item.key: digest(item.key) for item in items}
+    names = [(item.dialect, digests[item.key]) for item in items]
+    known = account_store.credentials(tx, set(names))
+    owners = _admitted(known, items, names)
+    let_in = {name for name, account in zip(names, owners, strict=True) if account is not None}
+    if tx.postgres and let_in:
+        # Once more: access may have been taken away while somebody else had the lock.
+        known = account_store.credentials(tx, let_in, lock=True)
+        owners = _admitted(known, items, names)
+    numbers = {known[name].owner[0]: (known[name].next_number, known[name].next_message) for name in let_in}
+    return owners, numbers
+
+
+def _admitted(
+    known: dict[tuple[str, str], account_store.Credential],
+    items: Sequence[Submission],
+    names: list[tuple[str, str]],
+) -> list[Account | None]:
+    admitted: dict[tuple[str, str, str, str], Account | None] = {}
+    for item, name in zip(items, names, strict=True):
+        who = (*name, item.secret, item.address)
+        if who not in admitted:
+            admitted[who] = admit(known.get(name), item.secret, item.address)
+    return [admitted[(*name, item.secret, item.address)] for item, name in zip(items, names, strict=True)]
+
+
+def _load(
+    tx: Tx,
+    items: Sequence[Submission],
+    owners: list[Account | None],
+    numbers: dict[int, tuple[int, int]],
+    ids: Ids,
+) -> _Desk:
     senders: set[tuple[int, str]] = set()
     prints: set[tuple[int, int]] = set()
-    for item, name in zip(items, names, strict=True):
-        if name in known:
-            account_id = known[name].account.id
-            senders.add((account_id, item.draft.sender))
+    for item, account in zip(items, owners, strict=True):
+        if account is not None:
+            senders.add((account.id, item.draft.sender))
             if item.draft.fingerprint is not None:
-                prints.add((account_id, item.draft.fingerprint))
-    account_ids = {credential.account.id for credential in known.values()}
+                prints.add((account.id, item.draft.fingerprint))
     return _Desk(
         tx,
         ids,
-        known,
         approved=account_store.approved(tx, senders) if senders else set(),
         repeated=store.repeated(tx, prints, REPEAT_WINDOW) if prints else set(),
-        balances=ledger.locked(tx, [(account_id, SMS) for account_id in account_ids]),
-        next_numbers={c.account.id: c.next_number for c in known.values()},
-        next_messages={c.account.id: c.next_message for c in known.values()},
-        listening=announcing.listening(tx, account_ids),
+        balances=ledger.locked(tx, [(account_id, SMS) for account_id in numbers]),
+        next_numbers={account_id: order for account_id, (order, _) in numbers.items()},
+        next_messages={account_id: message for account_id, (_, message) in numbers.items()},
+        listening=announcing.listening(tx, numbers),
     )
 
 

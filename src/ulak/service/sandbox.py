@@ -100,10 +100,10 @@ def advance(tx: Tx, span: int) -> tuple[int, int]:
 
 def _opens(tx: Tx, account_id: int, dialect: str, key: str, secret: str) -> bool:
     """Whether these credentials let into the account."""
-    name = (dialect, accounts.digest(key))
-    found = account_store.credentials(tx, [name]).get(name)
+    found = account_store.credential(tx, dialect, accounts.digest(key))
     return (
         found is not None
+        and found.is_known
         and found.account.id == account_id
         and hmac.compare_digest(found.secret_digest, accounts.digest(secret))
     )

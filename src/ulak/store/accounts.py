@@ -27,14 +27,33 @@ _ADD_CREDENTIAL = Sql(
     " ON CONFLICT (dialect, key_digest) DO NOTHING RETURNING id"
 )
 _REMOVE_CREDENTIALS = Sql("DELETE FROM credential WHERE account_id = :account AND dialect = :dialect")
-_KNOWN = (
-    "SELECT credential.dialect, credential.key_digest, credential.secret_digest, account.next_number,"
-    f" account.next_message, {_COLUMNS} FROM {{keys}} AS wanted"
-    " JOIN credential ON credential.dialect = wanted.dialect AND credential.key_digest = wanted.key_digest"
-    " JOIN account ON account.id = credential.account_id ORDER BY account.id"
+_FOUND = (
+    "credential.dialect, credential.key_digest, credential.secret_digest, account.next_number,"
+    f" account.next_message, {_COLUMNS}"
 )
-_CREDENTIALS = Sql(_KNOWN, keys=("dialect text", "key_digest text"))
-_CREDENTIALS_LOCKED = Sql(_KNOWN, lock="FOR UPDATE OF account", keys=("dialect text", "key_digest text"))
+_OWNER = "JOIN account ON account.id = credential.account_id"
+# For a key that nobody has another's row is read, which takes as long (decision 0016).
+_OTHER = "(SELECT id FROM credential WHERE id > 0 ORDER BY id LIMIT 1) AS other"
+_OWN_OR_OTHER = (
+    "JOIN credential ON credential.id = COALESCE((SELECT own.id FROM credential AS own"
+    " WHERE own.dialect = {dialect} AND own.key_digest = {key}), other.id)"
+)
+_CREDENTIAL = Sql(
+    f"SELECT {_FOUND} FROM {_OTHER} {_OWN_OR_OTHER.format(dialect=':dialect', key=':key')} {_OWNER}"
+)
+_CREDENTIALS = Sql(
+    f"SELECT wanted.dialect, wanted.key_digest, {_FOUND} FROM {{keys}} AS wanted"
+    f" JOIN {_OTHER} ON other.id IS NOT NULL"
+    f" {_OWN_OR_OTHER.format(dialect='wanted.dialect', key='wanted.key_digest')} {_OWNER}",
+    keys=("dialect text", "key_digest text"),
+)
+_CREDENTIALS_LOCKED = Sql(
+    f"SELECT wanted.dialect, wanted.key_digest, {_FOUND} FROM {{keys}} AS wanted JOIN credential"
+    f" ON credential.dialect = wanted.dialect AND credential.key_digest = wanted.key_digest {_OWNER}"
+    " ORDER BY account.id",
+    lock="FOR UPDATE OF account",
+    keys=("dialect text", "key_digest text"),
+)
 _LOCK = Sql("SELECT 1 FROM account WHERE id = :id", lock="FOR UPDATE")
 _ALL_NEXT = Sql("SELECT id, next_number, next_message FROM account ORDER BY id")
 _NEXT_NUMBER = Sql("SELECT next_number FROM account WHERE id = :id")
@@ -117,21 +136,39 @@ def remove_credentials(tx: Tx, account_id: int, dialect: str) -> None:
 
 class Credential(msgspec.Struct, frozen=True):
     """A key's row: what its secret must digest to, whose it is, the number of the account's next order and
-    the name of its next message."""
+    the name of its next message. Not `is_known`: nobody has the key, and the row is another's."""
 
+    is_known: bool
     dialect: str
     secret_digest: str
-    account: Account
     next_number: int
     next_message: int
+    owner: Row
+
+    @property
+    def account(self) -> Account:
+        """Whose it is; read only when somebody is let in."""
+        return _account(self.owner)
+
+
+def credential(tx: Tx, dialect: str, key_digest: str) -> Credential | None:
+    """What is known of a key; of one that nobody has another's row, so that it takes as long. None: there is
+    no key at all."""
+    row = tx.one(_CREDENTIAL, dialect=dialect, key=key_digest)
+    return None if row is None else _credential((dialect, key_digest), row)
 
 
 def credentials(
     tx: Tx, keys: Iterable[tuple[str, str]], *, lock: bool = False
 ) -> dict[tuple[str, str], Credential]:
-    """What is known of these (dialect, key digest) pairs. With `lock`, the accounts stay locked, by id."""
+    """The same of several (dialect, key digest) pairs. With `lock` those that nobody has are left out, and
+    the accounts of the others stay locked, by id."""
     rows = tx.all(_CREDENTIALS_LOCKED if lock else _CREDENTIALS, keys=list(keys))
-    return {(row[0], row[1]): Credential(row[0], row[2], _account(row[5:]), row[3], row[4]) for row in rows}
+    return {row[:2]: _credential(row[:2], row[2:]) for row in rows}
+
+
+def _credential(asked: Row, row: Row) -> Credential:
+    return Credential(row[:2] == asked, row[0], row[2], row[3], row[4], row[5:])
 
 
 def next_number(tx: Tx, account_id: int) -> int:

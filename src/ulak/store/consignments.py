@@ -50,7 +50,8 @@ _BY_BARCODE = Sql(f"{_SELECT} WHERE consignment.barcode = :barcode AND consignme
 _BY_REFERENCE = Sql(
     f"{_SELECT} WHERE consignment.account_id = :account AND consignment.reference = :reference {_NEWEST}"
 )
-_BY_ID = Sql(f"{_SELECT} WHERE consignment.id = :id AND consignment.account_id = :account")
+# By the index of the account, so that no row of another's is touched: it would take longer than none.
+_BY_ID = Sql(f"{_SELECT} WHERE consignment.account_id = :account AND consignment.id BETWEEN :id AND :id")
 _BY_UUID = Sql(f"{_SELECT} WHERE consignment.uuid = :uuid AND consignment.account_id = :account")
 _LOAD = Sql(
     f"SELECT {_COLUMNS} FROM {{wanted}} AS wanted JOIN consignment ON consignment.id = wanted.id",

@@ -66,9 +66,11 @@ class Protocol(HttpToolsProtocol):
     url = b""
     _deadline: asyncio.TimerHandle | None = None
     _head = 0
+    _portion = 0
     _begun = b""
     _is_refused = False
     _is_deaf = False
+    _is_ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -86,6 +88,7 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._is_refused or self._is_deaf:
             return
+        self._portion = len(data)
         if self._deadline is None:
             self._begun = data[:_LINE_MAX]
         else:
@@ -95,6 +98,13 @@ class Protocol(HttpToolsProtocol):
             self._refuse()
         elif self._deadline is None and not self._is_asked:
             self._expect()  # what came is part of no request, and uvicorn waits no longer
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The other side says no more, and may still listen to what it has asked for."""
+        self._is_ended = True
+        if self._is_asked and not self._is_refused and self.cycle.more_body:
+            self._refuse()
+        return self._is_asked
 
     def _read(self, data: bytes) -> bool:
         """Let the parser have it; whether it is HTTP."""
@@ -120,6 +130,8 @@ class Protocol(HttpToolsProtocol):
         self._expected()
         if len(self.pipeline) >= PIPELINE_MAX:
             raise ValueError("too many requests wait for their answer")
+        if max(self._head, self._portion) > HEAD_MAX and self._head_size() > HEAD_MAX:
+            raise ValueError("the head is too large")
         super().on_headers_complete()
         self.url = self._begun = b""
         if self.cycle is not None:
@@ -129,8 +141,15 @@ class Protocol(HttpToolsProtocol):
         if self._is_deaf:
             return  # it was the last
         super().on_response_complete()
-        if self._is_refused and not self._is_asked:
+        if self._is_asked:
+            return
+        if self._is_refused:
             self._say_unreadable(self._path())
+        elif self._is_ended:
+            self.transport.close()
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     @property
     def _is_asked(self) -> bool:
@@ -173,6 +192,9 @@ class Protocol(HttpToolsProtocol):
         """Say no more, and hear nothing of what still comes; close soon."""
         self._is_deaf = True
         self._expected()
+        if self._is_ended:
+            self.transport.close()
+            return
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
@@ -189,7 +211,7 @@ class Protocol(HttpToolsProtocol):
 
     def _expect(self) -> None:
         """A head is to come."""
-        self._head, self._begun = 0, b""
+        self._head = 0
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._late)
 
     def _expected(self) -> None:

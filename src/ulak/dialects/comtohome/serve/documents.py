@@ -178,11 +178,12 @@ class Documents:
             raise visit.refused(404, Text.LABEL_NOT_FOUND)
         attempt = self._gate.attempt(visit, f"label {text} {seal}")
 
+        def is_sealed(label: Label) -> bool:
+            return hmac.compare_digest(self._show.seal(label).encode(), seal.encode())
+
         def question(tx: Any) -> _Wanted | None:
-            found = None if number is None else labels.public(tx, number)
-            if found is None or not hmac.compare_digest(self._show.seal(found[1]).encode(), seal.encode()):
-                return None
-            return _Wanted(*found, labels.file(tx, found[1].id))
+            found = None if number is None else labels.public(tx, number, is_sealed)
+            return None if found is None else _Wanted(*found, labels.file(tx, found[1].id))
 
         wanted = await self._gate.look(question)
         if wanted is None:
