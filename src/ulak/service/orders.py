@@ -160,7 +160,7 @@ def _let_in(tx: Tx, items: Sequence[Submission]) -> tuple[list[Account | None], 
 
     Nothing is looked up, and nothing is locked, of an account whose secret was not said.
     """
-    digests = {item.key: digest(item.key) for item in items}
+    digests = {item.key: key_digest(item.key) for item in items}
     names = [(item.dialect, digests[item.key]) for item in items]
     known = account_store.credentials(tx, set(names))
     owners = _admitted(known, items, names)
