@@ -25,6 +25,7 @@ from ulak.core.states import MessageState, OrderState
 from ulak.core.velocity import Velocities, Velocity
 from ulak.service import announcing, barring, events
 from ulak.service.accounts import admit
+from ulak.service.accounts import digest as key_digest
 from ulak.service.suppressions import Digest, no_key
 from ulak.service.velocity import NEVER, Tally, Toll, numbers_in, toll
 from ulak.store import accounts as account_store
