@@ -111,7 +111,7 @@ async def test_workers_come_and_go(
     await shopping
     await until(
         lambda: api.sql("SELECT count(*) FROM sms_order WHERE state NOT IN (13, 14, 15)") == [(0,)],
-        40,
+        120,
         "everything is final",
     )
     record_property("runs", 1)

