@@ -57,7 +57,8 @@ faults: .venv/.test .venv/.tools ## Do everything that docs/faults.md tells of, 
 soak: .venv/.test .venv/.tools ## The long forms of tests, for hours; write their column of docs/faults.md (ULAK_TEST_SEED=N SOAK=tests/faults)
 	@seed=$${ULAK_TEST_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
 	echo "ULAK_TEST_SEED=$$seed"; \
-	ULAK_TEST_SOAK=1 ULAK_TEST_SEED=$$seed $(BIN)/python -m pytest $(PYTEST) --faults docs/faults.md $(SOAK)
+	ULAK_TEST_SOAK=1 ULAK_TEST_SEED=$$seed $(BIN)/python -m pytest $(PYTEST) -o faulthandler_timeout=0 \
+		--faults docs/faults.md $(SOAK)
 
 fuzz: .venv/.test ## Fuzz every parser with atheris (RUNS=1000000 TARGET=all)
 	@$(BIN)/python -m tests.fuzz $(TARGET) --runs $(RUNS)

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import pytest_asyncio
+from tests import patience
 from tests.faults import table
 
 from ulak.service import audit
@@ -185,7 +186,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Only one process writes."""
+    """Every process bounds its tests; only one writes."""
+    config.pluginmanager.register(patience)
     path = config.getoption("faults")
     if path and not hasattr(config, "workerinput"):
         config.pluginmanager.register(table.plugin(path))
