@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -104,12 +105,17 @@ def probe(url: str) -> None:
     warnings: list[str] = []
     with contextlib.closing(dial(url)) as server:
         server.add_notice_handler(lambda notice: warnings.append(notice.message_primary or "a warning"))
+        # The server's own timeouts end before a commit waits for its standbys. One that is told to wait no
+        # longer is done all the same, with a warning.
+        patience = threading.Timer(PROBED, server.cancel_safe)
+        patience.start()
         try:
-            # A commit that is told to wait no longer for a standby is done all the same, with a warning.
-            server.execute(f"SET statement_timeout = {round(PROBED * 1000)}".encode())
             server.execute(_REPLICATED)
         except psycopg.Error as error:
             raise StoreUnavailable(f"PostgreSQL: {error}") from error
+        finally:
+            patience.cancel()
+            patience.join()
     if warnings:
         raise StoreUnavailable(f"PostgreSQL: {warnings[0]}")
 
