@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 from tests import cast
 from tests.conftest import FakeClock
 
+from ulak.core.doubts import OnUncertain
 from ulak.core.ledger import Balance
 from ulak.core.ports import Accepted, Report, ReportState
 from ulak.core.references import IdForm, Stray
 from ulak.core.states import MessageState, OrderState
-from ulak.service import reports
-from ulak.service.dispatch import ClaimedOrder
-from ulak.store.engine import Database, Row, Sql
-from ulak.store.writer import sync_read
+from ulak.service import dispatch, reports
+from ulak.service.dispatch import ClaimedOrder, Step
+from ulak.service.reports import ReportBatch
+from ulak.store import leases
+from ulak.store.engine import Database, Row, Sql, Tx
+from ulak.store.ids import Ids
+from ulak.store.writer import sync_read, sync_write
 
 pytestmark = pytest.mark.fault(
     "F6 receipts", "the rules one by one: early, doubled, contradicting, of parts, to another number"
@@ -329,3 +336,45 @@ def test_of_some_references_it_is_told_which_are_kept(database: Database) -> Non
     kept = sync_read(database, lambda tx: reports.kept(tx, cast.CARRIER, IdForm.TEXT, asked))
     assert kept == {"a:1": True, "A:2": False}
     assert sync_read(database, lambda tx: reports.kept(tx, cast.CARRIER + 1, IdForm.TEXT, asked)) == {}
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["answer first", "report first"])
+def test_an_answer_and_its_report_are_committed_by_two_processes_at_once(
+    postgres_database: Database, is_first: bool
+) -> None:
+    """While a link moves, both have a session with the operator."""
+    alice = cast.alice(postgres_database)
+    cast.place(postgres_database, alice, [cast.text(cast.numbers(1))])
+    (order,) = cast.claim(postgres_database)
+    fence = sync_write(postgres_database, lambda tx: leases.seize(tx, cast.CARRIER)) or 0
+    outcomes = [(cast.sent(postgres_database, order, order.rows[0]), Accepted(("a",)))]
+    last = order.last_id
+    done = Step(
+        cast.CARRIER,
+        IdForm.TEXT,
+        OnUncertain.RESEND,
+        outcomes,
+        [(order.id, last, last)],
+        [(order.id, last)],
+        fence=fence,
+    )
+    said = ReportBatch(cast.CARRIER, IdForm.TEXT, [cast.delivered("a", number=NUMBER)])
+    works: list[Callable[[Tx], object]] = [
+        lambda tx: dispatch.step_group(tx, [done], Ids()),
+        lambda tx: reports.report_group(tx, [said], Ids()),
+    ]
+    first, second = works if is_first else works[::-1]
+    begun = threading.Event()
+
+    def slow(tx: Tx) -> None:
+        first(tx)
+        begun.set()
+        time.sleep(0.3)
+
+    one = threading.Thread(target=lambda: sync_write(postgres_database, slow))
+    one.start()
+    begun.wait(10)
+    sync_write(postgres_database, second)
+    one.join()
+    assert states(postgres_database, alice) == [D]
+    assert strays(postgres_database) == []

@@ -9,6 +9,7 @@ from ulak.core.ports import Report, ReportState
 from ulak.core.references import IdForm, Stray, key_of, other_keys
 from ulak.core.states import FINAL_MESSAGES
 from ulak.service.settlement import Settlement
+from ulak.store import leases
 from ulak.store import reports as store
 from ulak.store.engine import Tx
 from ulak.store.ids import Ids
@@ -55,7 +56,7 @@ def kept(tx: Tx, carrier_id: int, form: IdForm, spelled: Sequence[str]) -> dict[
 
 def _apply(tx: Tx, carrier_id: int, form: IdForm, reports: list[Report]) -> None:
     keys = [key_of(report.reference, form) for report in reports]
-    found = store.look_up(tx, carrier_id, set(keys))
+    found = _named(tx, carrier_id, reports, keys)
     guesses = _guess(
         tx, carrier_id, form, [r for r, key in zip(reports, keys, strict=True) if key not in found]
     )
@@ -79,6 +80,27 @@ def _apply(tx: Tx, carrier_id: int, form: IdForm, reports: list[Report]) -> None
     if strays:
         store.keep(tx, carrier_id, strays)
     _count(tx, len(reports), applied, [stray[-1] for stray in strays])
+
+
+def _named(
+    tx: Tx, carrier_id: int, reports: Sequence[Report], keys: Sequence[int]
+) -> dict[int, store.Referred]:
+    """What the references of these reports name.
+
+    An operator may report over any session of ours, and while a link moves there are two, in two processes.
+    What is parked here must be seen by the step which commits the answer there, or that step be seen here:
+    a step has the lease of its link until it is committed, so before anything is parked those are waited for.
+    """
+    found = store.look_up(tx, carrier_id, set(keys))
+    missed = {
+        key
+        for key, report in zip(keys, reports, strict=True)
+        if key not in found and report.state is not ReportState.UNDERWAY
+    }
+    if missed and tx.postgres:
+        leases.calm(tx, carrier_id)
+        found |= store.look_up(tx, carrier_id, missed)
+    return found
 
 
 def _count(tx: Tx, all_of_them: int, applied: int, strays: Sequence[Stray]) -> None:

@@ -31,6 +31,7 @@ _HELD = Sql(
     lock="FOR SHARE OF lease",
     wanted=("id int8",),
 )
+_CALM = Sql("SELECT fence FROM lease WHERE id = :id", lock="FOR UPDATE")
 _SOMEBODYS = Sql("SELECT 1 FROM lease WHERE id = :id AND holder IN (SELECT process.id FROM process)")
 _OURS = Sql("SELECT 1 FROM lease WHERE id = :id AND fence = :fence AND holder = :holder")
 _ALL = Sql("SELECT id, fence, holder, up, why FROM lease ORDER BY id")
@@ -63,6 +64,12 @@ def held(tx: Tx, wanted: Iterable[tuple[int, int]]) -> set[int]:
     pairs = sorted(set(wanted))
     fences = {row[0]: row[1] for row in tx.all(_HELD, wanted=[lease for lease, _ in pairs])}
     return {lease for lease, fence in pairs if fences.get(lease, 0) == fence}
+
+
+def calm(tx: Tx, lease: int) -> None:
+    """Wait until everything that was begun in the name of a lease is over. What others begin in it waits until
+    this transaction ends."""
+    tx.one(_CALM, id=lease)
 
 
 def is_free(tx: Tx, lease: int) -> bool:

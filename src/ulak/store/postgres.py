@@ -45,7 +45,7 @@ for an answer or is not used, after 10 to 14 seconds."""
 _OTHER_END = (
     "SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false),"
     " set_config('tcp_keepalives_count', '3', false),"
-    " set_config('idle_in_transaction_session_timeout', '30000', false)"
+    " set_config('idle_in_transaction_session_timeout', '10000', false)"
 )
 
 _OPENING = f"SELECT ({OFFSET}), pg_current_xact_id()::text"
