@@ -67,8 +67,8 @@ def held(tx: Tx, wanted: Iterable[tuple[int, int]]) -> set[int]:
 
 
 def calm(tx: Tx, lease: int) -> None:
-    """Wait until everything that was begun in the name of a lease is over. What others begin in it waits until
-    this transaction ends."""
+    """Wait until all that was begun in the name of a lease is over. What others begin in it waits for the end
+    of this transaction."""
     tx.one(_CALM, id=lease)
 
 
