@@ -1,7 +1,7 @@
 """Several processes on one PostgreSQL: `ulak serve --role api` takes orders, `--role worker` sends them.
 
-Bulk orders end to end with one worker and one link, then with two of each; then single orders. With
-`--role all` one process does both.
+Bulk orders end to end with one worker and one link, then with two of each; then single orders, first with
+nobody who sends them. With `--role all` one process does both.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from benchmarks.postgres import Postgres
 from benchmarks.rig import Bench, Figure, Helper, Home, Together, Ulak, until_acked
 from benchmarks.single import CONNECTIONS, request_of, until_all_delivered
 from ulak.store import leases
-from ulak.store.engine import Tx
+from ulak.store.engine import Sql, Tx
 from ulak.store.writer import sync_read
 
 SIZE = 1_000
 """Recipients of an order."""
+
+_STORED = Sql("SELECT count(*) FROM sms_order")
 
 _SHARED = 60.0
 """Seconds in which as many processes as there are links have one each."""
@@ -96,7 +98,7 @@ def _until_shared(home: Home, links: int) -> None:
 
 
 def run(bench: Bench) -> None:
-    """Both ceilings, bulk with one pair and with two, and single orders."""
+    """Both ceilings, bulk with one pair and with two, and single orders taken, and sent."""
     messages = 20_000 if bench.quick else 200_000
     with postgres.server(bench) as server:
         _ceilings(bench, server, messages)
@@ -104,7 +106,34 @@ def run(bench: Bench) -> None:
         if bench.options.role != "all":
             two = _bulk(bench, server, messages, 2)
             bench.add(Figure("roles: bulk over two links beside one", two / one, "x", at_least=1))
+            _accepting(bench, server)
         _single(bench, server)
+
+
+def _accepting(bench: Bench, server: Postgres) -> None:
+    """How fast the api process alone takes orders; no link is there, so they wait."""
+    seconds, name = 3 if bench.quick else 10, "roles: accepting"
+    home = bench.home("accepting", url=server.database())
+    with Ulak(home, "api") as api, Helper("load") as load:
+        task = {
+            "port": api.port,
+            "path": "/v1/send-sms/json",
+            "body": request_of(api),
+            "connections": CONNECTIONS,
+        }
+        load.ask(**task, count=200)
+        meter = Meter({"postgres": server.pid}, api=api.pid, load=load.pid)
+        sent = load.ask(**task, seconds=seconds, first=1_000)
+        usage, count = meter.read(), sent["accepted"]
+        bench.note(f"{name}: {usage.shown(count)}; p50 {sent['p50_ms']:.1f} ms")
+        [(stored,)] = sync_read(home.database, lambda tx: tx.all(_STORED))
+        if stored != 200 + count:
+            raise SystemExit(f"{stored} orders are stored of {200 + count}")
+    rate = count / sent["seconds"]
+    bench.add(Figure(f"{name} orders, durable when answered", rate, "orders/s", at_least=2_000))
+    bench.add(Figure(f"{name}: answer after, p99", sent["p99_ms"], "ms"))
+    for part, cpu in (("the api process", usage.cpu["api"]), ("PostgreSQL", usage.cpu["postgres"])):
+        bench.add(Figure(f"{name}: CPU in {part}", cpu * 1000 / count, "CPU s/1,000"))
 
 
 def _bulk(bench: Bench, server: Postgres, messages: int, links: int) -> float:
@@ -155,7 +184,7 @@ def _single(bench: Bench, server: Postgres) -> None:
         )
         bench.note(f"{name}: {usage.shown(count)}")
         rate = count / sent["seconds"]
-        bench.add(Figure(f"{name} orders, durable when answered", rate, "orders/s", at_least=2_000))
+        bench.add(Figure(f"{name} orders, durable when answered, while sending", rate, "orders/s"))
         bench.add(Figure(f"{name}: to the final receipt", count / through, "orders/s"))
         bench.add(Figure(f"{name}: answer after, p99", sent["p99_ms"], "ms"))
         for figure in all_of.costs(name, usage, count):
