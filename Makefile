@@ -8,7 +8,8 @@ DATA ?= data/sandbox
 TESTS ?= tests
 RUNS ?= 1000000
 TARGET ?= all
-PYTEST ?= -n 2 --dist worksteal
+# Tests wait for disks and clocks more than for cores: three at a time keep two cores busy.
+PYTEST ?= -n 3 --dist worksteal
 
 # Tests that have a long form.
 SOAK ?= tests/faults tests/fuzz tests/chain/test_cancel_race.py tests/chain/test_crash.py \

@@ -136,7 +136,9 @@ def conversations(owner: str, path: bytes) -> Iterator[Case]:
     short = head(path, b"content-length: 2", method=b"POST") + b"{}GARBAGE\r\n\r\n"
     yield Case("more than was announced", owner, short, FINE, answers=2)
     asked = head(path, b"expect: 100-continue", b"content-length: 2", CLOSE[:-2], method=b"POST")
-    yield Case("a body behind 100 Continue", owner, asked + b"{}", FINE | {100}, answers=2)
+    # Who is asked for a state of ours needs no body, and does not wait for one.
+    answers = 1 if owner == "own" else 2
+    yield Case("a body behind 100 Continue", owner, asked + b"{}", FINE | {100}, answers=answers)
 
 
 def bodies(good: bytes) -> dict[str, bytes]:

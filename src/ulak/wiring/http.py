@@ -64,6 +64,7 @@ class Protocol(HttpToolsProtocol):
     web: Web
 
     url = b""
+    _last = b""
     _deadline: asyncio.TimerHandle | None = None
     _head = 0
     _portion = 0
@@ -133,7 +134,7 @@ class Protocol(HttpToolsProtocol):
         if max(self._head, self._portion) > HEAD_MAX and self._head_size() > HEAD_MAX:
             raise ValueError("the head is too large")
         super().on_headers_complete()
-        self.url = self._begun = b""
+        self._last, self.url, self._begun = self.url, b"", b""
         if self.cycle is not None:
             self.cycle.transport = self._patient  # type: ignore[assignment]
 
@@ -201,9 +202,10 @@ class Protocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(LINGER_SECONDS, self._late)
 
     def _path(self) -> str:
-        """The path that was asked for, as far as the parser came, or as it stands behind a word."""
+        """The path that was asked for, as far as the parser came, or as it stands behind a word; otherwise
+        that of the request before."""
         line = _LINE.match(self._begun)
-        url = (self.url or (line[1] if line else b""))[:_LINE_MAX]
+        url = (self.url or (line[1] if line else self._last))[:_LINE_MAX]
         try:
             return unquote((httptools.parse_url(url).path or b"/").decode("latin-1"))
         except (httptools.HttpParserError, ValueError):
