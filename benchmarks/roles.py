@@ -25,8 +25,8 @@ SIZE = 1_000
 """Recipients of an order."""
 
 CALLERS = 64
-"""Who wait for an answer at a time, where only that is measured. What is decided together costs about the same
-for twenty orders as for sixty, and all who wait for one commit ask again at once."""
+"""Who wait for an answer at a time, where only that is measured. What is decided together costs about as much
+for sixty orders as for twenty, and all who wait for one commit ask again at once."""
 
 _STORED = Sql("SELECT count(*) FROM sms_order")
 
