@@ -168,7 +168,7 @@ class Buyer:
         """Cancel an order."""
         return await self.get("/cancelorder", code, orderId=order.id)
 
-    async def sees(self, order: Order, seconds: float = 15.0, **wanted: Any) -> Any:
+    async def sees(self, order: Order, seconds: float = 40.0, **wanted: Any) -> Any:
         """An order once it has these fields; `...` is any value, a tuple one of several."""
         shown: dict[str, Any] = {}
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 from tests.conftest import FakeClock
 
 from ulak.core.errors import StoreUnavailable
@@ -18,6 +22,7 @@ from ulak.store.engine import Connection, Database, Sql, SqliteConnection, Tx
 from ulak.store.writer import sync_read, sync_write
 
 PAIRS = Sql("SELECT word, number FROM {pairs} AS pair ORDER BY number", pairs=("word text", "number int8"))
+GIVEN = Sql("SELECT word, number FROM {pairs} AS pair", pairs=("word text", "number int8"))
 NUMBERS = Sql("SELECT number FROM {numbers} AS wanted ORDER BY number", numbers=("number int8",))
 REMAINDER = Sql("SELECT 5 % 3 WHERE :low <= :high AND 'ab' LIKE 'a%'")
 BACKEND = Sql("SELECT pg_backend_pid()")
@@ -46,6 +51,24 @@ def test_a_list_of_rows_is_one_parameter(connection: Connection) -> None:
     assert connection.reading(lambda tx: tx.all(PAIRS, pairs=[])) == []
     assert connection.reading(lambda tx: tx.all(NUMBERS, numbers=[3, 2**62, 1])) == [(1,), (3,), (2**62,)]
     assert connection.reading(lambda tx: tx.all(NUMBERS, numbers=[])) == []
+
+
+WORDS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+WORDS |= st.sampled_from(["NULL", "null", "{}", '"', "\\", '\\"', ",", " a ", "{a,b}", "\\N"])
+BIG = st.none() | st.integers(-(2**63), 2**63 - 1)
+
+
+@settings_of(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(WORDS, BIG), min_size=1))
+def test_what_is_in_rows_comes_through(connection: Connection, rows: list[tuple[str, int]]) -> None:
+    """SQLite's JSON and PostgreSQL's arrays hold every text, every number of 64 bits, and NULL."""
+    found = connection.reading(lambda tx: tx.all(GIVEN, pairs=rows))
+    assert Counter(found) == Counter(rows)
+
+
+def test_a_number_is_no_text(postgres_database: Database) -> None:
+    with pytest.raises(TypeError):
+        sync_read(postgres_database, lambda tx: tx.all(NUMBERS, numbers=["1,2"]))
 
 
 def test_a_nul_is_stored_as_the_replacement_character(connection: Connection) -> None:

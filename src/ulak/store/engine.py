@@ -71,9 +71,7 @@ class Sql:
         self, text: str, *, lock: str = "", span: tuple[str, int, int] | None = None, **rows: Sequence[str]
     ) -> None:
         self.changes = _ASKS.match(text) is None
-        self._columns = {
-            name: [column.endswith(" text") for column in columns] for name, columns in rows.items()
-        }
+        self._columns = {name: [column.split()[1] for column in columns] for name, columns in rows.items()}
         self._span = span
         # SQLite cannot guess how many rows a JSON text holds, and would rather scan a table than it. Its
         # CROSS JOIN takes tables in the order they are written: the given rows first.
@@ -96,24 +94,52 @@ class Sql:
         return values
 
     def for_postgresql(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The parameters as psycopg takes them: rows as one array a column."""
+        """The parameters as psycopg takes them: rows as one array a column, written out as PostgreSQL reads
+        it (its manual, 8.15.2), because psycopg's own way costs several times as much for each value."""
         for name, value in values.items():
             if name not in self._columns and isinstance(value, str) and _NUL in value:
                 values[name] = _without_nul(value)
         if self._span is not None:
             values |= _bounds(values[self._span[0]], *self._span[1:])
-        for name, texts in self._columns.items():
+        for name, kinds in self._columns.items():
             given = values.pop(name)
-            if len(texts) == 1:
-                columns: Any = (given,)
+            if len(kinds) == 1:
+                columns: Any = (tuple(given),)
             else:
-                columns = zip(*given, strict=True) if given else ((),) * len(texts)
-            for letter, is_text, column in zip(_LETTERS, texts, columns, strict=False):
-                has_nul = is_text and any(text is not None and _NUL in text for text in column)
-                values[f"{name}_{letter}"] = (
-                    [_without_nul(text) for text in column] if has_nul else list(column)
-                )
+                columns = zip(*given, strict=True) if given else ((),) * len(kinds)
+            for letter, kind, column in zip(_LETTERS, kinds, columns, strict=False):
+                values[f"{name}_{letter}"] = _ARRAYS[kind](column)
         return values
+
+
+def _integers(column: tuple[int | None, ...]) -> str:
+    if None in column:
+        return "{" + ",".join("NULL" if value is None else int.__repr__(value) for value in column) + "}"
+    return "{" + ",".join(map(int.__repr__, column)) + "}"
+
+
+def _texts(column: tuple[str | None, ...]) -> str:
+    return "{" + ",".join(map(_quoted, column)) + "}"
+
+
+def _quoted(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    if _NUL in text:
+        text = _without_nul(text)
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+_ARRAYS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
+    "int2": _integers,
+    "int4": _integers,
+    "int8": _integers,
+    "text": _texts,
+    "bytea": list,
+}
+"""A column of rows as a parameter, by its type."""
 
 
 def _bounds(rows: Sequence[Any], first: int, last: int) -> dict[str, int]:

@@ -128,6 +128,7 @@ class PostgresConnection:
         self._clock = clock
         self._absence = absence
         self._db: psycopg.Connection[Row] | None = None
+        self._cursor: psycopg.Cursor[Row] | None = None
         self._backend = 0
         self._session = ""
         self._number = 0
@@ -141,6 +142,7 @@ class PostgresConnection:
             except StoreUnavailable as error:
                 self._absence.noticed(str(error))
                 raise
+            self._cursor = self._db.cursor()
             self._backend, self._session = self._db.info.backend_pid, ""
         return self._db
 
@@ -151,11 +153,11 @@ class PostgresConnection:
         return self._transaction("BEGIN", change, writes=True)
 
     def execute(self, text: str, values: Any = None) -> psycopg.Cursor[Row]:
-        """A statement within the transaction that is open."""
-        assert self._db is not None
+        """A statement within the transaction that is open; its answer is there until the next one."""
+        assert self._cursor is not None
         self._asked = time.monotonic()
         try:
-            return self._db.execute(text, values)
+            return self._cursor.execute(text, values)
         finally:
             self._asked = None
 
