@@ -76,18 +76,28 @@ class Flood:
     ) -> MutableMapping[str, Any]:
         if method in ("debug", "info"):
             return event
-        now, name = self._clock(), event.get("event")
+        before = self._left_out(event.get("event"))
+        if before is None:
+            raise structlog.DropEvent
+        if before:
+            event["left_out"] = before
+        return event
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """The same of what libraries say (`logging.Filter`)."""
+        return record.levelno < logging.WARNING or self._left_out((record.name, record.msg)) is not None
+
+    def _left_out(self, name: object) -> int | None:
+        """How many lines that say this were left out before this one; None if this one is to be, too."""
+        now, before = self._clock(), 0
         began, count = self._said.get(name, (now, 0))
         if now - began >= FLOOD_SECONDS:
-            if count > FLOOD_LINES:
-                event["left_out"] = count - FLOOD_LINES
+            before = max(0, count - FLOOD_LINES)
             began, count = now, 0
         if len(self._said) >= FLOOD_NAMES:
             self._said.clear()
         self._said[name] = began, count + 1
-        if count >= FLOOD_LINES:
-            raise structlog.DropEvent
-        return event
+        return None if count >= FLOOD_LINES else before
 
 
 def configure(
@@ -97,6 +107,7 @@ def configure(
     word, beside what looks like one. With `hooks` warnings and what nobody catches are written there too."""
     target = cast(TextIO, Forgiving(stream or sys.stderr))
     MASKER.know(*secrets)
+    flood = Flood()
     shared: list[Any] = [
         named,
         structlog.processors.add_log_level,
@@ -104,12 +115,13 @@ def configure(
     ]
     last = _last(form if form != "auto" else "text" if target.isatty() else "json")
     structlog.configure(
-        processors=[Flood(), *shared, *last],
+        processors=[flood, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(target),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(target)
+    handler.addFilter(flood)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

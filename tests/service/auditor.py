@@ -13,6 +13,7 @@ from ulak.core.ledger import Balance
 from ulak.core.orders import OrderSummary
 from ulak.core.ports import Report, ReportState
 from ulak.core.states import MessageState, OrderState
+from ulak.service.clocks import TOLERANCE
 
 WAITING, FINAL = ("queued", "sent", "unsure"), ("delivered", "undelivered")
 MINUTE, HOUR = 60_000, 3_600_000
@@ -221,7 +222,7 @@ class Auditor:
                 continue
             message_id, part = self.references[carrier, parked.key]
             _, message = self.messages[message_id]
-            if parked.report.number == message.number and opened[message_id] <= parked.at:
+            if parked.report.number == message.number and opened[message_id] <= parked.at + TOLERANCE:
                 self.parked.remove(parked)
                 self._apply(message, part, parked.report.state, now)
 

@@ -20,7 +20,7 @@ from ulak.config import Config
 from ulak.core.errors import UlakError
 from ulak.core.keys import read_key, write_key
 from ulak.service import audit, pausing
-from ulak.store import load
+from ulak.store import load, pruning
 from ulak.store.dump import Backup, dump, opened
 from ulak.store.engine import Database, Tx
 from ulak.store.load import GAP
@@ -160,6 +160,7 @@ def restore(
 def _settled(tx: Tx, exact: bool, late: str) -> dict[str, Any]:
     """See to it that nothing goes twice by itself."""
     found = {"dispatch": "on", "unsure": 0, "late": {"orders": 0, "messages": 0}}
+    pruning.finish_drops(tx)
     if not exact:
         pausing.pause(tx)
         unsure = pausing.hold_open(tx)

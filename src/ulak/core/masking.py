@@ -55,13 +55,14 @@ _FORM = re.compile(
 _MAIL = re.compile(r"(?<![\w.+-])(\w)[\w.+-]{0,63}@((?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24})")
 _TOKEN = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_HEXADECIMAL = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
 _RANDOM = 0.3
 """Of two neighbouring letters and digits of something random, about half are of different kinds."""
 
 _MANY_DIGITS = re.compile(r"\d(?:[^\d\n]{0,3}\d){6}")
 
-# Not behind a digit, nor behind the point of a fraction or a time.
-_ALONE = r"(?<!\d)(?<!\d[.,:-])"
+# Not behind a digit, nor behind the point of a fraction.
+_ALONE = r"(?<!\d)(?<!\d\.)"
 _APART = _ALONE + r"(?<![A-Za-z])"  # Behind a letter it is the number of a parcel.
 _COUNTED = r"(?!\d)(?!\s*(?:bytes|[kKMG]i?B|ms|us|ns|s|seconds|rows|items)\b)"
 _NUMBERS = (
@@ -204,6 +205,8 @@ def _random_hidden(found: re.Match[str]) -> str:
     text = found[0]
     if _UUID.fullmatch(text):
         return text
+    if _HEXADECIMAL.fullmatch(text) and not text.isdigit():
+        return HIDDEN
     plain = [letter for letter in text if letter.isalnum()]
     if sum(map(str.isdigit, plain)) < 2 or len(plain) < 16 or "".join(plain).isdigit():
         return text

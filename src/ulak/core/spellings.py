@@ -13,7 +13,8 @@ import msgspec
 
 from ulak.core.phone import ERASED, display
 
-_BETWEEN = r"(?:[\s().\-/_+]|%20|%2B|%28|%29){0,3}"
+# Six signs of whatever kind: ") - " has four, and in UTF-8 one blank that must not break has two.
+_BETWEEN = r"(?:[\W_]|%20|%2B|%28|%29){0,6}"
 _HIDDEN = "*"
 _DIGITS = re.compile(r"\d", re.ASCII)
 _DIGIT_OCTETS = re.compile(rb"\d")
@@ -32,7 +33,7 @@ class Spellings:
         whole = rf"(?:(?:\+|00)?90|0)?{self.national}"
         before = rf"(?:(?:\+|00)?{_BETWEEN}9{_BETWEEN}0{_BETWEEN}|0{_BETWEEN})?"
         pattern = rf"{whole}|(?<!\d){before}{_BETWEEN.join(self.national)}(?!\d)"
-        self._texts = re.compile(pattern, re.ASCII)
+        self._texts = re.compile(pattern)
         self._octets = re.compile(pattern.encode(), re.ASCII)
 
     @property

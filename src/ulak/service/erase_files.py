@@ -11,6 +11,7 @@ OF_CARRIERS = "carriers"
 """The folder in which carriers keep what they need again, such as labels; its files may go at any time."""
 
 _DATABASE = ("ulak.db", "ulak.db-wal", "ulak.db-shm", "key")
+_SQLITE = b"SQLite format 3\0"
 _AT_ONCE = 1 << 20
 
 
@@ -24,11 +25,21 @@ def clean(directory: Path, spellings: Spellings, barcodes: Collection[str]) -> t
         if not path.is_file() or str(inside) in _DATABASE:
             continue
         if inside.parts[0] != OF_CARRIERS:
-            left += [str(inside)] if _holds(path, spellings, ()) else []
+            left += [str(inside)] if _is_database(path) or _holds(path, spellings, ()) else []
         elif _holds(path, spellings, needles):
             path.unlink()
             deleted += 1
     return deleted, left
+
+
+def _is_database(path: Path) -> bool:
+    """Whether a file is another database, such as a restore leaves beside its own. In there numbers are no
+    texts."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except FileNotFoundError:
+        return False
 
 
 def _holds(path: Path, spellings: Spellings, needles: Collection[bytes]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ulak.core.ports import Report, ReportState
 from ulak.core.references import IdForm, Stray, key_of, other_keys
 from ulak.core.states import FINAL_MESSAGES
+from ulak.service.clocks import TOLERANCE
 from ulak.service.settlement import Settlement
 from ulak.store import leases
 from ulak.store import reports as store
@@ -32,8 +33,10 @@ def report_group(tx: Tx, items: Sequence[ReportBatch], _ids: Ids) -> list[None]:
     by_carrier: dict[tuple[int, IdForm], list[Report]] = {}
     for item in items:
         by_carrier.setdefault((item.carrier_id, item.id_form), []).extend(item.reports)
+    # All leases that have to be waited for come before anything else is locked, and in order.
+    named = {group: _named(tx, *group, by_carrier[group]) for group in sorted(by_carrier)}
     for (carrier_id, form), reports in by_carrier.items():
-        _apply(tx, carrier_id, form, reports)
+        _apply(tx, carrier_id, form, reports, *named[carrier_id, form])
     return [None] * len(items)
 
 
@@ -54,9 +57,14 @@ def kept(tx: Tx, carrier_id: int, form: IdForm, spelled: Sequence[str]) -> dict[
     return {names[key]: state not in FINAL_MESSAGES for key, _, state in rows}
 
 
-def _apply(tx: Tx, carrier_id: int, form: IdForm, reports: list[Report]) -> None:
-    keys = [key_of(report.reference, form) for report in reports]
-    found = _named(tx, carrier_id, reports, keys)
+def _apply(
+    tx: Tx,
+    carrier_id: int,
+    form: IdForm,
+    reports: list[Report],
+    keys: Sequence[int],
+    found: dict[int, store.Referred],
+) -> None:
     guesses = _guess(
         tx, carrier_id, form, [r for r, key in zip(reports, keys, strict=True) if key not in found]
     )
@@ -83,14 +91,15 @@ def _apply(tx: Tx, carrier_id: int, form: IdForm, reports: list[Report]) -> None
 
 
 def _named(
-    tx: Tx, carrier_id: int, reports: Sequence[Report], keys: Sequence[int]
-) -> dict[int, store.Referred]:
-    """What the references of these reports name.
+    tx: Tx, carrier_id: int, form: IdForm, reports: Sequence[Report]
+) -> tuple[list[int], dict[int, store.Referred]]:
+    """The keys of these reports' references, and what they name.
 
     An operator may report over any session of ours, and while a link moves there are two, in two processes.
     What is parked here must be seen by the step which commits the answer there, or that step be seen here:
     a step has the lease of its link until it is committed, so before anything is parked those are waited for.
     """
+    keys = [key_of(report.reference, form) for report in reports]
     found = store.look_up(tx, carrier_id, set(keys))
     missed = {
         key
@@ -100,7 +109,7 @@ def _named(
     if missed and tx.postgres:
         leases.calm(tx, carrier_id)
         found |= store.look_up(tx, carrier_id, missed)
-    return found
+    return keys, found
 
 
 def _count(tx: Tx, all_of_them: int, applied: int, strays: Sequence[Stray]) -> None:
@@ -157,7 +166,8 @@ def unpark(
     """Reports that came before the answer which names their message, and now find it.
 
     A reference may be one that the operator used before, so a parked report counts only for a message that
-    was on its way when the report came, and to the same destination.
+    was on its way when the report came, as far as the clocks of two machines agree, and to the same
+    destination.
     """
     parked = store.parked(tx, carrier_id, [reference.key for reference in fresh])
     if not parked:
@@ -166,7 +176,7 @@ def unpark(
     matched, gone = [], []
     for report in parked:
         reference = by_key[report.key]
-        if report.number == reference.number and reference.opened <= report.at:
+        if report.number == reference.number and reference.opened <= report.at + TOLERANCE:
             matched.append((reference, report.state))
             gone.append(report.id)
     if gone:

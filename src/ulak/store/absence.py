@@ -15,6 +15,9 @@ import structlog
 
 from ulak.core.errors import StoreUnavailable
 
+LEAVE = 10.0
+"""Seconds that who ends waits for a look that is under way."""
+
 PROBE = 0.25
 """Seconds between two tries. One try takes as long as a server lets us wait for it, a few seconds at most."""
 
@@ -70,7 +73,7 @@ class Absence:
                 self._changed.notify_all()
                 prober = None if self._serving else self._prober
             if prober is not None:
-                prober.join()
+                prober.join(LEAVE)
 
     def _until_back(self) -> None:
         began = time.monotonic()

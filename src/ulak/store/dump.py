@@ -28,8 +28,9 @@ MANIFEST, KEY = "manifest.json", "key"
 PAGE = 10_000
 """Rows that are read at once."""
 
-LEFT_OUT = frozenset(("process", "lease", "id_lease", "commit_mark"))
-"""What processes at work note for themselves: nothing of it is true of another time."""
+LEFT_OUT = frozenset(("process", "lease", "id_lease", "commit_mark", "velocity"))
+"""What processes at work note for themselves: nothing of it is true of another time. What velocity limits
+counted is over in a day, and whom it was sent to could be found out from it."""
 
 # There is a deadline for whoever stops in the middle of a transaction. We only wait for a slow disk.
 _NO_DEADLINE = Sql("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")

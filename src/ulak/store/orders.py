@@ -120,7 +120,10 @@ _TO_ANNOUNCE = Sql(
 )
 _ANY_TO_ANNOUNCE = Sql("SELECT 1 FROM sms_order WHERE announced < id + total - 1 LIMIT 1")
 _ANNOUNCED = Sql("UPDATE sms_order SET announced = :upto WHERE id = :order")
-_WAITING = Sql("SELECT count(*) FROM sms_order WHERE state IN (10, 11) AND due <= :now")
+_WAITING = Sql(
+    "SELECT count(*) FROM"
+    " (SELECT 1 FROM sms_order WHERE state IN (10, 11) AND due <= :now LIMIT :limit) AS due_now"
+)
 _SENDING = Sql(
     "SELECT id, account_id, sender, total, prefix, opened, settled FROM sms_order"
     " WHERE state = 12 AND carrier_id = :carrier AND id > :after ORDER BY id LIMIT :limit"
@@ -373,9 +376,9 @@ def set_announced(tx: Tx, order_id: int, upto: int) -> None:
     tx.run(_ANNOUNCED, order=order_id, upto=upto)
 
 
-def waiting(tx: Tx) -> int:
-    """How many orders are due and with no link."""
-    row = tx.one(_WAITING, now=tx.now)
+def waiting(tx: Tx, limit: int = 2**31 - 1) -> int:
+    """How many orders are due and with no link, up to a limit."""
+    row = tx.one(_WAITING, now=tx.now, limit=limit)
     assert row is not None
     count: int = row[0]
     return count

@@ -44,7 +44,7 @@ for an answer or is not used, after 10 to 14 seconds."""
 # nor those of one that was stopped in the middle.
 _OTHER_END = (
     "SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false),"
-    " set_config('tcp_keepalives_count', '3', false),"
+    " set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '10000', false),"
     " set_config('idle_in_transaction_session_timeout', '10000', false)"
 )
 
@@ -107,17 +107,33 @@ def probe(url: str) -> None:
         server.add_notice_handler(lambda notice: warnings.append(notice.message_primary or "a warning"))
         # The server's own timeouts end before a commit waits for its standbys. One that is told to wait no
         # longer is done all the same, with a warning.
-        patience = threading.Timer(PROBED, server.cancel_safe)
+        over = threading.Event()
+        patience = threading.Timer(PROBED, _hurry, (server, over))
         patience.start()
         try:
             server.execute(_REPLICATED)
         except psycopg.Error as error:
             raise StoreUnavailable(f"PostgreSQL: {error}") from error
         finally:
+            over.set()
             patience.cancel()
             patience.join()
     if warnings:
         raise StoreUnavailable(f"PostgreSQL: {warnings[0]}")
+
+
+def _hang_up(server: psycopg.Connection[Row]) -> None:
+    """Cut a connection on which another thread waits."""
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(server.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _hurry(server: psycopg.Connection[Row], over: threading.Event) -> None:
+    """Ask for the end of what a server is at; where that does not help, hang up."""
+    with contextlib.suppress(psycopg.Error, OSError):
+        server.cancel_safe(timeout=PROBED)
+    if not over.wait(PROBED):
+        _hang_up(server)
 
 
 class PostgresConnection:
@@ -167,8 +183,7 @@ class PostgresConnection:
             return
         self._asked = None
         self._absence.noticed(f"PostgreSQL has not answered for {STALLED:g} s")
-        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(db.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+        _hang_up(db)
 
     def _begin(self, begin: str) -> psycopg.Connection[Row]:
         """A connection with a transaction begun.

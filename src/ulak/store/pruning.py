@@ -71,6 +71,11 @@ _DROPPED = Sql("SELECT first, last FROM dropped_range ORDER BY first")
 _ADD_DROPPED = Sql(
     "INSERT INTO dropped_range (first, last) VALUES (:first, :last) ON CONFLICT (first) DO NOTHING"
 )
+_DELETE_LEFT = Sql(
+    "DELETE FROM message WHERE id >= :first AND id <= :last AND NOT EXISTS (SELECT 1 FROM sms_order"
+    " WHERE sms_order.id = (SELECT max(before.id) FROM sms_order AS before WHERE before.id <= message.id)"
+    " AND sms_order.id + sms_order.total > message.id)"
+)
 _FORGET_DROPPED = Sql("DELETE FROM dropped_range WHERE first = :first")
 _KEEPS = Sql(
     "SELECT 1 FROM sms_order WHERE id >= :first AND id <= :last"
@@ -195,6 +200,13 @@ def dropped(tx: Tx) -> list[tuple[int, int]]:
 def begin_drop(tx: Tx, first: int, last: int) -> None:
     """From now on messages in [first, last] belong to no order, or to one that goes."""
     tx.run(_ADD_DROPPED, first=first, last=last)
+
+
+def finish_drops(tx: Tx) -> None:
+    """Of a backup: messages without an order, whose partition was being dropped when it was taken, go now."""
+    for first, last in dropped(tx):
+        tx.run(_DELETE_LEFT, first=first, last=last)
+        end_drop(tx, first)
 
 
 def end_drop(tx: Tx, first: int) -> int:

@@ -13,11 +13,16 @@ import contextlib
 import re
 import socket
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from ulak.web import Web
 
@@ -33,6 +38,9 @@ PIPELINE_MAX = 128
 
 _LINE_MAX = 4096
 _LINE = re.compile(rb"[\r\n]*[^ \r\n]{1,40} +([^ \r\n]+)")
+
+WRITE_SECONDS = 30.0
+"""How long somebody may take nothing of what is written to him."""
 
 LINGER_SECONDS = 2.0
 """How long what still comes is thrown away after an answer that came before the end of its request. A
@@ -72,6 +80,8 @@ class Protocol(HttpToolsProtocol):
     _is_refused = False
     _is_deaf = False
     _is_ended = False
+    _running: RequestResponseCycle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -83,7 +93,49 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expected()
+        self._flows()
+        # uvicorn tells only the newest request that nobody listens any more.
+        for cycle in (self._running, *(waiting for waiting, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Much is written that the other side does not take."""
+        super().pause_writing()
+        self._stalls()
+
+    def resume_writing(self) -> None:
+        """It takes it."""
+        super().resume_writing()
+        self._flows()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing more was asked for a while."""
+        self.close()
+
+    def close(self) -> None:
+        """Close when what was written is taken, but do not wait for that for ever."""
+        if self.transport.is_closing():
+            return
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self._stalls()
+
+    def _stalls(self) -> None:
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def _flows(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -147,7 +199,7 @@ class Protocol(HttpToolsProtocol):
         if self._is_refused:
             self._say_unreadable(self._path())
         elif self._is_ended:
-            self.transport.close()
+            self.close()
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -194,7 +246,7 @@ class Protocol(HttpToolsProtocol):
         self._is_deaf = True
         self._expected()
         if self._is_ended:
-            self.transport.close()
+            self.close()
             return
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -241,7 +293,7 @@ class _Patient:
         if protocol.cycle.more_body and not self.is_closing():
             protocol.linger()
         else:
-            protocol.transport.close()
+            protocol.close()
 
 
 def server(web: Web) -> Server:

@@ -18,6 +18,9 @@ from ulak.wiring.numbers import Numbers
 from ulak.wiring.parcels import Parcels
 from ulak.workers.measured import PAUSED
 
+WAITING_MAX = 10_000
+"""Orders that wait are counted so far; whoever looks must not cost more, the more of them there are."""
+
 PATIENCE = 5.0
 """Seconds that the database has to say how things stand."""
 
@@ -37,12 +40,20 @@ class Readiness:
         self._hands = hands
         self._parcels = parcels
         self._numbers = numbers
+        self._looking: asyncio.Task[dict[str, object]] | None = None
 
     async def look(self) -> dict[str, object]:
-        """What is in order and what is not. Where no messages are carried, something else must be."""
+        """What is in order and what is not. Whoever asks meanwhile gets the same answer."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> dict[str, object]:
+        """Where no messages are carried, something else must be in order."""
         try:
-            stand = await asyncio.wait_for(self._books.read(_stand), PATIENCE)
-            parcels, sources = await self._parcels.names(), await self._numbers.names()
+            async with asyncio.timeout(PATIENCE):
+                stand = await self._books.read(_stand)
+                parcels, sources = await self._parcels.names(), await self._numbers.names()
         except Exception as error:
             return {"ready": False, "database": str(error) or type(error).__name__}
         links = self._links(stand)
@@ -82,7 +93,7 @@ def _state(up: bool, why: str) -> str:
 
 def _stand(tx: Tx) -> _Stand:
     return _Stand(
-        order_store.waiting(tx),
+        order_store.waiting(tx, WAITING_MAX),
         carrier_service.active(tx),
         leases.tenures(tx),
         {peer.id for peer in processes.peers(tx)},

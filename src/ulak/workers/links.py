@@ -151,7 +151,10 @@ class Links:
         changed = [key for key, known in self._known.items() if wanted.get(key) != known]
         lost = [key for key in self.runners if key not in changed and self._is_lost(key, outlook)]
         new = [key for key in wanted if key not in self._known]
-        return changed + lost + new
+        ending = [
+            key for key, runner in self.runners.items() if runner.ending and key not in (*changed, *lost)
+        ]
+        return changed + lost + ending + new
 
     def _is_lost(self, carrier_id: int, outlook: Outlook) -> bool:
         runner, tenure = self.runners[carrier_id], outlook.tenures.get(carrier_id)

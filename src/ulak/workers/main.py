@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from ulak.core.errors import OutcomeUnknown
 from ulak.core.ports import MessageLink
 from ulak.core.routing import shared_ways
 from ulak.service.dispatch import CLAIM, Claim, ClaimedOrder
@@ -122,10 +123,11 @@ class Dispatcher:
             self._claim()
 
     def _claimed_nothing(self, error: BaseException) -> None:
-        """The store could not say; the next look tries again."""
+        """The store could not say. The next look tries again, or begins anew where orders may be ours."""
         log.warning("claim.failed", error=str(error))
         self._claiming = False
         for runner in self.runners:
+            runner.astray = runner.astray or isinstance(error, OutcomeUnknown)
             runner.release()
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import structlog
 
 from ulak.core.doubts import OnUncertain
-from ulak.core.errors import StoreUnavailable
+from ulak.core.errors import OutcomeUnknown, StoreUnavailable
 from ulak.core.messages import QueuedMessage
 from ulak.core.points import point
 from ulak.core.ports import Inbound, MessageLink, Outcome, Outgoing, Report, Unknown
@@ -71,6 +71,9 @@ class LinkRunner:
         self.fence = fence
         self.lost = False
         """Another process has the link: nothing more is written for it, and nothing leaves."""
+        self.astray = False
+        """Something may have been taken up for this link that is not in its turns. Only who takes it over
+        from here finds that."""
         self.up = False
         self.why = ""
         self._books = books
@@ -124,6 +127,11 @@ class LinkRunner:
         """The claim is through."""
         self._reserved = 0
         self._kick()
+
+    @property
+    def ending(self) -> bool:
+        """Whether it has to be ended, or was not quite."""
+        return self.astray or self._stopping
 
     async def start(self) -> None:
         """Take up what was under way when a link of this carrier was last stopped, then connect."""
@@ -214,11 +222,15 @@ class LinkRunner:
         # A step that was decided before and is committed after would settle their orders past them again.
         self._holding = True
         try:
-            await self._step_through()
+            async with asyncio.timeout(LAST_STEPS):
+                await self._step_through()
             claimed = await self._books.write(
                 lambda tx: dispatch.take_asked(tx, self.channel.carrier_id, room, self.fence)
             )
             point("unsure.taken")
+        except OutcomeUnknown:
+            self.astray = True
+            raise
         finally:
             self._holding = False
             self.add(claimed)
