@@ -15,7 +15,8 @@ from ulak.core.keys import write_key
 from ulak.core.leases import Role
 from ulak.core.ledger import Balance
 from ulak.service import pausing
-from ulak.store.engine import Database
+from ulak.store import pruning
+from ulak.store.engine import Database, Sql, Tx
 from ulak.store.load import GAP
 from ulak.store.lock import serving
 from ulak.store.presence import Presence
@@ -36,6 +37,31 @@ def a_day(database: Database) -> cast.Tenant:
     cast.place(database, alice, [cast.text(cast.numbers(3), "üç")])
     cast.place(database, alice, 1, due=database.clock() + LATER)
     return alice
+
+
+def test_messages_whose_partition_was_being_dropped_do_not_come_back(
+    ulak: Command, database: Database, tmp_path: Path
+) -> None:
+    alice = cast.alice(database)
+    first = cast.order_id(database, alice, cast.place(database, alice, 2))
+    cast.send_all(database)
+    cast.report(database, cast.delivered(f"r{first}-0"), cast.delivered(f"r{first + 1}-0"))
+    last = cast.order_id(database, alice, cast.place(database, alice, 2))
+
+    def drop(tx: Tx) -> None:
+        # As while a partition goes in which there is an order that has still to go.
+        pruning.begin_drop(tx, first, last + 1)
+        assert pruning.delete(tx, [(first, first + 1)], messages=False).orders == 1
+        tx.run(Sql("DELETE FROM reference"))  # they go after a day
+
+    sync_write(database, drop)
+    ulak("backup", str(tmp_path / "one.zip"))
+    ulak("restore", str(tmp_path / "one.zip"), "--force", "--exact")
+    assert sync_read(database, lambda tx: tx.all(Sql("SELECT id FROM message ORDER BY id"))) == [
+        (last,),
+        (last + 1,),
+    ]
+    assert sync_read(database, pruning.dropped) == []
 
 
 def test_what_is_restored_sends_nothing_by_itself(ulak: Command, database: Database, tmp_path: Path) -> None:

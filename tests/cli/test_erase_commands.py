@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import pytest
 from tests import cast
 from tests.cli.conftest import Command
@@ -56,6 +59,16 @@ def test_what_is_left_is_a_failure(ulak: Command, database: Database) -> None:
     assert ended.code == 1
     assert '"left":{"mailbox":1}' in ended.out
     assert "5301234567" not in ended.out + ended.err
+
+
+def test_another_database_beside_ours_is_named(ulak: Command, database: Database) -> None:
+    """Numbers in it are no texts, so nobody can say that it has none."""
+    with contextlib.closing(sqlite3.connect(database.directory / "ulak.db.before-restore")) as old:
+        old.execute("CREATE TABLE block (number INTEGER)")
+        old.commit()
+    ended = ulak("erase", "5301234567", "--yes")
+    assert ended.code == 1
+    assert '"left_files":["ulak.db.before-restore"]' in ended.out
 
 
 @pytest.mark.parametrize("words", [[], ["soon", "--yes"], ["0312 123 45 67", "--yes"], ["05301234567"]])

@@ -70,6 +70,11 @@ def test_what_an_operator_needs_stays(text: str) -> None:
         ("ayse.yilmaz@example.org is gone", f"a{HIDDEN}@example.org is gone"),
         ("bind with smpppw99 refused", f"bind with {HIDDEN} refused"),
         ("it is short", "it is short"),
+        ("key 3468c2efaf2613a9d01b22c3aa34e6f0 is unknown", f"key {HIDDEN} is unknown"),
+        ("at 11111111111111aaaaaaaaaaaaaaaaaa", f"at {HIDDEN}"),
+        ("905301234567,905301234568", "905*******67,905*******68"),
+        ("{1,905301234567,20} (7,905301234567)", "{1,905*******67,20} (7,905*******67)"),
+        ("block:3:905301234567 5301234567,5301234568", "block:3:905*******67 5*******67,5*******68"),
     ],
 )
 def test_secrets_in_text(text: str, masked: str) -> None:

@@ -56,11 +56,11 @@ class Sender:
         self.orders: list[int] = []
         self._numbers = 905_300_000_000
         self._stop = asyncio.Event()
-        self._books = ClockedBooks(database, GROUP_KINDS)
+        self.books = ClockedBooks(database, GROUP_KINDS)
         self._vault = Vault(database.directory)
         self._process = sync_write(database, _begin)
-        own = Leases(self._books, lambda: self._process)
-        self._dispatcher = Dispatcher(self._books, look=self._look, make=self._make, leases=own)
+        own = Leases(self.books, lambda: self._process)
+        self._dispatcher = Dispatcher(self.books, look=self._look, make=self._make, leases=own)
         self._running = asyncio.create_task(self._dispatcher.run(self._stop))
 
     def carrier(self, port: int, **words: Any) -> None:
@@ -95,16 +95,14 @@ class Sender:
         self._numbers += size
         texts: Sequence[TextDraft] = [cast.text(numbers, "x" * (60, 200, 350)[parts - 1], parts)]
         self._dispatcher.wake()
-        placed = await self._books.gather(
-            PLACE, cast.submission(self.who, cast.draft(self.who.sender, texts))
-        )
+        placed = await self.books.gather(PLACE, cast.submission(self.who, cast.draft(self.who.sender, texts)))
         assert isinstance(placed, Placed)
         self.orders.append(placed.number)
         return numbers
 
     async def open(self) -> int:
         """How many orders are not final."""
-        rows: list[tuple[int]] = await self._books.read(lambda tx: tx.all(_OPEN))
+        rows: list[tuple[int]] = await self.books.read(lambda tx: tx.all(_OPEN))
         return rows[0][0]
 
     async def final(self) -> None:
@@ -118,6 +116,10 @@ class Sender:
     def unsure(self) -> set[int]:
         """Numbers whose messages may have gone twice."""
         return {message.number for message in self.read(lambda tx: list(doubts.listing(tx)))}
+
+    def resend(self) -> list[int]:
+        """Let everything that is held go again; what that is."""
+        return sync_write(self.database, lambda tx: doubts.resend(tx, None))
 
     def strays(self) -> int:
         """Reports that are kept because they had no effect, or none yet."""
@@ -142,7 +144,7 @@ class Sender:
         """Stop the link and the store."""
         self._stop.set()
         await self._running
-        await self._books.close()
+        await self.books.close()
 
 
 def _begin(tx: Tx) -> int:

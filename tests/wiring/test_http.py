@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -41,10 +43,10 @@ async def ready() -> dict[str, object]:
 async def listening() -> AsyncIterator[int]:
     """The server that `ulak serve` starts, and its port."""
     running = http.server(Web([("/v1/", Doors())], ready))
-    socket = wired._listen("127.0.0.1", 0)
-    serving = asyncio.ensure_future(running.serve(sockets=[socket]))
+    door = wired._listen("127.0.0.1", 0)
+    serving = asyncio.ensure_future(running.serve(sockets=[door]))
     try:
-        yield socket.getsockname()[1]
+        yield door.getsockname()[1]
     finally:
         running.should_exit = True
         await serving
@@ -151,6 +153,37 @@ async def test_one_too_many_is_closed_and_the_others_are_served(monkeypatch: pyt
         assert answer.endswith(b"/v1/x")
         for _, other in (held[0], held[2]):
             other.close()
+
+
+async def test_who_takes_nothing_of_his_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "WRITE_SECONDS", 0.3)
+    body = b"x" * 15_000_000  # more than two kernels keep for somebody
+    asked = b"POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    async with listening() as port:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            deaf.setblocking(False)
+            await loop.sock_connect(deaf, ("127.0.0.1", port))
+            await loop.sock_sendall(deaf, asked)
+            await asyncio.sleep(1)
+            taken = 0
+            with contextlib.suppress(ConnectionError):
+                while piece := await loop.sock_recv(deaf, 1 << 20):
+                    taken += len(piece)
+            assert taken < len(body)
+        assert (await said(port, asked.replace(b"host: a", b"connection: close"))).endswith(body)
+
+
+async def test_a_reset_behind_several_requests_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening() as port:
+        for _ in range(20):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(REQUEST * 50)
+            await asyncio.sleep(0)
+            writer.transport.abort()
+        assert (await said(port, REQUEST.replace(b"host: a", b"connection: close"))).endswith(b"/v1/x")
+    assert caplog.records == []
 
 
 @pytest.mark.usefixtures("impatient")
