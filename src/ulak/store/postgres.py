@@ -56,7 +56,7 @@ _UNMARK = (
     " OR at < extract(epoch FROM now())::int8 - 86400"
 )
 _UNMARK_EVERY = 256
-"""Commits of a connection after which its old marks go."""
+"""Commits of a connection after which its old marks, and its plans, go."""
 
 # A commit waits for the standbys that it is to wait for; one that was found done by reading back has to, too.
 _REPLICATED = "SELECT pg_logical_emit_message(true, 'ulak', '')"
@@ -255,6 +255,8 @@ class PostgresConnection:
         self._number += 1
         if self._number % _UNMARK_EVERY == 0:
             self.execute(_UNMARK, (self._session, self._number))
+            # Plans that were made while tables were small are kept until somebody analyzes them.
+            self.execute("DISCARD PLANS")
         self.execute(_MARK, (self._session, self._number))
 
     def _was_committed(self, xid: str, backend: int, session: str, number: int) -> bool:
