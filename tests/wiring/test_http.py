@@ -175,6 +175,21 @@ async def test_who_takes_nothing_of_his_answer_is_cut_off(monkeypatch: pytest.Mo
         assert (await said(port, asked.replace(b"host: a", b"connection: close"))).endswith(body)
 
 
+async def test_who_is_slow_gets_all_of_his_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "WRITE_SECONDS", 0.3)
+    body = b"x" * 15_000_000
+    asked = b"POST /v1/x HTTP/1.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    async with listening() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(asked)
+        answer = bytearray()
+        while piece := await reader.read(1 << 20):
+            answer += piece
+            await asyncio.sleep(0.05)
+        writer.close()
+    assert answer.endswith(body)
+
+
 async def test_a_reset_behind_several_requests_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     async with listening() as port:
         for _ in range(20):

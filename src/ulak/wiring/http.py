@@ -39,8 +39,9 @@ PIPELINE_MAX = 128
 _LINE_MAX = 4096
 _LINE = re.compile(rb"[\r\n]*[^ \r\n]{1,40} +([^ \r\n]+)")
 
-WRITE_SECONDS = 30.0
-"""How long somebody may take nothing of what is written to him."""
+WRITE_SECONDS, WRITE_LEAST = 30.0, 16 * 1024
+"""In so many seconds somebody has to take so many bytes of what is written to him, or the rest of it. Whoever
+is slow gets all, whoever takes nothing holds no connection."""
 
 LINGER_SECONDS = 2.0
 """How long what still comes is thrown away after an answer that came before the end of its request. A
@@ -82,6 +83,7 @@ class Protocol(HttpToolsProtocol):
     _is_ended = False
     _running: RequestResponseCycle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    _unsent = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -126,7 +128,15 @@ class Protocol(HttpToolsProtocol):
 
     def _stalls(self) -> None:
         if self._stalled is None:
-            self._stalled = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+            self._unsent = self.transport.get_write_buffer_size()
+            self._stalled = self.loop.call_later(WRITE_SECONDS, self._look_at_stalled)
+
+    def _look_at_stalled(self) -> None:
+        self._stalled = None
+        if self._unsent - self.transport.get_write_buffer_size() < WRITE_LEAST:
+            self.transport.abort()
+        else:
+            self._stalls()
 
     def _flows(self) -> None:
         if self._stalled is not None:
