@@ -98,6 +98,7 @@ class Messages:
     async def resting(self, point: str, acts: list[str]) -> None:
         """Orders for a link that has nothing else to do: they leave with the claim."""
         await self.server.life()
+        await self.server.command("message", "unsure", "resend", "--all")
         await until(lambda: self.server.sql(_OPEN) == [(0,)], ENDS, "nothing is left to do")
         self.server.kill()
         await self.ordering(point, acts)
