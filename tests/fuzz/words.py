@@ -16,7 +16,7 @@ from ulak.core.consents import Channel, recipient_of
 from ulak.core.contacts import search_for, tidy
 from ulak.core.countries import find_country
 from ulak.core.own_numbers import mailbox_of, number_of, services_of, shown_number
-from ulak.core.references import IdForm, key_of, keys_elsewhere, other_keys
+from ulak.core.references import IdForm, key_of, other_keys
 from ulak.dialects.smpp.settings import parse_settings
 from ulak.funding.nostr import parse_uri
 from ulak.outbound import check_url
@@ -88,7 +88,7 @@ def _codes(text: str) -> None:
     for form in IdForm:
         key = key_of(text, form)
         assert 0 <= key < 2**63
-        assert key not in other_keys(text, form) + keys_elsewhere(text, form)
+        assert key not in other_keys(text, form)
 
 
 def settings(data: bytes) -> None:

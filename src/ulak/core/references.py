@@ -65,21 +65,6 @@ def other_keys(spelled: str, form: IdForm) -> list[int]:
     return [key for key in keys if key != exact]
 
 
-def keys_elsewhere(spelled: str, form: IdForm) -> list[int]:
-    """Keys under which a report is parked that came before this reference, and writes it in another base.
-
-    The other way round of `other_keys`, and to be believed on the same terms.
-    """
-    plain = canonical(spelled)
-    others = []
-    if form is not IdForm.HEXADECIMAL and _DECIMAL.fullmatch(plain):
-        others.append(f"{int(plain):x}")
-    if form is not IdForm.DECIMAL and _HEX.fullmatch(plain):
-        others.append(str(int(plain, 16)))
-    exact = key_of(spelled, form)
-    return [key for key in (key_of(other, form) for other in others) if key != exact]
-
-
 def _digest(plain: str) -> int:
     raw = hashlib.blake2b(plain.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(raw, "big") & _MASK

@@ -269,7 +269,7 @@ def _answer(tx: Tx, item: Step, outcomes: Sequence[tuple[Sent, Outcome]]) -> Non
         _refer(tx, item, list(fresh.values()))
     if doubts:
         report_store.doubt(tx, item.carrier_id, doubts)
-    early = unpark(tx, item.carrier_id, item.id_form, list(fresh.values())) if fresh else []
+    early = unpark(tx, item.carrier_id, list(fresh.values())) if fresh else []
     if events or early:
         settlement = Settlement(
             tx, {(s.id, s.order_id) for s, _ in events} | {(r.message_id, r.order_id) for r, _ in early}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ulak.core.ports import Report, ReportState
-from ulak.core.references import IdForm, Stray, key_of, keys_elsewhere, other_keys
+from ulak.core.references import IdForm, Stray, key_of, other_keys
 from ulak.core.states import FINAL_MESSAGES
 from ulak.service.clocks import TOLERANCE
 from ulak.service.settlement import Settlement
@@ -161,27 +161,21 @@ class FreshReference:
 
 
 def unpark(
-    tx: Tx, carrier_id: int, form: IdForm, fresh: Sequence[FreshReference]
+    tx: Tx, carrier_id: int, fresh: Sequence[FreshReference]
 ) -> list[tuple[FreshReference, ReportState]]:
     """Reports that came before the answer which names their message, and now find it.
 
     A reference may be one that the operator used before, so a parked report counts only for a message that
     was on its way when the report came, as far as the clocks of two machines agree, and to the same
-    destination. One that is written in another base counts unless it names another message exactly.
+    destination.
     """
-    if not store.any_parked(tx, carrier_id):
+    parked = store.parked(tx, carrier_id, [reference.key for reference in fresh])
+    if not parked:
         return []
-    exact = {reference.key: reference for reference in fresh}
-    guesses = {
-        (key, reference.number): reference
-        for reference in fresh
-        for key in keys_elsewhere(reference.spelled, form)
-    }
+    by_key = {reference.key: reference for reference in fresh}
     matched, gone = [], []
-    for report in store.parked(tx, carrier_id, exact.keys() | {key for key, _ in guesses}):
-        reference = exact.get(report.key) or guesses.get((report.key, report.number))
-        if reference is None:
-            continue
+    for report in parked:
+        reference = by_key[report.key]
         if report.number == reference.number and reference.opened <= report.at + TOLERANCE:
             matched.append((reference, report.state))
             gone.append(report.id)

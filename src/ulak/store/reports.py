@@ -140,14 +140,11 @@ def keep(tx: Tx, carrier_id: int, strays: Sequence[tuple[int, str, int, ReportSt
     tx.run(_KEEP, carrier=carrier_id, strays=rows, now=tx.now)
 
 
-def any_parked(tx: Tx, carrier_id: int) -> bool:
-    """Whether a report waits for its message."""
-    return tx.one(_ANY_PARKED, carrier=carrier_id) is not None
-
-
-def parked(tx: Tx, carrier_id: int, keys: Iterable[int]) -> list[ParkedReport]:
+def parked(tx: Tx, carrier_id: int, keys: Sequence[int]) -> list[ParkedReport]:
     """Parked reports under these keys, in the order they came."""
-    rows = tx.all(_PARKED, carrier=carrier_id, keys=list(keys))
+    if tx.one(_ANY_PARKED, carrier=carrier_id) is None:
+        return []
+    rows = tx.all(_PARKED, carrier=carrier_id, keys=keys)
     return [ParkedReport(row[0], row[1], row[2], ReportState(row[3]), row[4]) for row in rows]
 
 
