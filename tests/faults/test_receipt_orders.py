@@ -19,6 +19,7 @@ from ulak.dialects.smpp import codes
 from ulak.dialects.smpp.listen import Peer
 from ulak.dialects.smpp.session import Incoming
 from ulak.dialects.smpp.wire import ShortMessage, encode_message
+from ulak.service.reports import ANSWERED
 from ulak.service.sweep import Hand, sweep_slice
 from ulak.store.engine import Database
 from ulak.store.writer import sync_write
@@ -32,7 +33,7 @@ class Spelling(NamedTuple):
     """How an operator writes an id in its answer, and in a receipt: there in the text, or in a parameter.
 
     `same`: in the base that the carrier's `id_form` says; what is written in another one is not looked for
-    before the answer, as it may mean another message.
+    right after the answer, as it may mean another message.
     """
 
     id_form: str
@@ -163,11 +164,13 @@ async def after(case: Case) -> MessageState:
 
 
 async def early(case: Case) -> MessageState:
-    """Before the answers that name the messages; what is in another base has to come again."""
+    """Before the answers that name the messages; what is in another base is looked at later."""
     await case.smsc.tell(case.some, b"DELIVRD")
     await case.accepted()
     if not case.same:
-        await case.smsc.tell(case.some, b"DELIVRD")
+        assert case.sender.strays()
+        case.clock.advance(ANSWERED)
+        _sweep(case.sender.database)
     return MessageState.DELIVERED
 
 

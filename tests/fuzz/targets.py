@@ -278,7 +278,7 @@ TARGETS: dict[str, Target] = {
     "smpp-session": Target(radio.smpp_session, _SMPP, 2048),
     "smpp-message": Target(radio.smpp_message, _SMPP, 2048),
     "sms-text": Target(radio.sms_text, tuple(letter.encode() for letter in _LETTERS), 1024),
-    "sms-code": Target(radio.sms_code, (b"code", b"kod", b"123456", b"12:30", b"https://", b"@a #"), 2048),
+    "sms-code": Target(radio.sms_code, (b"code", b"kod", b"123456", b"12:30", b"https://", b"@a #"), 320),
     "code-pattern": Target(radio.code_pattern, (b"(", b")", b"*", b"+", b"{0,9}", b"|", b"(?P<code>"), 1024),
     "invoice": Target(money.invoice, _INVOICE, 2048),
     "lightning-address": Target(money.lightning_address, _JSON + _NODE),

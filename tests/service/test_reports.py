@@ -14,15 +14,16 @@ from tests.conftest import FakeClock
 from ulak.core.doubts import OnUncertain
 from ulak.core.ledger import Balance
 from ulak.core.ports import Accepted, Report, ReportState
-from ulak.core.references import IdForm, Stray
+from ulak.core.references import IdForm, Stray, key_of
 from ulak.core.states import MessageState, OrderState
-from ulak.service import dispatch, reports
+from ulak.service import carriers, dispatch, reports
 from ulak.service.clocks import TOLERANCE
 from ulak.service.dispatch import ClaimedOrder, Step
 from ulak.service.reports import ReportBatch
 from ulak.store import leases
 from ulak.store.engine import Database, Row, Sql, Tx
 from ulak.store.ids import Ids
+from ulak.store.vault import Vault
 from ulak.store.writer import sync_read, sync_write
 
 pytestmark = pytest.mark.fault(
@@ -35,6 +36,7 @@ FIRST = cast.FIRST
 NUMBER = cast.numbers(1)[0]
 
 _STRAYS = Sql("SELECT spelled, state, why FROM stray_report ORDER BY id")
+_RENAME = Sql("UPDATE reference SET key = :key")
 _REFERENCES = Sql(
     "SELECT carrier_id, message_id, part, spelled FROM reference ORDER BY carrier_id, message_id, part"
 )
@@ -260,15 +262,17 @@ def test_spellings_of_one_reference(database: Database, form: IdForm, answered: 
     assert states(database, alice) == [D]
 
 
-@pytest.mark.parametrize(
-    ("form", "answered", "reported"),
-    [
-        (IdForm.TEXT, "ff", "255"),
-        (IdForm.TEXT, "255", "FF"),
-        (IdForm.DECIMAL, "255", "ff"),
-        (IdForm.HEXADECIMAL, "ff", "255"),
-    ],
-)
+IN_OTHER_BASES = [
+    (IdForm.TEXT, "ff", "255"),
+    (IdForm.TEXT, "255", "FF"),
+    (IdForm.DECIMAL, "255", "ff"),
+    (IdForm.DECIMAL, "4096", "1000"),
+    (IdForm.HEXADECIMAL, "ff", "255"),
+]
+"""How an answer spells an id, and a report."""
+
+
+@pytest.mark.parametrize(("form", "answered", "reported"), IN_OTHER_BASES)
 @pytest.mark.parametrize(("about", "state"), [(NUMBER, D), (NUMBER + 1, S), (0, S)])
 def test_another_base_needs_the_same_destination(
     database: Database, form: IdForm, answered: str, reported: str, about: int, state: MessageState
@@ -285,6 +289,98 @@ def test_an_exact_match_wins_over_another_base(database: Database) -> None:
     sent_order(database, alice, [("ff",), ("255",)])
     cast.report(database, cast.delivered("255", NUMBER))
     assert states(database, alice) == [S, D]
+
+
+def look_again(database: Database) -> None:
+    """What the sweep does, one report at a time."""
+    before: int | None = 2**62
+    while before is not None:
+        before = sync_write(database, partial(reports.look_again, before=before, limit=1))
+
+
+def configured(database: Database, form: IdForm) -> None:
+    """A carrier that writes ids so."""
+    terms = {"id_form": form.value}
+    vault = Vault(database.directory)
+    added = sync_write(database, lambda tx: carriers.add(tx, "link", "smpp", terms, lambda _: None, vault))
+    assert added.id == cast.CARRIER
+
+
+@pytest.mark.parametrize(("form", "answered", "reported"), IN_OTHER_BASES)
+@pytest.mark.parametrize(("about", "state"), [(NUMBER, D), (NUMBER + 1, S), (0, S)])
+def test_an_early_report_in_another_base_is_looked_at_when_all_is_answered(
+    database: Database,
+    clock: FakeClock,
+    form: IdForm,
+    answered: str,
+    reported: str,
+    about: int,
+    state: MessageState,
+) -> None:
+    configured(database, form)
+    alice = cast.alice(database)
+    cast.place(database, alice)
+    (order,) = cast.claim(database)
+    cast.report(database, cast.delivered(reported, about), form=form)
+    cast.step(database, [(cast.sent(database, order, order.rows[0]), Accepted((answered,)))], form=form)
+    clock.advance(reports.ANSWERED - 1)
+    look_again(database)
+    assert states(database, alice) == [S]
+    clock.advance(1)
+    look_again(database)
+    assert states(database, alice) == [state]
+    assert len(strays(database)) == (state is S)
+
+
+def test_an_early_report_is_about_what_it_names_exactly_though_that_is_answered_last(
+    database: Database, clock: FakeClock
+) -> None:
+    configured(database, IdForm.TEXT)
+    alice = cast.alice(database)
+    cast.place(database, alice, [cast.text([NUMBER]), cast.text([NUMBER])])
+    (order,) = cast.claim(database)
+    cast.report(database, cast.delivered("255", NUMBER))
+    first, second = (cast.sent(database, order, row) for row in order.rows)
+    cast.step(database, [(first, Accepted(("ff",)))])
+    clock.advance(1_000)
+    cast.step(database, [(second, Accepted(("255",)))])
+    assert states(database, alice) == [S, D]
+    clock.advance(reports.ANSWERED)
+    look_again(database)
+    assert states(database, alice) == [S, D]
+
+
+@pytest.mark.parametrize("after", [-reports.ANSWERED, reports.ANSWERED + 2_000])
+def test_a_report_that_is_no_early_one_of_a_message_is_not_about_it(
+    database: Database, clock: FakeClock, after: int
+) -> None:
+    """Another message to this number, answered long before the report or long after it."""
+    configured(database, IdForm.TEXT)
+    alice = cast.alice(database)
+    cast.place(database, alice)
+    (order,) = cast.claim(database)
+    item = cast.sent(database, order, order.rows[0])
+    answered = [(item, Accepted(("fe",)))]
+    for is_answer in (False, True) if after > 0 else (True, False):
+        if is_answer:
+            cast.step(database, answered)
+        else:
+            cast.report(database, cast.delivered("255", NUMBER))
+        clock.advance(abs(after))
+    sync_write(database, lambda tx: tx.run(_RENAME, key=key_of("ff", IdForm.TEXT)))
+    look_again(database)
+    assert states(database, alice) == [S]
+
+
+def test_only_what_came_lately_is_looked_at_again(database: Database, clock: FakeClock) -> None:
+    configured(database, IdForm.TEXT)
+    for _ in range(3):
+        cast.report(database, cast.delivered("255", NUMBER))
+        clock.advance(reports.LOOKED_BACK)
+    again = partial(reports.look_again, before=2**62, limit=1)
+    newest = sync_write(database, again)
+    assert newest is not None
+    assert sync_write(database, partial(reports.look_again, before=newest, limit=1)) is None
 
 
 def test_the_spelling_is_kept_where_the_key_is_only_a_digest(database: Database) -> None:

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from ulak.core.ports import Report, ReportState
 from ulak.core.references import IdForm, Stray, key_of, other_keys
 from ulak.core.states import FINAL_MESSAGES
+from ulak.service import carriers
 from ulak.service.clocks import TOLERANCE
 from ulak.service.settlement import Settlement
 from ulak.store import leases
 from ulak.store import reports as store
 from ulak.store.engine import Tx
 from ulak.store.ids import Ids
+
+ANSWERED = 2 * 60 * 1000
+"""ms after a report until the answer to what was on its way then has come, or does not count any more."""
+
+LOOKED_BACK = 10 * 60 * 1000
+"""ms for which parked reports are looked at again."""
 
 REPORTS = "reports"
 """The gathered kind whose items are `ReportBatch`."""
@@ -182,3 +189,49 @@ def unpark(
     if gone:
         store.unpark(tx, gone)
     return matched
+
+
+def look_again(tx: Tx, before: int, limit: int) -> int | None:
+    """Let reports that came before an answer, and write its reference in another base, find the message.
+
+    Right after the answer nobody can tell: what such a report names exactly may be answered next. So it waits
+    until no answer is on its way any more, and then means a message to its number that was accepted since.
+    Looks at the next `limit` reports below an id; returns the id to go on below, None at the end.
+    """
+    rows = store.newest(tx, before, limit)
+    waiting: dict[int, list[store.KeptReport]] = {}
+    for row in rows:
+        if row.why is Stray.PARKED and ANSWERED <= tx.now - row.at <= LOOKED_BACK:
+            waiting.setdefault(row.carrier_id, []).append(row)
+    if waiting:
+        _find_late(tx, waiting)
+    return rows[-1].id if len(rows) == limit and tx.now - rows[-1].at <= LOOKED_BACK else None
+
+
+def _may_be(at: int, accepted: int) -> bool:
+    """Whether a report (ms) may have come before the answer that was committed in this second."""
+    return at - TOLERANCE < (accepted + 1) * 1000 <= at + ANSWERED + 1000
+
+
+def _find_late(tx: Tx, waiting: dict[int, list[store.KeptReport]]) -> None:
+    """Give parked reports, by carrier, the effect they have if their references are in another base."""
+    forms = {c.id: c.terms.id_form for c in (*carriers.active(tx), *carriers.removed_at_work(tx))}
+    late: list[tuple[store.KeptReport, Report, dict[str, store.Referred]]] = []
+    for carrier_id in waiting.keys() & forms.keys():
+        reports = [Report(row.spelled, row.number, row.state, "") for row in waiting[carrier_id]]
+        guesses = _guess(tx, carrier_id, forms[carrier_id], reports)
+        late += [(row, report, guesses) for row, report in zip(waiting[carrier_id], reports, strict=True)]
+    named = {guess for _, _, guesses in late for guess in guesses.values()}
+    if not named:
+        return
+    settlement = Settlement(tx, {(guess.message_id, guess.order_id) for guess in named})
+    changed = store.changed(tx, settlement.messages)
+    gone = []
+    for row, report, guesses in reversed(late):  # as they came
+        target = _agreed(guesses, settlement, report)
+        if target is not None and _may_be(row.at, changed[target.message_id]):
+            settlement.messages[target.message_id].report(target.part, report.state)
+            gone.append(row.id)
+    settlement.save()
+    store.unpark(tx, gone)
+    tx.count("reports", "applied", by=len(gone))

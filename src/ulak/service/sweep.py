@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ulak.core import callbacks as callback_rules
 from ulak.core import once
 from ulak.core.states import MessageEvent
-from ulak.service import inbound, journal
+from ulak.service import inbound, journal, reports
 from ulak.service.orders import REPEAT_WINDOW
 from ulak.service.settlement import Settlement
 from ulak.store import booking_keys, callbacks, endpoints, events, messages, orders, settings, velocity
@@ -39,6 +39,8 @@ ORDERS_MAX, EXPIRED_MAX = 500, 500
 
 Position = tuple[int, int]
 _START: Position = (-1, -1)
+_NO_ID = 2**63 - 1
+"""More than any id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,12 @@ def _next(now: int, begun: tuple[int | None, ...]) -> int | None:
 
 def _fingerprints(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
     last = store.fingerprints(tx, position[0], tx.now - REPEAT_WINDOW, STRETCH)
+    return None if last is None else (last, 0)
+
+
+def _early(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    before = position[0] if position != _START else _NO_ID
+    last = reports.look_again(tx, before, STRETCH)
     return None if last is None else (last, 0)
 
 
@@ -166,6 +174,7 @@ class _Walk:
 
 _WALKS = (
     _Walk(_MINUTE, _parts),
+    _Walk(_MINUTE, _early),
     _Walk(REPEAT_WINDOW, _fingerprints),
     _Walk(REPEAT_WINDOW, _velocity),
     _Walk(REPEAT_WINDOW, _unreported),

@@ -45,6 +45,15 @@ _PARKED = Sql(
     " WHERE why = 1 ORDER BY stray_report.id",
     keys=("key int8",),
 )
+_NEWEST = Sql(
+    "SELECT id, carrier_id, spelled, number, state, why, at FROM stray_report WHERE id < :before"
+    " ORDER BY id DESC LIMIT :limit"
+)
+_CHANGED = Sql(
+    "SELECT message.id, changed FROM {ids} AS wanted JOIN message ON message.id = wanted.id{message.id}",
+    span=("ids", 0, 0),
+    ids=("id int8",),
+)
 _UNPARK = Sql("DELETE FROM stray_report WHERE id IN (SELECT id FROM {ids} AS gone)", ids=("id int8",))
 
 _DOUBT = Sql(
@@ -111,6 +120,18 @@ class ParkedReport(NamedTuple):
     at: int
 
 
+class KeptReport(NamedTuple):
+    """A report that had no effect."""
+
+    id: int
+    carrier_id: int
+    spelled: str
+    number: int
+    state: ReportState
+    why: Stray
+    at: int
+
+
 def refer(tx: Tx, carrier_id: int, fresh: Sequence[tuple[int, int, int, int, str]]) -> None:
     """New references: (key, message, order, part, spelled); no key twice."""
     tx.run(_REFER, carrier=carrier_id, fresh=fresh)
@@ -146,6 +167,19 @@ def parked(tx: Tx, carrier_id: int, keys: Sequence[int]) -> list[ParkedReport]:
         return []
     rows = tx.all(_PARKED, carrier=carrier_id, keys=keys)
     return [ParkedReport(row[0], row[1], row[2], ReportState(row[3]), row[4]) for row in rows]
+
+
+def newest(tx: Tx, before: int, limit: int) -> list[KeptReport]:
+    """Reports kept beside the messages, below an id, newest first."""
+    return [
+        KeptReport(row[0], row[1], row[2], row[3], ReportState(row[4]), Stray(row[5]), row[6])
+        for row in tx.all(_NEWEST, before=before, limit=limit)
+    ]
+
+
+def changed(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
+    """When messages last changed, seconds."""
+    return {row[0]: row[1] for row in tx.all(_CHANGED, ids=sorted(set(ids)))}
 
 
 def unpark(tx: Tx, ids: Sequence[int]) -> None:
