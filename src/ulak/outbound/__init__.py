@@ -147,7 +147,7 @@ def _url(url: str) -> URL:
     try:
         found = URL(url)
         host, port = found.raw_host, found.port
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # IndexError: yarl, at a user in brackets without a host
         raise ValueError(f"this is no address: {error}") from None
     if found.scheme not in ("http", "https") or not host or port is None:
         raise ValueError("the address must be like https://example.org/path")
