@@ -12,10 +12,10 @@ from tests.cli.conftest import Command
 from ulak.core.carriers import Terms
 from ulak.core.doubts import OnUncertain
 from ulak.core.references import IdForm
-from ulak.service import carriers
+from ulak.service import carriers, keys
 from ulak.store.engine import Database, Sql
 from ulak.store.vault import Vault
-from ulak.store.writer import sync_read
+from ulak.store.writer import sync_read, sync_write
 from ulak.wiring import simulated_operator
 
 LINK = ["--kind", "smpp", "--set", "host=smsc.example.org", "port=2775", "system_id=ulak", "--set"]
@@ -40,6 +40,38 @@ def test_a_carrier_is_added_shown_and_removed(ulak: Command, database: Database)
     assert ulak("carrier", "list").value == []
     assert ulak("carrier", "remove", "op").code == 1
     assert ulak("carrier", "add", "op", *LINK, "window=5").value["id"] != made["id"]
+
+
+def test_settings_are_changed_and_the_carrier_stays(ulak: Command, database: Database) -> None:
+    made = ulak("carrier", "add", "op", *LINK, "password=geheim12", "prefix=90530", "rate=5").value
+    changed = ulak("carrier", "set", "op", "password=anders34", "rate=", "window=20").value
+    kept = {key: value for key, value in made["settings"].items() if key != "rate"}
+    assert changed == made | {"settings": kept | {"window": "20"}}
+    (carrier,) = sync_read(database, carriers.active)
+    assert carrier.settings(Vault(database.directory))["password"] == "anders34"
+    ulak("carrier", "set", "op", "id_form=dec")
+    (carrier,) = sync_read(database, carriers.active)
+    assert carrier.terms == Terms(IdForm.DECIMAL, OnUncertain.RESEND, "90530", 0)
+    assert carrier.settings(Vault(database.directory))["password"] == "anders34"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["op"], 2, "nothing to set"),
+        (["op", "host="], 1, "an SMPP link needs the setting host"),
+        (["op", "windwo=1"], 1, "an SMPP link has no setting 'windwo'"),
+        (["op", "geheim12"], 2, "settings are given as key=value"),
+        (["nobody", "rate=5"], 1, "no carrier 'nobody'"),
+    ],
+)
+def test_what_cannot_be_set(ulak: Command, words: list[str], code: int, said: str) -> None:
+    made = ulak("carrier", "add", "op", *LINK, "password=geheim12").value
+    ended = ulak("carrier", "set", *words)
+    assert (ended.code, ended.out) == (code, "")
+    assert said in ended.err
+    assert "geheim12" not in ended.err
+    assert ulak("carrier", "list").value == [made]
 
 
 def test_set_takes_several_values_and_comes_several_times(ulak: Command) -> None:
@@ -114,6 +146,21 @@ def test_the_key_can_be_given(ulak: Command, database: Database, monkeypatch: py
     lost = ulak("carrier", "test", "op")
     assert (lost.code, lost.out) == (1, "")
     assert "ULAK_KEY" in lost.err
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["missing", "another"])
+def test_a_command_has_the_key_of_the_servers(
+    ulak: Command, database: Database, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    sync_write(database, lambda tx: keys.agree(tx, Vault(database.directory, b"k" * 32)))
+    if not gone:
+        (database.directory / "key").write_text("5a" * 32)
+    ended = ulak("carrier", "add", "op", *LINK, "password=geheim12")
+    assert (ended.code, ended.out) == (1, "")
+    assert f"as ULAK_KEY or in {database.directory / 'key'}" in ended.err
+    assert (database.directory / "key").exists() is not gone
+    monkeypatch.setenv("ULAK_KEY", (b"k" * 32).hex())
+    assert ulak("carrier", "add", "op", *LINK, "password=geheim12").code == 0
 
 
 def test_a_link_is_tried(ulak: Command) -> None:

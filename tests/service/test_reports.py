@@ -291,6 +291,27 @@ def test_an_exact_match_wins_over_another_base(database: Database) -> None:
     assert states(database, alice) == [S, D]
 
 
+@pytest.mark.parametrize(
+    ("before", "answered", "now", "reported"),
+    [
+        (IdForm.TEXT, "255", IdForm.DECIMAL, "255"),
+        (IdForm.TEXT, "00ff", IdForm.HEXADECIMAL, "FF"),
+        (IdForm.TEXT, "255", IdForm.HEXADECIMAL, "ff"),
+        (IdForm.DECIMAL, "255", IdForm.TEXT, "255"),
+        (IdForm.DECIMAL, "255", IdForm.TEXT, "ff"),
+        (IdForm.HEXADECIMAL, "ff", IdForm.DECIMAL, "ff"),
+        (IdForm.HEXADECIMAL, "a-1", IdForm.TEXT, "A-1"),
+    ],
+)
+def test_what_was_sent_before_the_form_was_changed_is_found(
+    database: Database, before: IdForm, answered: str, now: IdForm, reported: str
+) -> None:
+    alice = cast.alice(database)
+    sent_order(database, alice, [(answered,)], before)
+    cast.report(database, cast.delivered(reported, NUMBER), form=now)
+    assert states(database, alice) == [D]
+
+
 def look_again(database: Database) -> None:
     """What the sweep does, one report at a time."""
     before: int | None = 2**62

@@ -18,7 +18,6 @@ from ulak.service import accounts, blacklist
 from ulak.service.suppressions import NumberDigests
 from ulak.store import blocks as store
 from ulak.store.blocks import Block
-from ulak.store.vault import Vault
 
 app = App(name="blacklist", help="Numbers that accounts must not write to.")
 
@@ -43,8 +42,7 @@ def add(account: str, /, *numbers: str, common: Common = DEFAULTS) -> None:
 def remove(account: str, /, *numbers: str, common: Common = DEFAULTS) -> None:
     """Lift blocks, all or none, wherever they came from. Shows an array of what they were."""
     wanted = _read(numbers)
-    config = common.options()
-    digest = NumberDigests(Vault(config.data, config.key))
+    digest = NumberDigests(common.vault())
     lifted = common.write(lambda tx: blacklist.lift_all(tx, account, wanted, digest))
     common.show([_shown(block) for block in lifted])
 

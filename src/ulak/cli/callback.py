@@ -16,7 +16,6 @@ from ulak.service import accounts, callbacks, endpoints
 from ulak.store import callbacks as store
 from ulak.store.callbacks import ListedCallback
 from ulak.store.engine import Tx
-from ulak.store.vault import Vault
 
 app = App(name="callback", help="Callbacks: what accounts are told of.")
 
@@ -85,7 +84,7 @@ def set_callback(account: str, url: str, dialect: str, common: Common) -> None:
     if url == "off":
         common.show(common.write(lambda tx: _off(tx, account, dialect)))
         return
-    vault = Vault(config.data, config.key)
+    vault = common.vault()
     families = RENDERERS[dialect].families
 
     def change(tx: Tx) -> dict[str, Any]:

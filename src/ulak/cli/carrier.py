@@ -15,7 +15,7 @@ from ulak.cli.errors import UsageError
 from ulak.core.errors import UlakError
 from ulak.service import carriers
 from ulak.service.carriers import Carrier
-from ulak.store.vault import Vault
+from ulak.store.engine import Tx
 
 app = App(name="carrier", help="Carriers: the ways out.")
 
@@ -44,8 +44,34 @@ def add(
     if kind not in CARRIER_KINDS:
         raise UsageError(f"carriers of kind {kind!r} are not there yet; there are {', '.join(CARRIER_KINDS)}")
     check = CARRIER_KINDS[kind].check
-    vault = _vault(common)
+    vault = common.vault()
     common.show(_shown(common.write(lambda tx: carriers.add(tx, name, kind, words, check, vault))))
+
+
+@app.command(name="set")
+def set_(name: str, /, *changes: str, common: Common = DEFAULTS) -> None:
+    """Change settings of a carrier, given as key=value; the others stay. Shows the carrier.
+
+    It stays the same carrier: what it has is still its own, and receipts find their messages. An empty value
+    sets a key back to its default. A running server takes the link down and up again within two seconds.
+    """
+    from ulak.wiring import CARRIER_KINDS
+
+    wanted = pairs(changes)
+    if not wanted:
+        raise UsageError("nothing to set")
+    vault = common.vault()
+
+    def change(tx: Tx) -> Carrier:
+        carrier = carriers.named(tx, name)
+        kind = CARRIER_KINDS.get(carrier.kind)
+        if kind is None:
+            raise UlakError(f"this version knows no carriers of kind {carrier.kind!r}")
+        words = carrier.settings(vault) | wanted
+        words = {key: value for key, value in words.items() if value or key not in wanted}
+        return carriers.change(tx, name, words, kind.check, vault)
+
+    common.show(_shown(common.write(change)))
 
 
 @app.command(name="list")
@@ -67,17 +93,12 @@ def try_(name: str, /, *, common: Common = DEFAULTS) -> None:
     from ulak.wiring import CARRIER_KINDS
 
     carrier = common.read(lambda tx: carriers.named(tx, name))
-    settings = carrier.settings(_vault(common))
+    settings = carrier.settings(common.vault())
     try:
         answer = asyncio.run(CARRIER_KINDS[carrier.kind].probe(settings))
     except OSError as error:
         raise UlakError(f"{name}: {error}") from None
     common.show({"name": name, "ok": True, "answer": answer})
-
-
-def _vault(common: Common) -> Vault:
-    config = common.options()
-    return Vault(config.data, config.key)
 
 
 def _shown(carrier: Carrier) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from cyclopts import Parameter
 
 from ulak.cli.errors import UsageError
 from ulak.config import OPTIONS, Config, load
+from ulak.service import keys
 from ulak.store import schema
 from ulak.store.engine import Database, Tx
+from ulak.store.vault import Vault
 from ulak.store.writer import sync_read, sync_write
 
 Result = TypeVar("Result")
@@ -42,6 +44,17 @@ class Common:
     def write(self, change: Callable[[Tx], Result]) -> Result:
         """Change the data. It holds, also for a running server, when this returns."""
         return sync_write(prepared(self.options()), change)
+
+    def vault(self) -> Vault:
+        """What seals secrets here.
+
+        Raises:
+            UlakError: servers on these data have another key.
+        """
+        config = self.options()
+        vault = Vault(config.data, config.key)
+        self.read(lambda tx: keys.check(tx, vault))
+        return vault
 
     def show(self, value: Any) -> None:
         """Print a value on standard output: as JSON, or for people."""

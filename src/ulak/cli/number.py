@@ -18,7 +18,6 @@ from ulak.core.pools import ANY, POOLS, pool_named
 from ulak.service import inventory
 from ulak.service.inventory import Shown
 from ulak.store.engine import Tx
-from ulak.store.vault import Vault
 
 app = App(name="number", help="Telephone numbers of your own.")
 
@@ -45,8 +44,7 @@ def add(
         wanted, services = [number_of(number) for number in numbers], services_of(service)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    config = common.options()
-    vault = Vault(config.data, config.key)
+    vault = common.vault()
 
     def change(tx: Tx) -> list[Shown]:
         owner = inventory.carrier_for_numbers(tx, carrier, vault)

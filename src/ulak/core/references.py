@@ -49,20 +49,24 @@ def key_of(spelled: str, form: IdForm) -> int:
 
 
 def other_keys(spelled: str, form: IdForm) -> list[int]:
-    """Keys under which the same id would stand had it been written in another base.
+    """Keys under which the same id would stand had it been written in another base, or had the carrier been
+    told of another form when it came. Those of its form come first.
 
     To be tried only when nothing matches exactly, and to be believed only when the destination agrees.
     """
     plain = canonical(spelled)
-    keys = []
+    numbers, texts = [], [_digest(plain)]
     if _HEX.fullmatch(plain):
         value = int(plain, 16)
-        keys.append(value & _MASK if form is not IdForm.TEXT else _digest(str(value)))
+        numbers.append(value & _MASK)
+        texts.append(_digest(str(value)))
     if _DECIMAL.fullmatch(plain):
         value = int(plain)
-        keys.append(value & _MASK if form is not IdForm.TEXT else _digest(f"{value:x}"))
+        numbers.append(value & _MASK)
+        texts.append(_digest(f"{value:x}"))
     exact = key_of(spelled, form)
-    return [key for key in keys if key != exact]
+    keys = texts + numbers if form is IdForm.TEXT else numbers + texts
+    return [key for key in dict.fromkeys(keys) if key != exact]
 
 
 def _digest(plain: str) -> int:

@@ -136,7 +136,12 @@ def _guess(tx: Tx, carrier_id: int, form: IdForm, missed: Sequence[Report]) -> d
         return {}
     others = {report.reference: other_keys(report.reference, form) for report in missed}
     found = store.look_up(tx, carrier_id, {key for keys in others.values() for key in keys})
-    return {spelled: found[key] for spelled, keys in others.items() for key in keys if key in found}
+    guesses: dict[str, store.Referred] = {}
+    for spelled, keys in others.items():
+        for key in keys:
+            if key in found:
+                guesses.setdefault(spelled, found[key])
+    return guesses
 
 
 def _agreed(

@@ -37,9 +37,14 @@ class Vault:
         """Where the key is kept, unless it was given."""
         return self._directory / "key"
 
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key already."""
+        return self._key is not None or self.path.exists()
+
     def seal(self, secret: str, purpose: str) -> str:
         """A text that only `open` with the same purpose makes readable again. Makes the key if need be."""
-        if self._key is None and not self.path.exists():
+        if not self.has_key:
             self._make_key()
         nonce = secrets.token_bytes(_NONCE)
         sealed = nonce + self._cipher.encrypt(nonce, secret.encode(), purpose.encode())
@@ -51,7 +56,7 @@ class Vault:
         Raises:
             UlakError: the key cannot be read.
         """
-        if self._key is None and not self.path.exists():
+        if not self.has_key:
             self._make_key()
         key = self._key if self._key is not None else self._read_key()
         return hmac.digest(key, purpose.encode(), "sha256")

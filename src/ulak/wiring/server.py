@@ -22,10 +22,10 @@ from ulak.dialects.door import Dialect, Reply
 from ulak.dialects.iletimerkezi import manifest
 from ulak.dialects.iletimerkezi.serve import Doors as IletimerkeziDoors
 from ulak.outbound import Outbound
-from ulak.service import dispatch, orders, reports
+from ulak.service import dispatch, keys, orders, reports
 from ulak.service.suppressions import Digest, NumberDigests
-from ulak.store import schema, settings
-from ulak.store.engine import PATIENCE, Database, Tx
+from ulak.store import schema
+from ulak.store.engine import PATIENCE, Database
 from ulak.store.presence import Presence
 from ulak.store.vault import Vault
 from ulak.store.writer import GroupKind
@@ -101,8 +101,7 @@ async def run_server(
         velocities = Velocities(config.velocity)
         books = Placing(database, group_kinds(velocities, NumberDigests(vault)))
         at_end.push_async_callback(books.close)
-        if database.postgres:
-            await books.write(partial(_same_key, vault=vault))
+        await books.write(partial(keys.agree, vault=vault))
         outbound = await at_end.enter_async_context(Outbound(config.callback_allow))
         outside = Outside(outbound, now_ms, config.data, books)
         parcels = Parcels(config, books, vault, outside, presence.name)
@@ -160,23 +159,6 @@ def _runners(hands: Hands) -> list[LinkRunner]:
 
 async def _show(presence: Presence) -> None:
     presence.alive()
-
-
-def _same_key(tx: Tx, vault: Vault) -> None:
-    """Whether this process has the key that the others have.
-
-    Raises:
-        UlakError: it has another one.
-    """
-    ours = vault.derive("the same for all processes").hex()[:32]
-    known = settings.get(tx, settings.KEY_CHECK)
-    if known is None:
-        settings.put(tx, settings.KEY_CHECK, ours)
-    elif known != ours:
-        raise UlakError(
-            "the data were sealed with another key: give every process the same one,"
-            f" as ULAK_KEY or in {vault.path}"
-        )
 
 
 FILES = 16_384
