@@ -176,7 +176,7 @@ async def test_who_takes_nothing_of_his_answer_is_cut_off(monkeypatch: pytest.Mo
 
 
 async def test_who_is_slow_gets_all_of_his_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "WRITE_SECONDS", 0.3)
+    monkeypatch.setattr(http, "WRITE_SECONDS", 1.0)
     body = b"x" * 15_000_000
     asked = b"POST /v1/x HTTP/1.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body
     async with listening() as port:
