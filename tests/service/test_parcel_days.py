@@ -7,7 +7,6 @@ plays the same day again.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +15,12 @@ import pytest
 import structlog
 from tests.conftest import FakeClock, Postgres
 from tests.service.parcel_days import run_days
+from tests.soak import SOAK, seeds
 
 from ulak.store.engine import Database, SqliteConnection
 
 pytestmark = pytest.mark.fault("random days", "of parcels, beside simple books of their own")
 
-SOAK = "ULAK_TEST_SOAK" in os.environ
 STEPS = 200
 SQLITE_SEEDS, POSTGRES_SEEDS = (3000, 200) if SOAK else (40, 6)
 
@@ -44,7 +43,7 @@ class Unsynced(Database):
         return connection
 
 
-@pytest.mark.parametrize("seed", range(SQLITE_SEEDS))
+@pytest.mark.parametrize("seed", seeds(SQLITE_SEEDS))
 def test_days_on_sqlite(sqlite_template: Path, tmp_path: Path, seed: int) -> None:
     clock = FakeClock()
     database = Unsynced(tmp_path, None, clock)
@@ -52,7 +51,7 @@ def test_days_on_sqlite(sqlite_template: Path, tmp_path: Path, seed: int) -> Non
     run_days(database, clock, seed, STEPS)
 
 
-@pytest.mark.parametrize("seed", range(10_000, 10_000 + POSTGRES_SEEDS))
+@pytest.mark.parametrize("seed", seeds(POSTGRES_SEEDS, 10_000))
 def test_days_on_postgresql(postgres: Postgres, tmp_path: Path, seed: int) -> None:
     clock = FakeClock()
     url = f"{postgres.fresh()}&options=-csynchronous_commit%3Doff"

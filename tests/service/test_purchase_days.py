@@ -8,7 +8,6 @@ happened last. The name that pytest prints, with the seed in brackets, plays the
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import structlog
 from tests.conftest import FakeClock, Postgres
 from tests.service.purchase_days import run_days
+from tests.soak import SOAK, seeds
 
 from ulak.store.engine import Database, SqliteConnection
 
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.fault(
     "F8 payments", "random days of a shop: paid late, twice, not at all, cancelled, and nodes that are away"
 )
 
-SOAK = "ULAK_TEST_SOAK" in os.environ
 STEPS = 250
 SQLITE_SEEDS, POSTGRES_SEEDS = (6000, 200) if SOAK else (90, 3)
 
@@ -55,7 +54,7 @@ def on_sqlite(template: Path, directory: Path, seed: int, steps: int) -> set[tup
     return run_days(database, clock, seed, steps)
 
 
-@pytest.mark.parametrize("seed", range(SQLITE_SEEDS))
+@pytest.mark.parametrize("seed", seeds(SQLITE_SEEDS))
 def test_days_on_sqlite(sqlite_template: Path, tmp_path: Path, seed: int) -> None:
     on_sqlite(sqlite_template, tmp_path, seed, STEPS)
 
@@ -76,7 +75,7 @@ def test_everything_happens_in_days(sqlite_template: Path, tmp_path: Path) -> No
     assert not any(missing.values()), missing
 
 
-@pytest.mark.parametrize("seed", range(10_000, 10_000 + POSTGRES_SEEDS))
+@pytest.mark.parametrize("seed", seeds(POSTGRES_SEEDS, 10_000))
 def test_days_on_postgresql(postgres: Postgres, tmp_path: Path, seed: int) -> None:
     clock = FakeClock()
     url = f"{postgres.fresh()}&options=-csynchronous_commit%3Doff"
