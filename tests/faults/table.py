@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,8 @@ class Line:
     runs: int = 0
     long: str = ""
     passed: bool = True
-    databases: set[str] = field(default_factory=set)
+    databases: Counter[str] = field(default_factory=Counter)
+    """How many of the runs were on which; the long form does not count here."""
     where: set[str] = field(default_factory=set)
 
 
@@ -84,10 +86,11 @@ class FaultTable:
         name, text, *databases = map(str, told["fault"])  # type: ignore[call-overload]
         line = self._lines.setdefault((name, text), Line())
         line.passed = line.passed and report.passed
-        line.databases.update(databases)
         line.where.add(report.nodeid.partition("::")[0])
+        runs = int(str(told.get("runs", 1))) if report.when == "call" else 0
+        line.runs += runs
+        line.databases.update(dict.fromkeys(databases, runs))
         if report.when == "call":
-            line.runs += int(str(told.get("runs", 1)))
             self._seeds.update([str(told["seed"])] if "seed" in told else [])
 
     def pytest_sessionfinish(self) -> None:
@@ -103,9 +106,7 @@ def page(lines: Mapping[tuple[str, str], Line], old: str, seeds: Iterable[str], 
     for key, line in lines.items():
         known = before.get(key, Line())
         if soak:
-            merged[key] = Line(
-                known.runs, _count(line.runs), line.passed, known.databases | line.databases, line.where
-            )
+            merged[key] = Line(known.runs, _count(line.runs), line.passed, _of(known, line), line.where)
         else:
             merged[key] = Line(line.runs, known.long, line.passed, line.databases, line.where)
     said = dict(_seeds_in(old)) | {("make soak" if soak else "make faults"): ", ".join(sorted(seeds))}
@@ -117,6 +118,11 @@ def page(lines: Mapping[tuple[str, str], Line], old: str, seeds: Iterable[str], 
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     ends = "\n".join(f"{_SEEDS.format(form)}{said[form]}" for form in sorted(said) if said[form])
     return f"{INTRODUCTION}\n{table}\n\n{ends}\n"
+
+
+def _of(known: Line, line: Line) -> Counter[str]:
+    """The databases of a line that a soak has shown: as they were known, and those that it alone is on."""
+    return Counter({database: known.databases[database] for database in (*known.databases, *line.databases)})
 
 
 def _place(key: tuple[str, str]) -> list[tuple[int, str]]:
@@ -133,7 +139,9 @@ def _cells(key: tuple[str, str], line: Line) -> tuple[str, ...]:
     result = "passed" if line.passed else "**failed**"
     runs = _count(line.runs) if line.runs else ""
     where = ", ".join(f"`{path.removeprefix('tests/')}`" for path in sorted(line.where))
-    return (*key, runs, line.long, result, ", ".join(sorted(line.databases, reverse=True)), where)
+    databases = sorted(line.databases.items(), reverse=True)
+    shown = ", ".join(f"{database} {_count(count)}" if count else database for database, count in databases)
+    return (*key, runs, line.long, result, shown, where)
 
 
 def _count(runs: int) -> str:
@@ -149,10 +157,16 @@ def read(text: str) -> Lines:
             int(runs.strip().replace(",", "") or 0),
             long.strip(),
             result.strip() == "passed",
-            {one for one in databases.strip().split(", ") if one},
+            Counter(dict(map(_database, filter(None, databases.strip().split(", "))))),
             {f"tests/{one.strip('`')}" for one in where.strip().split(", ") if one},
         )
     return found
+
+
+def _database(words: str) -> tuple[str, int]:
+    """A name, and how many runs, if it says so."""
+    name, _, count = words.partition(" ")
+    return name, int(count.replace(",", "") or 0)
 
 
 def _seeds_in(text: str) -> Iterable[tuple[str, str]]:

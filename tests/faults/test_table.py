@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,20 +54,22 @@ KILL = ("kill -9", "at every point")
 
 
 def test_each_form_writes_its_own_column() -> None:
-    both = {"SQLite", "PostgreSQL"}
+    both = Counter({"SQLite": 1_500, "PostgreSQL": 500})
     first = {
         LINK: Line(2_000, "", True, both, {"tests/a.py"}),
-        KILL: Line(3, "", True, set(), {"tests/b.py"}),
+        KILL: Line(3, "", True, Counter(), {"tests/b.py"}),
     }
     once = page(first, "", ["7"], soak=False)
     assert read(once) == first
-    assert "| link | it is cut | 2,000 |  | passed | SQLite, PostgreSQL | `a.py` |" in once
+    assert "| link | it is cut | 2,000 |  | passed | SQLite 1,500, PostgreSQL 500 | `a.py` |" in once
 
-    again = page({KILL: Line(5_000, "", True, {"SQLite"}, {"tests/b.py"})}, once, ["11"], soak=True)
-    assert read(again) == first | {KILL: Line(3, "5,000", True, {"SQLite"}, {"tests/b.py"})}
+    again = page(
+        {KILL: Line(5_000, "", True, Counter(SQLite=5_000), {"tests/b.py"})}, once, ["11"], soak=True
+    )
+    assert read(again) == first | {KILL: Line(3, "5,000", True, Counter(SQLite=0), {"tests/b.py"})}
     assert again.endswith("Seeds of `make faults`: 7\nSeeds of `make soak`: 11\n")
 
-    last = page({KILL: Line(4, "", False, set(), {"tests/c.py"})}, again, ["8"], soak=False)
-    assert read(last) == {KILL: Line(4, "5,000", False, set(), {"tests/c.py"})}
+    last = page({KILL: Line(4, "", False, Counter(), {"tests/c.py"})}, again, ["8"], soak=False)
+    assert read(last) == {KILL: Line(4, "5,000", False, Counter(), {"tests/c.py"})}
     assert "| **failed** |" in last
     assert last.endswith("Seeds of `make faults`: 8\nSeeds of `make soak`: 11\n")
