@@ -1,8 +1,8 @@
 """Fills in the tables of docs/capacity.md from figures that were measured.
 
-    python -m benchmarks --out FILE bulk single memory told roles
-    python -m benchmarks --out FILE growth soak
-    python -m benchmarks.capacity FILE
+    .venv/bin/python -m benchmarks --out FILE bulk single memory told roles
+    .venv/bin/python -m benchmarks --out FILE growth soak
+    .venv/bin/python -m benchmarks.capacity FILE
 
 The newest figure of each name counts. What was not measured is shown as such, and so is all that follows
 from it. `--print` shows the tables and leaves the page alone.
@@ -73,7 +73,7 @@ class Figures:
         if name not in self.found:
             return f"| {label} | {NOT_MEASURED} | `{name}` | |"
         figure = self.found[name]
-        value, goal = f"{_number(figure['value'])} {figure['unit']}", _goal(figure)
+        value, goal = f"{_number(figure['value'])} {figure['unit']}".rstrip(), _goal(figure)
         words = " ".join(_plain(figure["command"]))
         return f"| {label} | **{value}**{goal} | `python -m benchmarks {words}` | {figure['at'][:16]} |"
 
@@ -165,7 +165,11 @@ class Load:
 
     @property
     def telling(self) -> float:
-        """Cores that callbacks keep busy, in the workers: half of what two callbacks add to an order."""
+        """Cores that callbacks keep busy, in the workers: half of what two callbacks add to an order.
+
+        It is the CPU of Ulak's own process on SQLite. What PostgreSQL has to do for them nobody measured, and
+        the page says so.
+        """
         told = self.figures.value("single, each told twice: CPU in Ulak")
         untold = told / self.figures.value("single, each told twice: beside not told")
         return self.peak * TOLD * (told - untold) / 2 / 1000

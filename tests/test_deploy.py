@@ -73,6 +73,8 @@ def test_a_unit_starts_what_there_is(path: Path, tmp_path: Path) -> None:
     if service.get("Type") == "notify":
         # Longer than stopping takes: nobody shall be killed who is about to end.
         assert int(service["TimeoutStopSec"]) > 15 + 60
+        # Nobody is ready before the data are migrated, however long that takes.
+        assert service["TimeoutStartSec"] == "infinity"
 
     tool = shutil.which("systemd-analyze")
     if tool is not None:
@@ -82,6 +84,50 @@ def test_a_unit_starts_what_there_is(path: Path, tmp_path: Path) -> None:
             [tool, "verify", tmp_path / name], capture_output=True, text=True, check=False
         )
         assert (checked.returncode, checked.stderr) == (0, "")
+
+
+TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
+
+
+@pytest.mark.parametrize("path", TIMERS, ids=lambda path: path.name)
+def test_a_timer_has_something_to_start(path: Path, tmp_path: Path) -> None:
+    service = path.with_suffix(".service")
+    assert service in UNITS
+    assert "Type=oneshot" in service.read_text("utf-8")
+    tool = shutil.which("systemd-analyze")
+    if tool is not None:
+        true = shutil.which("true") or ""
+        (tmp_path / path.name).write_text(path.read_text("utf-8"))
+        (tmp_path / service.name).write_text(service.read_text("utf-8").replace("/opt/ulak/bin/ulak", true))
+        checked = subprocess.run(
+            [tool, "verify", tmp_path / path.name], capture_output=True, text=True, check=False
+        )
+        assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_everything_that_is_over_is_pruned() -> None:
+    unit = (DEPLOY / "systemd" / "ulak-prune.service").read_text("utf-8")
+    (line,) = re.findall(r"^ExecStart=\S+ (.*)$", unit, re.MULTILINE)
+    _, bound, _ = app.parse_args(shlex.split(line), print_error=False, exit_on_error=False)
+    assert (bound.arguments["older_than"], bound.arguments["what"]) == ("90d", "all")
+    assert not bound.arguments.get("dry_run")
+
+
+def test_the_files_of_several_processes_fit(tmp_path: Path) -> None:
+    """What docs/operating.md puts into NAME.env is taken, and is where Prometheus asks."""
+    page = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    block = page.split("**Several processes**")[1].split("```")[1]
+    shared = {"ULAK_DATABASE": "postgresql://ulak@db/ulak", "ULAK_KEY": FILLED["ULAK_KEY"]}
+    ports = []
+    for name, role in (("api-1", "api"), ("worker-1", "worker")):
+        own = re.search(rf"/etc/ulak/{name}\.env:((?:\s+ULAK_\w+=\S+)+)", block)
+        assert own is not None
+        config = load({"data": str(tmp_path)}, shared | dict(line.split("=") for line in own[1].split()))
+        assert (config.role, config.host) == (role, "10.0.0.11")
+        ports.append(str(config.port))
+    scrape = yaml.safe_load((DEPLOY / "prometheus" / "scrape.yaml").read_text("utf-8"))
+    targets = scrape["scrape_configs"][0]["static_configs"][0]["targets"]
+    assert [target.split(":")[1] for target in targets] == ports
 
 
 def test_what_is_commented_out_in_the_example_fits_as_well() -> None:
@@ -128,6 +174,17 @@ def test_the_parts_of_the_composition_know_each_other() -> None:
     (network,) = COMPOSE["networks"]["inside"]["ipam"]["config"]
     trusted = services["api"]["environment"]["ULAK_TRUSTED_PROXY"]
     assert network["subnet"] == trusted
+
+
+def test_no_proxy_places_an_order_twice() -> None:
+    """`GET /v1/send-sms/get/` places one, so it is not what a proxy may repeat."""
+    caddy = (DEPLOY / "compose" / "Caddyfile").read_text("utf-8")
+    (retried,) = re.findall(r"lb_retry_match \{(.*?)\}", caddy, re.DOTALL)
+    assert "not path /v1/send-sms/get /v1/send-sms/get/" in retried
+    nginx = (DEPLOY / "nginx.conf").read_text("utf-8")
+    (own,) = re.findall(r"location ~ (\S*send-sms\S*) \{(.*?)\}", nginx, re.DOTALL)
+    assert all(re.search(own[0], path) for path in ("/v1/send-sms/get", "/v1/send-sms/get/"))
+    assert "proxy_next_upstream off;" in own[1]
 
 
 def test_the_image_is_made_of_files_that_are_there() -> None:

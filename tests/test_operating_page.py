@@ -1,4 +1,4 @@
-"""docs/operating.md: every command on it is carried out, and it tells of every metric."""
+"""docs/operating.md: every command on it is carried out or read, and it tells of every metric."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from tests.conftest import ClockedBooks, FakeClock
 
-from ulak.cli.app import main
+from ulak.cli.app import app, main
 from ulak.config import load
 from ulak.service.guard import no_guard
 from ulak.store.engine import Database
@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "operating.md").read_text("utf-8")
 ALERTS = (ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text("utf-8")
 COMMANDS = re.findall(r"^\$ ulak (.*)$", PAGE, re.MULTILINE)
+MENTIONED = sorted({" ".join(found.split()) for found in re.findall(r"`ulak\s([^`]+)`", PAGE)})
 
 
 @pytest.fixture
@@ -41,6 +42,15 @@ def test_every_command_works(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
         code = main(shlex.split(command))
         said = capfd.readouterr()
         assert code == 0, (command, said.err)
+
+
+@pytest.mark.parametrize("line", MENTIONED)
+def test_every_command_in_the_text_is_one(line: str) -> None:
+    words = shlex.split(line)
+    names, _, rest = app.parse_commands(words)
+    assert names, "there is no such command"
+    if rest:
+        app.parse_args(words, print_error=False, exit_on_error=False)
 
 
 @pytest_asyncio.fixture
@@ -76,3 +86,8 @@ async def test_the_page_and_the_alerts_tell_of_what_there_is(metrics: Metrics) -
 def test_the_page_counts_the_alerts() -> None:
     assert len(re.findall("- alert:", ALERTS)) == 12
     assert "has twelve alerts" in PAGE
+
+
+def test_the_page_and_the_alerts_agree_when_an_order_has_waited_for_too_long() -> None:
+    (threshold,) = re.findall(r"ulak_orders_due_seconds\) > (\d+)", ALERTS)
+    assert re.search(rf"^\| `ulak_orders_due_seconds` .* above {threshold} \|$", PAGE, re.MULTILINE)

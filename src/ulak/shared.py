@@ -245,7 +245,9 @@ async def connect(url: str, *, wait: float) -> Shared:
         from valkey.backoff import NoBackoff
         from valkey.exceptions import ConnectionError as Lost
     except ImportError:
-        raise UlakError("limits_url needs the extra `shared`: pip install 'ulak[shared]'") from None
+        raise UlakError(
+            "limits_url needs the extra `shared`: pip install '.[shared]' in the source of Ulak"
+        ) from None
     try:
         client = Valkey.from_url(
             url,

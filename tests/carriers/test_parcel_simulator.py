@@ -37,8 +37,8 @@ NOW = parcel_cast.NOW
 HOUR = 3_600_000
 FOR_EVER = 10_000 * HOUR
 
-SEED = parcel_cast.package(weight=Decimal("5.4"))
-"""The parcel of the vendor's own example."""
+EXAMPLE = parcel_cast.package(weight=Decimal("5.4"))
+"""The parcel of the vendor's page find-by-tracking-code."""
 
 
 def booking(key: str = "k1", **over: Any) -> Booking:
@@ -91,8 +91,8 @@ async def test_the_hours_in_the_readme_are_those_of_the_journeys() -> None:
 # Prices.
 
 
-async def test_the_seeds_parcel_costs_what_it_cost_there() -> None:
-    quote = await ParcelSimulator({}).quote(parcel_cast.shipment(packages=(SEED,)))
+async def test_the_vendors_example_costs_what_it_cost_there() -> None:
+    quote = await ParcelSimulator({}).quote(parcel_cast.shipment(packages=(EXAMPLE,)))
     assert quote == Quote(2000, 6400)
     assert costs(quote, (), Rates(), abroad=False).total == 12096
 
@@ -124,8 +124,8 @@ async def test_the_tariff_can_be_set() -> None:
     settings = {"base": "12.50", "per_kilo": "3", "abroad": "1.5", "desi_divisor": "5000"}
     carrier = ParcelSimulator(settings)
     assert carrier.abilities == Abilities(desi_divisor=5000)
-    assert await carrier.quote(parcel_cast.shipment(packages=(SEED,))) == Quote(1250, 1200)
-    assert await carrier.quote(parcel_cast.shipment(packages=(SEED,), recipient=abroad())) == Quote(
+    assert await carrier.quote(parcel_cast.shipment(packages=(EXAMPLE,))) == Quote(1250, 1200)
+    assert await carrier.quote(parcel_cast.shipment(packages=(EXAMPLE,), recipient=abroad())) == Quote(
         1875, 1800
     )
     box = parcel_cast.package(weight=Decimal(1), length=Decimal(30), width=Decimal(30), height=Decimal(30))
@@ -134,7 +134,7 @@ async def test_the_tariff_can_be_set() -> None:
 
 async def test_abroad_costs_three_times_as_much() -> None:
     assert await ParcelSimulator({}).quote(
-        parcel_cast.shipment(packages=(SEED,), recipient=abroad())
+        parcel_cast.shipment(packages=(EXAMPLE,), recipient=abroad())
     ) == Quote(6000, 19200)
 
 

@@ -28,7 +28,7 @@ PYTHON = os.environ.get("ULAK_TEST_KARRIO_PYTHON", "")
 
 pytestmark = pytest.mark.skipif(
     not PYTHON and importlib.util.find_spec("karrio") is None,
-    reason="Karrio is not installed (pip install 'ulak[karrio]' karrio-ups)",
+    reason="Karrio is not installed (pip install '.[karrio]' karrio-ups)",
 )
 
 WORDS = {

@@ -206,7 +206,8 @@ async def test_without_the_library_there_is_one_sentence(tmp_path: Path) -> None
         await worker.ask("track", {"tracking_numbers": ["1Z"]})
     await worker.close()
     assert str(caught.value) == (
-        f"Karrio is not installed for {sys.executable}: pip install 'ulak[karrio]' karrio-<carrier>"
+        f"Karrio is not installed for {sys.executable}:"
+        " pip install '.[karrio]' karrio-<carrier> in the source of Ulak"
     )
     bare = tmp_path / "bare"
     bare.write_text(f'#!/bin/sh\nshift\nexec "{sys.executable}" -I -S "$@"\n')

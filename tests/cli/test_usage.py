@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Command
 
-from ulak.cli.app import app
+from ulak.cli.app import SINGLE, app
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,35 @@ def test_help_and_version(command: Command) -> None:
     for name in ("account", "carrier", "serve", "message"):
         assert name in command("--help").out
     assert "--kind" in command("carrier", "add", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("serve", "until SIGTERM or SIGINT"),
+        ("sandbox", '"smsc_port", "data"}'),
+        ("smsc", '"endings": {digits: what happens}'),
+        ("backup", '{"file", "schema", "rows", "bytes", "key"}'),
+        ("restore", "No server may work on it meanwhile."),
+        ("prune", '"dry_run", "orders", "messages"'),
+        ("erase", "It cannot be undone."),
+        ("doctor", '"no_carrier": [{"prefix", "orders"}, ...]'),
+        ("account create", '{"id", "name", "iletimerkezi": {"key", "hash"}'),
+    ],
+)
+def test_help_has_all_that_is_documented(command: Command, words: str, told: str) -> None:
+    assert told in " ".join(command(*words.split(), "--help").out.split())
+
+
+def test_the_overview_has_a_line_for_each_command(command: Command) -> None:
+    lines = command("--help").out.splitlines()
+    shown = {line.split()[1]: line.strip("│ ") for line in lines if line.startswith("│ ")}
+    assert set(SINGLE) | {"account", "carrier"} <= set(shown)
+
+
+def test_a_sandbox_has_data_of_its_own(command: Command) -> None:
+    assert "[$XDG_DATA_HOME/ulak-sandbox]" in command("sandbox", "--help").out
+    assert "[$XDG_DATA_HOME/ulak]" in command("serve", "--help").out
 
 
 def test_every_command_takes_data_database_and_json(command: Command) -> None:

@@ -103,7 +103,7 @@ def test_halves_of_a_desi_are_rounded_up(hundredths: int) -> None:
 @pytest.mark.parametrize(
     ("base", "surcharge", "rule", "special", "fee", "total"),
     [
-        pytest.param(2000, 6400, 0, 0, 1680, 12096, id="the seed's own"),
+        pytest.param(2000, 6400, 0, 0, 1680, 12096, id="the vendor's example, find-by-tracking-code"),
         (10000, 2500, 0, 1000, 2500, 19200),
         (3333, 0, -333, 0, 600, 4320),
         (0, 0, 0, 0, 0, 0),

@@ -56,6 +56,9 @@ app.command("ulak.cli.prune:prune", name="prune", help="Delete what is through a
 app.command("ulak.cli.erase:erase", name="erase", help="Erase a telephone number everywhere.")
 app.command("ulak.cli.doctor:doctor", name="doctor", help="Look whether everything is in order.")
 
+SINGLE = ("serve", "sandbox", "smsc", "backup", "restore", "prune", "erase", "doctor")
+"""Commands that are no group. What is said of them above is for the overview; their own help is more."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line; returns the exit code."""
@@ -65,7 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from ulak.cli import points
 
             points.arm(os.environ[POINTS])
-        app(sys.argv[1:] if arguments is None else list(arguments))
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        if words and words[0] in SINGLE:
+            app[words[0]].help = None  # its own documentation instead
+        app(words)
         sys.stdout.flush()
     except (CycloptsError, ConfigError, UsageError) as error:
         return _told(error, 2)

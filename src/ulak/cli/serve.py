@@ -71,6 +71,9 @@ def serve(*, flags: ServerFlags = DEFAULTS) -> None:
 
     Prints one line once requests are answered: the address, or with --json {"url", "port", "pid"}. One server
     works on a directory of data at a time; with --database any number, each with a role.
+
+    Options that have no flag here are variables (ULAK_DRAIN) or lines of the file that --config names: the
+    README has all of them.
     """
     from ulak.wiring import run_server
 

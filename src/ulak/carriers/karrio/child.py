@@ -146,7 +146,7 @@ class Account:
             package = "karrio-" + carrier.replace("_", "-")
             raise CannotOpen(
                 f"Karrio's connector for {carrier} is not installed for {sys.executable}:"
-                f" pip install 'ulak[karrio]' {package}"
+                f" pip install '.[karrio]' {package} in the source of Ulak"
             )
         fields = {field.name: field for field in provider.Settings.__attrs_attrs__}
         own = fields.keys() - {"id", "metadata"}
@@ -203,7 +203,8 @@ def _library() -> Any:
         if error.name != "karrio":
             raise CannotOpen(f"Karrio does not load in {sys.executable}: {error}") from None
         raise CannotOpen(
-            f"Karrio is not installed for {sys.executable}: pip install 'ulak[karrio]' karrio-<carrier>"
+            f"Karrio is not installed for {sys.executable}:"
+            " pip install '.[karrio]' karrio-<carrier> in the source of Ulak"
         ) from None
     errors = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
     log.remove()
