@@ -27,7 +27,8 @@ What was done to Ulak, how often, and what came of it. After each of these the o
 it was about, nothing was sent twice that is not listed as unsure, and nobody paid twice.
 
 `make faults` does all of it in the form that `make test` has, and writes this page. `make soak` does the long
-forms and writes their column. Both print their seed; the same comes again with `ULAK_TEST_SEED=…`.
+forms and writes their column; where that is empty, it was not done with this version. `make soak` prints its
+seed, and both are written below: the same comes again with `ULAK_TEST_SEED=…`.
 """
 
 

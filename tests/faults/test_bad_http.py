@@ -30,7 +30,11 @@ from tests.faults.bad_requests import (
 )
 
 from ulak.dialects.door import Call, Reply
+from ulak.service import audit
+from ulak.store.engine import Database
+from ulak.store.writer import sync_read
 from ulak.web import BODY_MAX
+from ulak.wiring.clock import now_ms
 from ulak.wiring.http import PIPELINE_MAX
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +76,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
             assert process.wait(30) == 0
             process.stdout.close()
     assert b"crashed" not in (folder / "log").read_bytes()
+    assert sync_read(Database(folder, None, now_ms), audit.check) == []
 
 
 class Answer(NamedTuple):

@@ -14,9 +14,11 @@ from tests.mortal import dies_at
 from ulak.carriers.karrio.carrier import KarrioCarrier
 from ulak.carriers.karrio.worker import Answer
 from ulak.core.shipping import Booked, Declined, Unreached
+from ulak.service import audit
 from ulak.service.journal import BookingJournal
 from ulak.store.books import Books
 from ulak.store.engine import Database
+from ulak.store.writer import sync_read
 
 VISITS: dict[str, tuple[int, type[Booked | Unreached]]] = {
     "journal.begun": (0, Unreached),
@@ -64,4 +66,5 @@ def test_death_at_every_point(
     for _ in range(2):
         assert isinstance(_book(either_database, file), found)
     assert len(file.read_text().split()) == asked
+    assert sync_read(either_database, audit.check) == []
     record_property("runs", 1)

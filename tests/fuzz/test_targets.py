@@ -49,7 +49,7 @@ def test_nothing_breaks_a_parser(name: str, record_property: Callable[[str, obje
     record_property("runs", tried)
 
 
-@pytest.mark.skipif(not SOAK, reason="only in `make soak`: it takes an hour and a half")
+@pytest.mark.skipif(not SOAK, reason="only in `make soak`: it takes hours")
 @pytest.mark.fault("F31", "every parser is fuzzed with atheris, guided by what is reached")
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_million_executions(name: str, record_property: Callable[[str, object], None]) -> None:
