@@ -98,7 +98,7 @@ def anybodys(text: str) -> int:
         if mobile:
             return mobile
         raise ValueError(
-            "a number is a Turkish mobile one, like 05301234567, or begins with + and the code of its country,"
+            "a number is a Turkish mobile one, like 05301234567, or begins with + and the code of a country,"
             " like +4915112345678"
         )
     digits = bare[1:] if bare.startswith("+") else bare[2:]

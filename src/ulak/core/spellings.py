@@ -106,6 +106,7 @@ class Spellings:
         forms = _turkish(self.national) if self.turkish else _foreign(str(self._code), self.national)
         self._texts = re.compile(forms.open)
         self._octets = re.compile(forms.open.encode(), re.ASCII)
+        self._wide_texts = re.compile(forms.wide)
         self._wide = re.compile(forms.wide.encode(), re.ASCII)
         self._at = {
             Where.OPEN: self._texts,
@@ -129,8 +130,10 @@ class Spellings:
 
     def within(self, text: str | bytes) -> bool:
         """Whether the number stands in a text."""
-        found = self._texts.search(text) if isinstance(text, str) else self._octets.search(text)
-        return found is not None
+        # The wide pattern begins with a digit, for which large files are looked through quickly.
+        if isinstance(text, str):
+            return bool(self._wide_texts.search(text) and self._texts.search(text))
+        return bool(self._wide.search(text) and self._octets.search(text))
 
     def within_json(self, text: str | bytes) -> bool:
         """Whether the number stands in a text that is a JSON value, or may be one."""
