@@ -6,25 +6,33 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
+from tests.chain import parcel_rig
+from tests.chain.number_rig import SEND, Buyer
 from tests.chain.rig import CREDITS, Http, Server, until
 from tests.chain.smsc import Smsc
 
 from ulak.cli.app import main
-from ulak.service import audit
+from ulak.core.ledger import SAT
+from ulak.core.spellings import Spellings
+from ulak.service import accounts, audit, credits, mailboxes
 from ulak.store.dump import dump
-from ulak.store.engine import Database, Sql
+from ulak.store.engine import Database, Sql, Tx
 
 OpenSmsc = Callable[..., Awaitable[Smsc]]
 
 FIRST = 905_301_234_567
+ABROAD = 4915112345678
+SPELLED = ("+4915112345678", "+49 151 12345678", "0049 (151) 1234-5678", "0151-12345678")
 PASSWORD = "smpppw99"
 TOKEN = "for-the-machine-that-looks"
 CAMPAIGN = range(905_380_000_001, 905_380_000_301)
@@ -138,6 +146,75 @@ async def test_what_an_operator_sees(watched: Server, open_smsc: OpenSmsc, cli: 
     for secret in (keys.key, keys.hash, PASSWORD, TOKEN, "5301234", "530 123"):
         assert secret not in server.log(), secret
     assert server.sql(f"SELECT count(*) FROM sms_order WHERE number = {order}") == [(1,)]
+
+
+def buyer(server: Server) -> str:
+    """A new account that buys messages; its key."""
+
+    def create(tx: Tx) -> str:
+        made = accounts.create(tx, "buyer")
+        credits.grant(tx, "buyer", 2 * SEND, SAT)
+        return made.sms4sats_key
+
+    key: str = server.write(create)
+    return key
+
+
+def stands(server: Server) -> tuple[bool, bool]:
+    """Whether the number abroad stands in the database's files, and in the log."""
+    digits = rb"[\W_]{0,6}".join(b"%c" % digit for digit in str(ABROAD)[2:].encode())
+    pattern = re.compile(digits + rb"|" + re.escape(ABROAD.to_bytes(6, "big")))
+    files = b"".join(path.read_bytes() for path in sorted(server.database.directory.glob("ulak.db*")))
+    log = server.log().encode()
+    return bool(pattern.search(files)), bool(pattern.search(log) or Spellings(ABROAD).within(log))
+
+
+async def test_an_erased_number_is_in_no_log(watched: Server, open_smsc: OpenSmsc, cli: Commands) -> None:
+    """It was in the hands of all three dialects, and of an operator, in whatever spelling."""
+    server, smsc = watched, await open_smsc()
+    keys, key, shipper = server.account(), buyer(server), parcel_rig.account(server, "shipper")
+    server.carrier("link", smsc.port)
+    parcel_rig.add_carrier(server, "p", "simulator", carries="parcels")
+    await server.start()
+    customer, shop = server.customer(keys), parcel_rig.Shop(server, shipper)
+    trade = Buyer(server, key)
+    server.closes(trade.http)
+    for spelled in SPELLED:
+        await customer.final(await customer.order(f"Ara: {spelled}", [FIRST]))
+        assert (await customer.send(spelled, [FIRST], sender=spelled))[0] == 450
+        to = parcel_rig.PARTY | {"phone_number": spelled.replace("0151", "+49151")}
+        made = await shop.post(f"to:{spelled}".replace(" ", "-"), consignee=to)
+        assert made.status == 200, made.body
+        assert (await shop.post(spelled, consignee=to | {"name": ""})).status == 422
+        query = urlencode({"orderId": spelled, "phone": spelled})
+        assert (await trade.ask("GET", f"/orderstatus?{query}")).status == 404
+        assert (await trade.ask("GET", f"/{quote(spelled)}")).status == 404
+        assert (await trade.ask("POST", "/createsendorder", f'{{"phone": "{spelled}"'.encode())).status == 400
+    for spelled in SPELLED[:2]:
+        bought = await trade.message(spelled, immediate=True)
+        await trade.sees(bought, paid=True)
+    await until(lambda: len(smsc.submits) == len(SPELLED) + 2, 15, "everything was sent")
+    server.write(lambda tx: mailboxes.add(tx, "acme", 4930))
+    smsc.write("link", str(ABROAD), "4930", f"Hallo, {SPELLED[2]}")
+    await until(lambda: server.sql("SELECT 1 FROM incoming") != [], 10, "it has come in")
+    # Something of ours breaks in each, with the number in its hands.
+    before = server.sql("SELECT settings, id FROM account")
+    put = Sql("UPDATE account SET settings = :it WHERE id = :id")
+    for _, account_id in before:
+        server.write(lambda tx: tx.run(put, it=" ".join(SPELLED), id=account_id))  # noqa: B023
+    assert (await customer.ask("get-balance"))[0] == 500
+    assert (await trade.ask("GET", "/balance")).status == 500
+    assert (await shop.ask("GET", "/consignments")).status == 500
+    for settings, account_id in before:
+        server.write(lambda tx: tx.run(put, it=settings, id=account_id))  # noqa: B023
+    assert stands(server) == (True, False)
+    done = await cli(server, "erase", SPELLED[1], "--yes")
+    assert (done["left"], done["left_files"]) == ({}, [])
+    assert done["rows"].keys() >= {"consignment", "incoming", "message", "order_text", "purchase"}
+    assert server.read(audit.check) == []
+    await server.stop()
+    assert stands(server) == (False, False)
+    assert server.log().count('"door.crashed"') == 3
 
 
 async def _stopping(server: Server) -> bool:

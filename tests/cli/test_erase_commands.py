@@ -71,7 +71,28 @@ def test_another_database_beside_ours_is_named(ulak: Command, database: Database
     assert '"left_files":["ulak.db.before-restore"]' in ended.out
 
 
-@pytest.mark.parametrize("words", [[], ["soon", "--yes"], ["0312 123 45 67", "--yes"], ["05301234567"]])
+def test_a_number_of_another_country(ulak: Command, database: Database) -> None:
+    alice = cast.alice(database)
+    cast.place(database, alice, [cast.text([NUMBER], body="Arayın: 0151 12345678")])
+    assert ulak("erase", "+49 151 12345678", "--yes").value["rows"] == {"order_text": 1}
+    assert sync_read(database, lambda tx: tx.all(Sql("SELECT body FROM order_text"))) == [
+        ("Arayın: **** ********",)
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["soon", "--yes"],
+        ["0312 123 45 67", "--yes"],
+        ["05301234567"],
+        ["+4915112345678"],
+        ["4915112345678", "--yes"],
+        ["0151 12345678", "--yes"],
+        ["+5301234567", "--yes"],
+    ],
+)
 def test_wrong_usage(ulak: Command, words: list[str]) -> None:
     ended = ulak("erase", *words)
     assert (ended.code, ended.out) == (2, "")

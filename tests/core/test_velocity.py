@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
-from ulak.core.velocity import HELP, SPANS, Kind, Velocities, check, dial_code, step_end
+from ulak.core.dialling import dial_code
+from ulak.core.velocity import HELP, SPANS, Kind, Velocities, check, step_end
 
 NUMBER = 905301234567
 

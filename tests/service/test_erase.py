@@ -193,6 +193,22 @@ def test_a_parcel_that_is_being_booked_has_to_wait(database: Database) -> None:
     sync_write(database, lambda tx: tx.run(Sql("DELETE FROM job")))
 
 
+def test_somebody_in_another_country_with_the_same_digits_stays(database: Database) -> None:
+    """0151 12345678 is dialled in Germany, and in Austria for somebody else."""
+    shipper = parcel_cast.shipper(database)
+    made = {}
+    for country, phone in (("DE", "015112345678"), ("AT", "015112345678"), ("AT", "4315112345678")):
+        to_them = parcel_cast.shipment(recipient=parcel_cast.recipient(phone=phone, country=country))
+        stored = parcel_cast.stored(database, parcel_cast.consignment(shipper.id, shipment=to_them))
+        made[country, phone] = stored.barcode
+    done = erase(database, 4915112345678)
+    assert done.barcodes == [made["DE", "015112345678"]]
+    assert (done.rows["consignment"], done.left) == (1, {})
+    done = erase(database, 4315112345678)
+    assert done.barcodes == [made["AT", "015112345678"], made["AT", "4315112345678"]]
+    sync_write(database, lambda tx: tx.run(Sql("DELETE FROM job")))
+
+
 def test_what_a_carrier_answered_too_late_goes_with_the_parcel(database: Database) -> None:
     """Its label has the person's address. That it was booked is still known."""
     shipper = parcel_cast.shipper(database)

@@ -153,6 +153,24 @@ def test_a_partition_that_somebody_looks_at_goes_later(small: Database) -> None:
     assert names(small) == [partitions.name_of(1001), partitions.name_of(2001)]
 
 
+def test_another_one_stays_until_the_first_is_gone(small: Database) -> None:
+    """PostgreSQL lets one leave at a time; whoever asks for the second ends what was begun with the first."""
+    first, second, third = (partition.first for partition in sync_read(small, partitions.every))
+    with psycopg.connect(str(small.url)) as reader:
+        reader.execute("SELECT count(*) FROM message")
+        assert not partitions.drop(small, first, wait=0.2)
+        assert not partitions.drop(small, second, wait=0.2)
+        assert not partitions.drop(small, first, wait=0.2)
+        leaving = [(one.first, one.leaving) for one in sync_read(small, partitions.every)]
+        assert leaving == [(first, True), (second, False), (third, False)]
+    assert partitions.drop(small, second)
+    assert names(small) == [partitions.name_of(third)]
+    assert partitions.drop(small, first), "it had left; now its rows go too"
+    there = Sql("SELECT to_regclass(:name) IS NOT NULL")
+    assert sync_read(small, lambda tx: tx.one(there, name=partitions.name_of(first))) == (False,)
+    assert partitions.drop(small, third)
+
+
 # The migration.
 
 

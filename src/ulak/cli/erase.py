@@ -12,7 +12,8 @@ from cyclopts import Parameter
 
 from ulak.cli.common import DEFAULTS, Common, note, prepared, stamp
 from ulak.cli.errors import Failed, UsageError
-from ulak.core.phone import display, normalise
+from ulak.core.dialling import anybodys
+from ulak.core.phone import display
 from ulak.core.spellings import Spellings
 from ulak.service import erase_files
 from ulak.service.erase import Erase
@@ -36,6 +37,8 @@ def erase(
 ) -> None:
     """Erase a telephone number everywhere, in all its spellings; beside running servers. It cannot be undone.
 
+    It is a Turkish mobile number, or one of any country behind + or 00, with its code.
+
     Messages that were still to be sent to it are undelivered, and their credit is given back. Reports show
     the others with a number without digits; counters, balances and what was spent stay. Contacts, consent and
     SMS of the person go; where it had been blocked it stays blocked, under a digest. In parcels the person is
@@ -51,9 +54,10 @@ def erase(
     if log:
         common.show([_logged(*row) for row in common.read(erasing.log)])
         return
-    wanted = normalise(number or "")
-    if not wanted:
-        raise UsageError("the number is a Turkish mobile number, like +905301234567")
+    try:
+        wanted = anybodys(number or "")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     _ask(wanted, yes)
     database = prepared(config)
     digest = NumberDigests(Vault(config.data, config.key))

@@ -16,6 +16,8 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from ulak.core.dialling import dial_code
+
 OFF = "off"
 
 _SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
@@ -75,26 +77,6 @@ _COUNTS = {
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 _CODES = re.compile(r"[1-9][0-9]{0,6}(,[1-9][0-9]{0,6})*")
 
-# Dial codes of E.164 with one digit, and stretches of those with two; all others have three.
-_SINGLE = ("1", "7")
-_STRETCHES = (
-    (20, 20),
-    (27, 27),
-    (30, 34),
-    (36, 36),
-    (39, 41),
-    (43, 49),
-    (51, 58),
-    (60, 66),
-    (81, 82),
-    (84, 84),
-)
-_DOUBLE = {
-    str(code)
-    for first, last in (*_STRETCHES, (86, 86), (90, 95), (98, 98))
-    for code in range(first, last + 1)
-}
-
 
 def check(name: str, text: str) -> str:
     """The canonical form of a limit.
@@ -149,13 +131,6 @@ class Velocity:
 def _pseudonym(digits: str) -> int:
     """What stands for a number where it is counted, so that nobody's number is kept there."""
     return int.from_bytes(hashlib.blake2b(digits.encode(), digest_size=8).digest(), "big") >> 1
-
-
-def dial_code(digits: str) -> int:
-    """The dial code of an E.164 number."""
-    if digits.startswith(_SINGLE):
-        return int(digits[0])
-    return int(digits[:2] if digits[:2] in _DOUBLE else digits[:3])
 
 
 def step_end(kind: Kind, now: int) -> int:

@@ -10,7 +10,6 @@ import msgspec
 from ulak.core.consignments import Party, Shipment
 from ulak.core.errors import UlakError
 from ulak.core.once import ReplyState
-from ulak.core.phone import normalise
 from ulak.core.referrals import ReferralState
 from ulak.core.spellings import Spellings
 from ulak.core.states import ParcelState
@@ -120,7 +119,7 @@ def _consignment(tx: Tx, found: Found, spellings: Spellings) -> Done:
 
 def _without(party: Party, spellings: Spellings) -> Party:
     """Of a person with that number only the town is left."""
-    if normalise(party.phone) != spellings.number and not spellings.within(party.phone):
+    if not spellings.is_phone(party.phone, party.country):
         return party
     return Party("", "", party.country, party.state, party.city, "", "", "")
 

@@ -71,10 +71,11 @@ class Prune:
         self._before = before
         self._what = what
         self._dry = dry
+        self._waiting: set[int] = set()
 
     def run(self) -> Counter[str]:
         """Prune everything that is old; how much that was. `waiting` are partitions that the next run will
-        drop: somebody still looks at them.
+        drop: somebody still looks at them, or at one that has to leave before them.
 
         Raises:
             StoreUnavailable: the database could not go on; what was deleted by then stays so.
@@ -104,7 +105,9 @@ class Prune:
             self._references()
         self._walk(partial(self._some_purchases, kinds=_BOUGHT))
         for partition in self._connection.reading(partitions.every):
-            if not partition.leaving and self._connection.reading(partial(self._may_drop, partition)):
+            if partition.leaving or partition.first in self._waiting:
+                continue
+            if self._connection.reading(partial(self._may_drop, partition)):
                 self._whole(partition)
         self._walk(self._some_orders)
 
@@ -176,8 +179,10 @@ class Prune:
         while left:
             left, gone = self._do(partial(self._some_in, first=first, last=last))
             self.gone.update(gone)
-        if not partitions.drop(self._database, first):
-            self.gone["waiting"] += 1
+        # While one waits for somebody no other can leave, and whoever it waits for looks for long.
+        if self._waiting or not partitions.drop(self._database, first):
+            self._waiting.add(first)
+            self.gone["waiting"] = len(self._waiting)
             return
         point("prune.dropped")
         self.gone["partitions"] += self._do(partial(pruning.end_drop, first=first))

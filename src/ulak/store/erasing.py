@@ -138,10 +138,16 @@ def find(tx: Tx, table: str, spellings: Spellings, after: int | None) -> tuple[l
     found = []
     for row in tx.all(sql, **values):
         held = {name: _octets(value) for name, value in zip(texts, row[len(keys) :], strict=True)}
-        within = {name: value for name, value in held.items() if value and spellings.within(value)}
+        within = {
+            name: value for name, value in held.items() if value and _stands(table, name, value, spellings)
+        }
         if within:
             found.append(Found(table, dict(zip(keys, row, strict=False)), within))
     return found, last if last != LAST else None
+
+
+def _stands(table: str, name: str, value: Any, spellings: Spellings) -> bool:
+    return spellings.within_json(value) if (table, name) in JSON else spellings.within(value)
 
 
 def _octets(value: Any) -> Any:

@@ -34,7 +34,7 @@ _OF_MESSAGES = (
 )
 _ALL = Sql(f"{_OF_MESSAGES} ORDER BY child.relname")
 _AT = Sql(f"{_OF_MESSAGES} AND child.relname <= :name ORDER BY child.relname DESC LIMIT 1")
-_ATTACHED = "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(%s)"
+_ATTACHED = f"{_OF_MESSAGES} AND (inhdetachpending OR child.relname = %s) ORDER BY inhdetachpending DESC"
 
 
 class Partition(NamedTuple):
@@ -77,8 +77,9 @@ def make(tx: Tx, first: int, last: int) -> None:
 
 def drop(database: Database, first: int, *, wait: float = DETACH) -> bool:
     """Take the partition that begins with this id away with all that is in it; whether it is gone. Otherwise
-    somebody still looks at it, no new question sees it, and the next call ends what this one began. It goes
-    on wherever a call before was stopped, and done again does no harm.
+    somebody still looks at it, and the next call ends what this one began: PostgreSQL lets one partition of a
+    table leave at a time, which no new question sees; another one stays until that is gone. It goes on
+    wherever a call before was stopped, and done again does no harm.
 
     Raises:
         StoreUnavailable: the database could not do it.
@@ -89,13 +90,11 @@ def drop(database: Database, first: int, *, wait: float = DETACH) -> bool:
         # Not in a transaction: it has to wait for those of others while it shows them what it has begun.
         with psycopg.connect(database.url, autocommit=True) as server:
             server.execute(f"SET statement_timeout = {int(wait * 1000)}".encode())
-            # One at a time: PostgreSQL takes away one partition of a table at a time, and whoever was first
-            # may have done it.
+            # Whoever was first may have done it.
             server.execute("SELECT pg_advisory_lock(%s)", (_DROPPING,))
-            found = server.execute(_ATTACHED, (name,)).fetchone()
-            if found is not None:
-                how = "FINALIZE" if found[0] else "CONCURRENTLY"
-                server.execute(f"ALTER TABLE message DETACH PARTITION {name} {how}".encode())
+            for attached, _, leaving in server.execute(_ATTACHED.encode(), (name,)).fetchall():
+                how = "FINALIZE" if leaving else "CONCURRENTLY"
+                server.execute(f"ALTER TABLE message DETACH PARTITION {attached} {how}".encode())
             point("partition.detached")
             server.execute(f"DROP TABLE IF EXISTS {name}".encode())
     except psycopg.errors.QueryCanceled:
