@@ -19,7 +19,6 @@ from ulak.service import erase_files
 from ulak.service.erase import Erase
 from ulak.service.suppressions import NumberDigests
 from ulak.store import erasing
-from ulak.store.vault import Vault
 
 Yes = Annotated[bool, Parameter(negative="", help="do not ask", show_default=False)]
 Log = Annotated[bool, Parameter(negative="", help="show what was erased before", show_default=False)]
@@ -60,7 +59,7 @@ def erase(
         raise UsageError(str(error)) from None
     _ask(wanted, yes)
     database = prepared(config)
-    digest = NumberDigests(Vault(config.data, config.key))
+    digest = NumberDigests(common.vault())
     who = by or _who()
     done = Erase(database, wanted, digest, who).run()
     deleted, files = erase_files.clean(config.data, Spellings(wanted), done.barcodes)
