@@ -30,7 +30,7 @@ PROBED = 2.0
 """Seconds that a server may take to commit nothing before it counts as back."""
 
 # What is answered with success is on disk, also where the database, the role or the whole server says that a
-# commit need not wait for it. What says more, to wait for standbys too, stays, and may still be changed there.
+# commit need not wait for it. Where it waits for standbys too, that stays, and may still be changed there.
 _SYNCED = (
     "CASE WHEN current_setting('synchronous_commit') = 'off'"
     " THEN set_config('synchronous_commit', 'on', false) END"
