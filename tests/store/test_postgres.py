@@ -16,6 +16,7 @@ from ulak.store.engine import Conflict, Database, Sql, Tx
 from ulak.store.postgres import PostgresConnection, dial, probe
 
 BACKEND = Sql("SELECT pg_backend_pid()")
+SYNCED = Sql("SHOW synchronous_commit")
 SLEEP = Sql("SELECT pg_sleep(600)")
 READ_ONLY = Sql("SET TRANSACTION READ ONLY")
 
@@ -113,6 +114,34 @@ def test_of_several_servers_the_one_that_takes_changes_is_meant(postgres_databas
         assert server.info.get_parameters()["target_session_attrs"] == "read-write"
     with contextlib.closing(dial(nowhere + "&target_session_attrs=any")) as server:
         assert "target_session_attrs" not in server.info.get_parameters()  # that is what is left out
+
+
+@pytest.mark.parametrize(
+    ("configured", "found"),
+    [("off", "on"), ("local", "local"), ("remote_write", "remote_write"), ("remote_apply", "remote_apply")],
+)
+def test_a_commit_waits_for_the_disk_wherever_that_was_switched_off(
+    postgres_database: Database, configured: str, found: str
+) -> None:
+    """And for the standbys where it is to wait for those."""
+    assert postgres_database.url is not None
+    with psycopg.connect(postgres_database.url, autocommit=True) as operator:
+        name = operator.info.dbname
+        operator.execute(f"ALTER DATABASE {name} SET synchronous_commit = {configured}".encode())
+        try:
+            opened = postgres_database.connect()
+            assert opened.reading(lambda tx: tx.one(SYNCED)) == (found,)
+            assert opened.writing(lambda tx: tx.one(SYNCED)) == (found,)
+            opened.close()
+        finally:
+            operator.execute(f"ALTER DATABASE {name} RESET synchronous_commit".encode())
+
+
+def test_a_commit_waits_for_the_disk_when_that_is_switched_off_meanwhile(
+    connection: PostgresConnection,
+) -> None:
+    connection.writing(lambda tx: tx.run(Sql("SET synchronous_commit = off")))
+    assert connection.writing(lambda tx: tx.one(SYNCED)) == ("on",)
 
 
 async def test_a_statement_without_an_answer_is_given_up(

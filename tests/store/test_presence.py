@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -23,6 +25,18 @@ class Watch:
 
     def __call__(self) -> float:
         return self.now
+
+    def passes(self, seconds: int, looks: Presence) -> None:
+        """So much time goes by, in which a process looks at the others as it always does."""
+        for _ in range(seconds):
+            self.now += 1
+            self.seen(looks)
+
+    @staticmethod
+    def seen(looks: Presence) -> None:
+        """Wait until it has looked at the others from beginning to end."""
+        for _ in range(2):
+            wait(partial(lambda before: looks.peers is not before, looks.peers))
 
 
 @pytest.fixture(autouse=True)
@@ -109,12 +123,12 @@ def test_one_that_shows_no_sign_of_life_is_buried_and_comes_back_as_another(
     stuck, other = begin(clock=hangs), begin(clock=watch)
     was = stuck.id
     wait(lambda: len(other.peers) == 2)
+    watch.seen(other)
     hangs.now += presence.LEASE
-    watch.now += presence.LEASE - 1
-    time.sleep(0.1)
+    watch.passes(int(presence.LEASE) - 1, other)
     assert was in there(postgres_database)
     other.alive()
-    watch.now += 1
+    watch.passes(1, other)
     wait(lambda: was not in there(postgres_database))
     assert stuck.id == was
     stuck.alive()
@@ -124,6 +138,62 @@ def test_one_that_shows_no_sign_of_life_is_buried_and_comes_back_as_another(
     watch.now += presence.BEAT
     other.alive()
     wait(lambda: sorted(there(postgres_database)) == sorted([stuck.id, other.id]))
+
+
+@pytest.mark.parametrize("statement", ["beat", "look"])
+def test_who_was_held_up_himself_buries_nobody(
+    begin: Callable[..., Presence], postgres_database: Database, statement: str
+) -> None:
+    """The server stands still, and with it everybody. When it goes on one looks at once, and the next beat of
+    the other is still to come."""
+    mine, others = Watch(), Watch()
+    one, other = begin(clock=mine), begin(clock=others)
+    wait(lambda: len(one.peers) == len(other.peers) == 2)
+    mine.passes(1, one)
+    with stalled(postgres_database, one, statement, mine):
+        mine.now += presence.LEASE + 2
+    mine.seen(one)
+    assert {one.id, other.id} == set(there(postgres_database))
+    mine.passes(2, one)
+    one.alive()
+    beaten = beat_of(postgres_database, other)
+    others.now += presence.BEAT
+    wait(lambda: beat_of(postgres_database, other) > beaten)
+    mine.seen(one)
+    mine.passes(int(presence.LEASE) - 1, one)
+    assert {one.id, other.id} == set(there(postgres_database)), "its beat has moved since"
+    one.alive()
+    mine.passes(1, one)
+    wait(lambda: there(postgres_database) == [one.id])
+
+
+@contextlib.contextmanager
+def stalled(database: Database, held: Presence, statement: str, watch: Watch) -> Iterator[None]:
+    """A process hangs in its beat, or in its look at the others."""
+    assert database.url is not None
+    with psycopg.connect(database.url) as server:
+        if statement == "beat":
+            server.execute("SELECT 1 FROM process WHERE id = %s FOR UPDATE", (held.id,))
+            watch.now += presence.BEAT
+        else:
+            server.execute("LOCK TABLE process IN ACCESS EXCLUSIVE MODE")
+        with psycopg.connect(database.url, autocommit=True) as operator:
+            waits = (1,) if statement == "beat" else (2,)
+            wait(lambda: operator.execute(_WAITING).fetchone() == waits)
+            yield
+
+
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+
+
+def beat_of(database: Database, other: Presence) -> int:
+    assert database.url is not None
+    with psycopg.connect(database.url) as server:
+        row = server.execute("SELECT beat FROM process WHERE id = %s", (other.id,)).fetchone()
+    assert row is not None
+    beat: int = row[0]
+    return beat
 
 
 def test_a_lost_session_is_made_anew_and_nobody_is_buried(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -39,10 +40,25 @@ async def ready() -> dict[str, object]:
     return {"ready": True}
 
 
+class Held(Doors):
+    """Answers when it is let."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.let = asyncio.Event()
+
+    async def answer(self, call: Call) -> Reply:
+        self.asked += 1
+        await self.let.wait()
+        return await super().answer(call)
+
+
 @asynccontextmanager
-async def listening() -> AsyncIterator[int]:
+async def listening(
+    connections_max: int = http.CONNECTIONS_MAX, doors: Doors | None = None
+) -> AsyncIterator[int]:
     """The server that `ulak serve` starts, and its port."""
-    running = http.server(Web([("/v1/", Doors())], ready))
+    running = http.server(Web([("/v1/", doors or Doors())], ready), connections_max)
     door = wired._listen("127.0.0.1", 0)
     serving = asyncio.ensure_future(running.serve(sockets=[door]))
     try:
@@ -135,24 +151,145 @@ async def test_what_is_no_http_is_told_so() -> None:
         assert (await said(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")).endswith(NO_HTTP)
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_one_too_many_is_closed_and_the_others_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "CONNECTIONS_MAX", 3)
-    monkeypatch.setattr(http, "HEAD_SECONDS", 10.0)
-    async with listening() as port:
-        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-        assert await said(port, REQUEST) == b""
-        reader, writer = held[0]
-        writer.write(REQUEST)
-        assert (await reader.readuntil(b"/v1/x")).startswith(b"HTTP/1.1 200 ")
-        held[1][1].close()
-        await held[1][1].wait_closed()
-        head = REQUEST.replace(b"host: a", b"host: a\r\nconnection: close")
-        while not (answer := await said(port, head)):
-            await asyncio.sleep(0.01)
-        assert answer.endswith(b"/v1/x")
-        for _, other in (held[0], held[2]):
-            other.close()
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+LAST = REQUEST.replace(b"host: a", b"host: a\r\nconnection: close")
+POST = b"POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12345"
+TOO_LARGE = b"POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n12345"
+
+
+async def opened(port: int, *pieces: bytes) -> list[Line]:
+    """A connection for each, which stays. The server has read what was said."""
+    lines = [await asyncio.open_connection("127.0.0.1", port) for _ in pieces]
+    for (_, writer), piece in zip(lines, pieces, strict=True):
+        writer.write(piece)
+    await asyncio.sleep(0.1)
+    return lines
+
+
+async def is_cut(line: Line) -> bool:
+    """Whether the server has ended it, without a word that we have not read."""
+    with contextlib.suppress(ConnectionError):
+        try:
+            return await asyncio.wait_for(line[0].read(1), 0.1) == b""
+        except TimeoutError:
+            return False
+    return True
+
+
+def hang_up(lines: list[Line]) -> None:
+    for _, writer in lines:
+        writer.close()
+
+
+@pytest.mark.parametrize("opening", [b"", b"GET /v1/x HT", POST], ids=["silent", "head", "body"])
+async def test_at_the_cap_the_one_that_owes_a_request_for_longest_ends(opening: bytes) -> None:
+    async with listening(3) as port:
+        lines = [(await opened(port, opening))[0] for _ in range(3)]
+        assert (await said(port, LAST)).endswith(b"/v1/x")
+        assert [await is_cut(line) for line in lines] == [True, False, False]
+        lines += await opened(port, b"", b"")
+        assert [await is_cut(line) for line in lines[1:]] == [True, False, False, False]
+        hang_up(lines)
+
+
+async def test_who_was_just_answered_is_the_last_to_end() -> None:
+    async with listening(3) as port:
+        lines = await opened(port, b"", b"", b"")
+        lines[0][1].write(REQUEST)
+        assert (await lines[0][0].readuntil(b"/v1/x")).startswith(b"HTTP/1.1 200 ")
+        lines += await opened(port, b"", b"")
+        assert [await is_cut(line) for line in lines] == [False, True, True, False, False]
+        lines += await opened(port, b"")
+        assert await is_cut(lines[0])
+        hang_up(lines)
+
+
+async def test_who_hears_why_he_is_not_heard_out_ends_too() -> None:
+    async with listening(3) as port:
+        lines = await opened(port, *[TOO_LARGE] * 3)
+        for reader, _ in lines:
+            assert (await reader.readuntil(b"body_too_large")).startswith(b"HTTP/1.1 400 ")
+        assert (await said(port, LAST)).endswith(b"/v1/x")
+        hang_up(lines)
+
+
+async def test_who_waits_for_his_answer_gets_it_and_only_then_one_more_comes_in() -> None:
+    doors = Held()
+    async with listening(3, doors) as port:
+        # The second request of one is not whole yet, nor is the head of the other's.
+        lines = await opened(port, REQUEST, REQUEST + POST, REQUEST + b"GET /v1/x HT")
+        assert doors.asked == 3
+        assert await said(port, LAST) == b""
+        assert await said(port, LAST) == b""
+        doors.let.set()
+        for reader, _ in lines:
+            assert (await reader.readuntil(b"/v1/x")).startswith(b"HTTP/1.1 200 ")
+        assert (await said(port, LAST)).endswith(b"/v1/x")
+        hang_up(lines)
+
+
+async def test_behind_an_answer_the_rest_of_a_request_is_owed() -> None:
+    async with listening(1) as port:
+        lines = await opened(port, REQUEST + POST)
+        assert (await lines[0][0].readuntil(b"/v1/x")).startswith(b"HTTP/1.1 200 ")
+        assert (await said(port, LAST)).endswith(b"/v1/x")
+        hang_up(lines)
+
+
+async def test_who_takes_his_answer_is_not_cut_off() -> None:
+    body = b"x" * 15_000_000  # more than two kernels keep for somebody
+    asked = b"POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    async with listening(1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(asked)
+        taken = len(await reader.readuntil(b"/v1/x"))
+        assert await said(port, LAST) == b""
+        assert len(await reader.readexactly(len(body))) == len(body) > taken
+        writer.close()
+
+
+async def test_any_number_of_silent_ones_keeps_nobody_out() -> None:
+    async with listening(300) as port:
+        flooding = True
+
+        async def flood() -> int:
+            made = 0
+            silent: deque[socket.socket] = deque()
+            while flooding:
+                silent.append(socket.socket())
+                silent[-1].setblocking(False)
+                await asyncio.get_running_loop().sock_connect(silent[-1], ("127.0.0.1", port))
+                made += 1
+                if len(silent) > 200:
+                    silent.popleft().close()
+            for each in silent:
+                each.close()
+            return made
+
+        floods = [asyncio.ensure_future(flood()) for _ in range(3)]
+        await asyncio.sleep(1)
+        for _ in range(50):
+            assert (await said(port, LAST)).endswith(b"/v1/x")
+        flooding = False
+        assert sum(await asyncio.gather(*floods)) > 600
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "files", "connections"),
+    [
+        (1024, 524_288, 16_384, 10_000),
+        (1024, -1, 16_384, 10_000),
+        (1_048_576, 1_048_576, 1_048_576, 10_000),
+        (-1, -1, 16_384, 10_000),
+        (16_384, 16_384, 16_384, 10_000),
+        (1024, 4096, 4096, 2560),
+        (256, 256, 256, 160),
+    ],
+)
+def test_connections_leave_files_for_the_rest(soft: int, hard: int, files: int, connections: int) -> None:
+    assert wired.files_for(soft, hard) == files
+    assert http.connections_for(files) == connections
 
 
 async def test_who_takes_nothing_of_his_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,13 @@ STALLED = 15.0
 PROBED = 2.0
 """Seconds that a server may take to commit nothing before it counts as back."""
 
+# What is answered with success is on disk, also where the database, the role or the whole server says that a
+# commit need not wait for it. Where it waits for standbys too, that stays, and may still be changed there.
+_SYNCED = (
+    "CASE WHEN current_setting('synchronous_commit') = 'off'"
+    " THEN set_config('synchronous_commit', 'on', false) END"
+)
+
 _NEAR = {
     "connect_timeout": "5",
     "tcp_user_timeout": "10000",
@@ -45,10 +52,11 @@ for an answer or is not used, after 10 to 14 seconds."""
 _OTHER_END = (
     "SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false),"
     " set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '10000', false),"
-    " set_config('idle_in_transaction_session_timeout', '10000', false)"
+    f" set_config('idle_in_transaction_session_timeout', '10000', false), {_SYNCED}"
 )
 
-_OPENING = f"SELECT ({OFFSET}), pg_current_xact_id()::text"
+# A server can be told to wait no longer while we are connected.
+_OPENING = f"SELECT ({OFFSET}), pg_current_xact_id()::text, {_SYNCED}"
 _MARK = "INSERT INTO commit_mark (session, number, at) VALUES (%s, %s, extract(epoch FROM now())::int8)"
 _MARKED = "SELECT pg_is_in_recovery(), EXISTS (SELECT 1 FROM commit_mark WHERE session = %s AND number = %s)"
 _UNMARK = (
@@ -226,7 +234,7 @@ class PostgresConnection:
     def _written(self, db: psycopg.Connection[Row], work: Callable[[Tx], Result]) -> Result:
         opening = self.execute(_OPENING).fetchone()
         assert opening is not None
-        offset, xid = opening
+        offset, xid, _ = opening
         ahead = int(offset or 0)
         tx = Tx(self, self._clock() + ahead, postgres=True, ahead=ahead)
         result = work(tx)

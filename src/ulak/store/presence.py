@@ -6,6 +6,9 @@ Both are taken for gone, and what they were at is free. No clock is asked but on
 has to agree with another. A process that was taken for gone and is not comes back under another id, and finds
 what it had with others.
 
+A server that stands still holds up all of them. The first to go on saw nothing of the others meanwhile, and
+their next beats are still to come: it observes them anew, as if it had just begun.
+
 The same session hears what others ring: that there is something to do. It saves waiting for the next look and
 is never needed.
 
@@ -49,7 +52,10 @@ WHILE = 1.5
 """The same later on: a session that was cut is soon made anew."""
 
 PATIENCE = 3.0
-"""The same after our own session was lost: the server may have been away for all."""
+"""The same after our own session was lost or held up: the server may have been away for all."""
+
+HELD_UP = 2.0
+"""Seconds between two looks from which on we were held up ourselves, and saw nothing of the others."""
 
 BELL = 0.02
 """Seconds between two rings at least."""
@@ -107,6 +113,7 @@ class Presence:
         self._peers: tuple[Peer, ...] = ()
         self._alive = clock()
         self._watched: dict[int, _Watched] = {}
+        self._looked = clock()
         self._patience = SOON
         self._stopping = threading.Event()
         self._wanted: set[str] = set()
@@ -193,9 +200,14 @@ class Presence:
                 session.execute("SELECT pg_advisory_lock(%s, %s)", (_CLASS, self._id))
         except psycopg.Error as error:
             raise StoreUnavailable(f"PostgreSQL: {error}") from error
+        self._observe_anew()
+        return session
+
+    def _observe_anew(self) -> None:
+        """What was seen of the others until now says nothing about them."""
         self._watched = {}
         self._patience = PATIENCE
-        return session
+        self._looked = self._clock()
 
     def _beat(self, session: Session) -> bool:
         """Show a sign of life. Who was buried comes back under another id; whether that was so."""
@@ -213,8 +225,14 @@ class Presence:
 
     def _look(self, session: Session) -> bool:
         """Look at the others, and bury who is gone. Whether somebody seems to be, and is not sure to be."""
-        now, watched, missing, peers = self._clock(), {}, False, []
-        for row in session.execute(_PEERS).fetchall():
+        found = session.execute(_PEERS).fetchall()
+        now = self._clock()
+        if now - self._looked >= HELD_UP:
+            log.warning("presence.held_up", seconds=round(now - self._looked, 1))
+            self._observe_anew()
+        self._looked = now
+        watched, missing, peers = {}, False, []
+        for row in found:
             process_id, role, beat, is_locked = row
             if process_id != self._id:
                 other = self._watched.get(process_id) or _Watched(beat, now, None)

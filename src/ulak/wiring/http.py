@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import re
 import socket
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
@@ -48,7 +49,19 @@ LINGER_SECONDS = 2.0
 connection that is closed with bytes unread takes the answer back from whoever is still writing."""
 
 CONNECTIONS_MAX = 10_000
-"""Connections at a time; more are closed as they come, so that those which are there are served."""
+"""Connections at a time. For one more, the one ends that owes us a request for longest; where all have asked,
+they are served, and the new one is closed."""
+
+_BACKLOG_MIN, _BACKLOG_MAX = 64, 2048
+
+
+def connections_for(files: int) -> int:
+    """How many connections there may be where so many files may be open.
+
+    Of eight files five are for them and one for those that come all at once; the database, links, callbacks
+    and the rest have two.
+    """
+    return min(CONNECTIONS_MAX, files * 5 // 8)
 
 
 class Server(uvicorn.Server):
@@ -71,6 +84,9 @@ class Protocol(HttpToolsProtocol):
     not: after bytes that are no request, after an `Upgrade`, or between two requests."""
 
     web: Web
+    connections_max: int
+    owing: OrderedDict[Protocol, None]
+    """The connections of a server whose other side is to speak, in the order in which its turn began."""
 
     url = b""
     _last = b""
@@ -88,12 +104,40 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._patient = _Patient(self)
-        if len(self.connections) > CONNECTIONS_MAX:
+        if len(self.connections) > self.connections_max and not self._made_room():
             transport.abort()
             return
+        self._owes()
         self._expect()
 
+    def _owes(self) -> None:
+        """From now on the other side is to speak."""
+        self.owing[self] = None
+        self.owing.move_to_end(self)
+
+    def _made_room(self) -> bool:
+        """End the connection that owes us a request for longest; whether there was one.
+
+        Whoever asks at once finds room among any number of silent ones. One that still takes its answer is
+        passed over; it comes back with its next answer, so no look is made twice.
+        """
+        while self.owing:
+            longest, _ = self.owing.popitem(last=False)
+            if longest.is_owing:
+                longest.transport.abort()
+                return True
+        return False
+
+    @property
+    def is_owing(self) -> bool:
+        """Whether the other side is to speak: it took its answers, and no whole request waits for one."""
+        if self.pipeline or self.transport.get_write_buffer_size():
+            return False
+        cycle = self.cycle
+        return cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started)
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self.owing.pop(self, None)
         self._expected()
         self._flows()
         # uvicorn tells only the newest request that nobody listens any more.
@@ -200,11 +244,19 @@ class Protocol(HttpToolsProtocol):
         if self.cycle is not None:
             self.cycle.transport = self._patient  # type: ignore[assignment]
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.owing.pop(self, None)
+
     def on_response_complete(self) -> None:
         if self._is_deaf:
             return  # it was the last
         super().on_response_complete()
-        if self._is_asked:
+        is_asked = self._is_asked
+        if not is_asked or (self.cycle.more_body and not self.pipeline):
+            self._owes()
+        if is_asked:
             return
         if self._is_refused:
             self._say_unreadable(self._path())
@@ -258,6 +310,7 @@ class Protocol(HttpToolsProtocol):
         if self._is_ended:
             self.close()
             return
+        self._owes()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
@@ -306,13 +359,16 @@ class _Patient:
             protocol.close()
 
 
-def server(web: Web) -> Server:
-    """A server of the application."""
+def server(web: Web, connections_max: int = CONNECTIONS_MAX) -> Server:
+    """A server of the application, for so many connections at a time."""
+    own = {"web": web, "connections_max": connections_max, "owing": OrderedDict()}
     return Server(
         uvicorn.Config(
             web,
             loop="none",
-            http=type("Protocol", (Protocol,), {"web": web}),
+            http=type("Protocol", (Protocol,), own),
+            # Those that come at once have open files before they are counted.
+            backlog=min(_BACKLOG_MAX, max(_BACKLOG_MIN, connections_max // 5)),
             ws="none",
             lifespan="off",
             log_config=None,

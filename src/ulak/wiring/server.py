@@ -87,7 +87,7 @@ async def run_server(
 ) -> None:
     """Serve until `stop` is set, then finish what was begun. `ready` is called when the server listens,
     before it answers anybody."""
-    _more_files()
+    connections_max = _connections(_more_files())
     role = Role[config.role.upper()]
     database = open_database(config, LOCKED)
     async with contextlib.AsyncExitStack() as at_end:
@@ -129,7 +129,7 @@ async def run_server(
             ]
         pages = {manifest.PATH: Reply(200, manifest.manifest(url, now_ms()))} if role.answers else {}
         web = watch.web(doors, Readiness(books, hands, parcels, numbers).look, pages, presence.name[:6])
-        server = http.server(web)
+        server = http.server(web, connections_max)
         watch.connections(lambda: len(server.server_state.connections))
         server.on_start = lambda: ready(Running(port, url))
         await watch.look()
@@ -165,12 +165,28 @@ FILES = 16_384
 """Open files that a server may want: a connection is one, and a thousand callbacks may be on their way."""
 
 
-def _more_files() -> None:
-    """Let this process open as many files as it may without asking for rights."""
+def files_for(soft: int, hard: int) -> int:
+    """How many files may be open, if so many may be now, and so many without asking for rights."""
+    if soft == resource.RLIM_INFINITY:
+        return FILES
+    return max(soft, FILES if hard == resource.RLIM_INFINITY else min(FILES, hard))
+
+
+def _more_files() -> int:
+    """Let this process open as many files as it wants, if it may; how many that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    files = files_for(soft, hard)
+    if soft not in (resource.RLIM_INFINITY, files):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return files
+
+
+def _connections(files: int) -> int:
+    """How many connections there may be at a time."""
+    most = http.connections_for(files)
+    if most < http.CONNECTIONS_MAX:
+        log.warning("http.fewer_connections", connections=most, files=files)
+    return most
 
 
 def _calm_collector() -> None:
