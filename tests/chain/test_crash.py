@@ -98,13 +98,22 @@ class Story:
 class Shop:
     """Customers that order all the time, whatever becomes of the server."""
 
-    def __init__(self, server: Server, keys: Keys, smsc: Smsc, story: Story, chance: random.Random) -> None:
+    def __init__(
+        self,
+        server: Server,
+        keys: Keys,
+        smsc: Smsc,
+        story: Story,
+        chance: random.Random,
+        first: int = FIRST_NUMBER,
+    ) -> None:
+        """They order for numbers from `first` on."""
         self._server = server
         self._keys = keys
         self._smsc = smsc
         self._story = story
         self._random = chance
-        self._next_number = FIRST_NUMBER
+        self._next_number = first
         self._messages = 0
         self._closing = False
 

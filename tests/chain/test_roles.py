@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from tests.chain.rig import CREDITS, Server, until
 from tests.chain.smsc import Smsc
-from tests.chain.test_crash import Shop, Story, Wish
+from tests.chain.test_crash import FIRST_NUMBER, Shop, Story, Wish
 from tests.conftest import Postgres
 
 import ulak
@@ -121,6 +121,56 @@ async def test_workers_come_and_go(
         story.accepted,
         {message.number for message in api.read(lambda tx: list(doubts.listing(tx)))},
     )
+
+
+@pytest.mark.fault(
+    "F2 random kill -9", "of one of two apis after the other, also stopped, while both take orders"
+)
+async def test_apis_come_and_go(
+    team: Callable[[str], Server],
+    open_smsc: Callable[..., Awaitable[Smsc]],
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Whoever is with the other one notices nothing, and what either answered with success is delivered."""
+    worker, apis = team("worker"), [team("api"), team("api")]
+    operator = await open_smsc(answer_delay=(0.01, 0.03), receipt_delay=(0.0, 0.5))
+    keys = worker.account()
+    worker.carrier("link", operator.port, window=WINDOW)
+    for server in (worker, *apis):
+        await server.start()
+    stories = [Story([], 0.0), Story([], 0.0)]
+    shops = [
+        Shop(api, keys, operator, story, random.Random(n), FIRST_NUMBER + n * 10_000_000)
+        for n, (api, story) in enumerate(zip(apis, stories, strict=True))
+    ]
+    shopping = [asyncio.create_task(shop.run()) for shop in shops]
+
+    async def takes_orders(story: Story) -> None:
+        before = len(story.accepted)
+        await until(lambda: len(story.accepted) >= before + 10, 20, "orders are taken")
+
+    for turn in range(4):
+        ending, other = turn % 2, 1 - turn % 2
+        await takes_orders(stories[ending])
+        if turn < 2:
+            apis[ending].kill()
+        else:
+            await apis[ending].stop()
+        refused = len(stories[other].refused)
+        await takes_orders(stories[other])
+        assert len(stories[other].refused) == refused
+        await apis[ending].start()
+    for shop, story in zip(shops, stories, strict=True):
+        await takes_orders(story)
+        shop.close()
+    await asyncio.gather(*shopping)
+    await until(
+        lambda: worker.sql("SELECT count(*) FROM sms_order WHERE state NOT IN (13, 14, 15)") == [(0,)],
+        120,
+        "everything is final",
+    )
+    record_property("runs", 4)
+    _check(worker, [operator], stories[0].accepted + stories[1].accepted, set())
 
 
 def _next_version(folder: Path) -> Path:
