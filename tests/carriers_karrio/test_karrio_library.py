@@ -112,5 +112,5 @@ async def test_trying_the_settings() -> None:
         await probe(parse_settings(WORDS | {"client_name": "x"}))
     with pytest.raises(UlakError, match="needs the setting client_id"):
         await probe(parse_settings({key: value for key, value in WORDS.items() if key != "client_id"}))
-    with pytest.raises(UlakError, match=r"pip install 'ulak\[karrio\]' karrio-nowhere-post"):
+    with pytest.raises(UlakError, match=r"pip install '\.\[karrio\]' karrio-nowhere-post"):
         await probe(parse_settings(WORDS | {"carrier": "nowhere_post"}))

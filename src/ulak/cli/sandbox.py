@@ -6,19 +6,17 @@ import asyncio
 import json
 import os
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 from ulak.cli.common import prepared
-from ulak.cli.serve import ServerFlags, run
+from ulak.cli.serve import SandboxFlags, ServerFlags, run
 from ulak.cli.smsc import endings
-from ulak.config import OPTIONS, Config
+from ulak.config import Config
 from ulak.core.times import ISTANBUL
 from ulak.service import carriers
 from ulak.service import sandbox as service
@@ -30,7 +28,6 @@ from ulak.store.writer import sync_write
 if TYPE_CHECKING:
     from ulak.wiring import Running
 
-_DATA = f"{OPTIONS['data'].help.removesuffix(']')}-sandbox]"
 _CARRIER = {"host": "127.0.0.1", "system_id": "sandbox", "window": "100"}
 # Any other carrier that somebody adds goes first.
 _LAST_CHOICE = {"priority": "100"}
@@ -68,14 +65,6 @@ _PARCEL: dict[str, Any] = {
         }
     ],
 }
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class SandboxFlags(ServerFlags):
-    """The flags of a sandbox, whose data are not those of a server."""
-
-    data: Annotated[str | None, Parameter(help=_DATA, show_default=False)] = None
 
 
 DEFAULTS = SandboxFlags()

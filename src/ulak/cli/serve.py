@@ -62,6 +62,18 @@ class ServerFlags(Common):
         return load(flags, data_name=data_name)
 
 
+_SANDBOX_DATA = f"{OPTIONS['data'].help.removesuffix(']')}-sandbox]"
+
+
+# Here, as the flags it inherits are read with the names of its own module.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SandboxFlags(ServerFlags):
+    """The flags of a sandbox, whose data are not those of a server."""
+
+    data: Annotated[str | None, Parameter(help=_SANDBOX_DATA, show_default=False)] = None
+
+
 DEFAULTS = ServerFlags()
 """No flag given."""
 
