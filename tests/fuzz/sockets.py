@@ -15,6 +15,8 @@ from ulak.wiring import http
 
 LIMIT = 1_000
 TURNS = 50
+READS = 64
+"""Reads in which an input comes, at most: more take long and show nothing else."""
 
 
 @cache
@@ -113,6 +115,7 @@ async def _served(data: bytes, cut: int) -> None:
     protocol = make(config=server.config, server_state=server.server_state, app_state={}, _loop=loop)
     transport = Transport()
     protocol.connection_made(transport)
+    cut = max(cut, len(data) // READS)
     for start in range(0, len(data), cut):
         if transport.closed:
             break
