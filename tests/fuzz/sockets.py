@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import cache
 from typing import Any
 
@@ -36,6 +37,9 @@ class Transport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.ended
         self.written += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def is_closing(self) -> bool:
         return self.closed
@@ -87,6 +91,17 @@ def _server() -> http.Server:
     return server
 
 
+class _Errors(logging.Logger):
+    """What the server says of itself: whatever fails within an answer is only told there."""
+
+    def __init__(self) -> None:
+        super().__init__("fuzz")
+        self.told: list[object] = []
+
+    def error(self, msg: object, *args: object, exc_info: object = None, **rest: object) -> None:
+        self.told.append((msg, args, exc_info, rest))
+
+
 class _Answers:
     """Counts whole answers."""
 
@@ -113,6 +128,7 @@ async def _served(data: bytes, cut: int) -> None:
     server, loop = _server(), asyncio.get_running_loop()
     make: Any = server.config.http_protocol_class
     protocol = make(config=server.config, server_state=server.server_state, app_state={}, _loop=loop)
+    protocol.logger = errors = _Errors()
     transport = Transport()
     protocol.connection_made(transport)
     cut = max(cut, len(data) // READS)
@@ -132,6 +148,7 @@ async def _served(data: bytes, cut: int) -> None:
             break
     assert not server.server_state.tasks
     assert not server.server_state.connections
+    assert not errors.told, errors.told
     if transport.written:
         answers = _Answers(transport.written)
         assert set(answers.statuses) <= {100, 200, 400, 404, 503}, answers.statuses
