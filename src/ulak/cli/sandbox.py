@@ -18,7 +18,7 @@ from ulak.cli.serve import SandboxFlags, ServerFlags, run
 from ulak.cli.smsc import endings
 from ulak.config import Config
 from ulak.core.times import ISTANBUL
-from ulak.service import carriers
+from ulak.service import carriers, keys
 from ulak.service import sandbox as service
 from ulak.service.sandbox import Demo
 from ulak.store.engine import Database, Tx
@@ -107,6 +107,7 @@ def _prepare(config: Config, database: Database, smsc_port: int) -> Demo:
     vault = Vault(config.data, config.key)
 
     def change(tx: Tx) -> Demo:
+        keys.agree(tx, vault)
         demo = service.prepare(tx, known)
         _carrier(tx, service.CARRIER, "smpp", {**_CARRIER, **_LAST_CHOICE, "port": str(smsc_port)}, vault)
         _carrier(tx, service.PARCELS, "simulator", {"carries": "parcels", **_LAST_CHOICE}, vault)

@@ -65,8 +65,8 @@ _FIXED = {
 }
 """Columns of words and digests of ours, in which nobody writes anything."""
 
-STRETCH = 20_000
-"""Rows that are looked at together."""
+STRETCH, FILES_MAX = 20_000, 200
+"""Rows that are looked at together, and of tables that hold files: those are read into memory."""
 
 LAST = 2**62
 """No key is above it."""
@@ -129,9 +129,10 @@ def find(tx: Tx, table: str, spellings: Spellings, after: int | None) -> tuple[l
     walked = isinstance(described.columns[keys[0]].type, BigInteger | Integer)
     first, last = -LAST if after is None else after, LAST
     if walked:
-        end = tx.one(_STRETCH_ENDS[table], after=first, limit=STRETCH)
+        limit = STRETCH if FILES.isdisjoint((table, name) for name in texts) else FILES_MAX
+        end = tx.one(_STRETCH_ENDS[table], after=first, limit=limit)
         assert end is not None
-        last = end[0] if end[1] == STRETCH else LAST
+        last = end[0] if end[1] == limit else LAST
     sql, values = _search(tx, table, keys, texts, spellings, walked=walked)
     if walked:
         values |= {"after": first, "last": last}

@@ -113,7 +113,7 @@ class Presence:
         self._peers: tuple[Peer, ...] = ()
         self._alive = clock()
         self._watched: dict[int, _Watched] = {}
-        self._looked = clock()
+        self._looked = self._anew = clock()
         self._patience = SOON
         self._stopping = threading.Event()
         self._wanted: set[str] = set()
@@ -207,7 +207,7 @@ class Presence:
         """What was seen of the others until now says nothing about them."""
         self._watched = {}
         self._patience = PATIENCE
-        self._looked = self._clock()
+        self._looked = self._anew = self._clock()
 
     def _beat(self, session: Session) -> bool:
         """Show a sign of life. Who was buried comes back under another id; whether that was so."""
@@ -246,6 +246,8 @@ class Presence:
                 missing = missing or not is_locked
             peers.append(Peer(process_id, Role(role)))
         self._watched, self._peers = watched, tuple(peers)
+        if self._patience == PATIENCE and now - self._anew >= PATIENCE:
+            self._patience = WHILE  # Whoever was away for the same reason has come back.
         return missing
 
     def _is_gone(self, other: _Watched, now: float) -> bool:
