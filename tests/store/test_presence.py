@@ -162,6 +162,7 @@ def test_who_was_held_up_himself_buries_nobody(
     mine.seen(one)
     mine.passes(int(presence.LEASE) - 1, one)
     assert {one.id, other.id} == set(there(postgres_database)), "its beat has moved since"
+    assert one._patience == presence.WHILE, "what it waits for one that was cut off is as before"
     one.alive()
     mine.passes(1, one)
     wait(lambda: there(postgres_database) == [one.id])
