@@ -142,10 +142,14 @@ def test_one_that_shows_no_sign_of_life_is_buried_and_comes_back_as_another(
 
 @pytest.mark.parametrize("statement", ["beat", "look"])
 def test_who_was_held_up_himself_buries_nobody(
-    begin: Callable[..., Presence], postgres_database: Database, statement: str
+    begin: Callable[..., Presence],
+    postgres_database: Database,
+    statement: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The server stands still, and with it everybody. When it goes on one looks at once, and the next beat of
     the other is still to come."""
+    monkeypatch.setattr(presence, "PATIENCE", 1.0)
     mine, others = Watch(), Watch()
     one, other = begin(clock=mine), begin(clock=others)
     wait(lambda: len(one.peers) == len(other.peers) == 2)
