@@ -11,6 +11,7 @@ from tests.cli.conftest import Command
 
 from ulak.core.carriers import Terms
 from ulak.core.doubts import OnUncertain
+from ulak.core.errors import UlakError
 from ulak.core.references import IdForm
 from ulak.service import carriers, keys
 from ulak.store.engine import Database, Sql
@@ -161,6 +162,46 @@ def test_a_command_has_the_key_of_the_servers(
     assert (database.directory / "key").exists() is not gone
     monkeypatch.setenv("ULAK_KEY", (b"k" * 32).hex())
     assert ulak("carrier", "add", "op", *LINK, "password=geheim12").code == 0
+
+
+def test_a_command_that_seals_decides_which_key_all_have(
+    ulak: Command, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any server ran."""
+    ulak("carrier", "add", "op", *LINK, "password=geheim12")
+    monkeypatch.setenv("ULAK_KEY", "5a" * 32)
+    with pytest.raises(UlakError, match="another key"):
+        sync_write(database, lambda tx: keys.agree(tx, Vault(database.directory, b"Z" * 32)))
+    assert "another key" in ulak("carrier", "set", "op", "password=anders34").err
+
+
+def test_what_an_older_version_sealed_decides_as_well(ulak: Command, database: Database) -> None:
+    ulak("carrier", "add", "op", *LINK, "password=geheim12")
+    sync_write(database, lambda tx: tx.run(Sql("DELETE FROM setting WHERE name = 'key_check'")))
+    with pytest.raises(UlakError, match="does not open what is sealed for carrier op"):
+        sync_write(database, lambda tx: keys.agree(tx, Vault(database.directory, b"Z" * 32)))
+    sync_write(database, lambda tx: keys.agree(tx, Vault(database.directory)))
+
+
+def test_a_key_that_is_lost(ulak: Command, database: Database) -> None:
+    ulak("account", "create", "acme")
+    ulak("carrier", "add", "op", *LINK, "password=geheim12")
+    ulak("account", "callback", "acme", "https://example.org/hook")
+    assert ulak("key", "check").value == {"unreadable": []}
+    (database.directory / "key").unlink()
+    for words in (["key", "check"], ["carrier", "set", "op", "password=anders34"]):
+        ended = ulak(*words)
+        assert (ended.code, ended.out) == (1, "")
+        assert "`ulak key accept` if it is lost" in ended.err
+    accepted = ulak("key", "accept").value
+    assert accepted == {"unreadable": ["carrier op", "callbacks of account 1, iletimerkezi"]}
+    assert ulak("carrier", "set", "op", "rate=5").code == 1
+    assert ulak("carrier", "set", "op", "password=anders34").code == 0
+    ulak("account", "callback", "acme", "https://example.org/hook")
+    assert ulak("key", "check").value == {"unreadable": []}
+    (carrier,) = sync_read(database, carriers.active)
+    assert carrier.settings(Vault(database.directory))["password"] == "anders34"
+    sync_write(database, lambda tx: keys.agree(tx, Vault(database.directory)))
 
 
 def test_a_link_is_tried(ulak: Command) -> None:

@@ -43,6 +43,10 @@ def test_they_are_those_of_a_library_that_knows_them_all() -> None:
         ("+90 212 123 45 67", 902121234567),
         ("+39 06 1234 5678", 390612345678),
         ("+6834000", 6834000),
+        ("+53 51234567", 5351234567),
+        ("0053-5-123-4567", 5351234567),
+        ("tel:+53(5)1234567", 5351234567),
+        ("+51 1 1234567", 5111234567),
     ],
 )
 def test_the_number_that_is_meant(written: str, number: int) -> None:
@@ -59,6 +63,9 @@ def test_the_number_that_is_meant(written: str, number: int) -> None:
         ("4915112345678", "begins with +"),
         ("+5301234567", "Turkish number or another"),
         ("005301234567", "Turkish number or another"),
+        ("+5 301234567", "Turkish number or another"),
+        ("+530 123 45 67", "Turkish number or another"),
+        ("+5351234567", "Turkish number or another"),
         ("+05301234567", "Turkish number or another"),
         ("+49 (0)151 12345678", "without the 0"),
         ("+49 0151 12345678", "without the 0"),

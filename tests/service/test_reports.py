@@ -14,7 +14,7 @@ from tests.conftest import FakeClock
 from ulak.core.doubts import OnUncertain
 from ulak.core.ledger import Balance
 from ulak.core.ports import Accepted, Report, ReportState
-from ulak.core.references import IdForm, Stray, key_of
+from ulak.core.references import IdForm, Stray
 from ulak.core.states import MessageState, OrderState
 from ulak.service import carriers, dispatch, reports
 from ulak.service.clocks import TOLERANCE
@@ -36,7 +36,6 @@ FIRST = cast.FIRST
 NUMBER = cast.numbers(1)[0]
 
 _STRAYS = Sql("SELECT spelled, state, why FROM stray_report ORDER BY id")
-_RENAME = Sql("UPDATE reference SET key = :key")
 _REFERENCES = Sql(
     "SELECT carrier_id, message_id, part, spelled FROM reference ORDER BY carrier_id, message_id, part"
 )
@@ -313,10 +312,9 @@ def test_what_was_sent_before_the_form_was_changed_is_found(
 
 
 def look_again(database: Database) -> None:
-    """What the sweep does, one report at a time."""
-    before: int | None = 2**62
-    while before is not None:
-        before = sync_write(database, partial(reports.look_again, before=before, limit=1))
+    """What the sweep does, two reports at a time."""
+    for after in range(10):
+        sync_write(database, partial(reports.look_again, after=after, limit=2))
 
 
 def configured(database: Database, form: IdForm) -> None:
@@ -343,7 +341,8 @@ def test_an_early_report_in_another_base_is_looked_at_when_all_is_answered(
     cast.place(database, alice)
     (order,) = cast.claim(database)
     cast.report(database, cast.delivered(reported, about), form=form)
-    cast.step(database, [(cast.sent(database, order, order.rows[0]), Accepted((answered,)))], form=form)
+    outcome = (cast.sent(database, order, order.rows[0]), Accepted((answered,)))
+    cast.step(database, [outcome], [(order.id, order.last_id, order.last_id)], form=form)
     clock.advance(reports.ANSWERED - 1)
     look_again(database)
     assert states(database, alice) == [S]
@@ -371,37 +370,51 @@ def test_an_early_report_is_about_what_it_names_exactly_though_that_is_answered_
     assert states(database, alice) == [S, D]
 
 
-@pytest.mark.parametrize("after", [-reports.ANSWERED, reports.ANSWERED + 2_000])
-def test_a_report_that_is_no_early_one_of_a_message_is_not_about_it(
-    database: Database, clock: FakeClock, after: int
+def test_no_guess_is_made_while_a_message_to_the_number_has_no_answer(
+    database: Database, clock: FakeClock
 ) -> None:
-    """Another message to this number, answered long before the report or long after it."""
+    """However long the operator takes."""
     configured(database, IdForm.TEXT)
     alice = cast.alice(database)
-    cast.place(database, alice)
+    cast.place(database, alice, [cast.text([NUMBER]), cast.text([NUMBER])])
     (order,) = cast.claim(database)
-    item = cast.sent(database, order, order.rows[0])
-    answered = [(item, Accepted(("fe",)))]
-    for is_answer in (False, True) if after > 0 else (True, False):
-        if is_answer:
-            cast.step(database, answered)
-        else:
-            cast.report(database, cast.delivered("255", NUMBER))
-        clock.advance(abs(after))
-    sync_write(database, lambda tx: tx.run(_RENAME, key=key_of("ff", IdForm.TEXT)))
+    cast.report(database, cast.delivered("255", NUMBER))
+    first, second = (cast.sent(database, order, row) for row in order.rows)
+    cast.step(database, [(first, Accepted(("ff",)))])
+    clock.advance(10 * reports.ANSWERED)
+    look_again(database)
+    assert states(database, alice) == [S, Q]
+    cast.step(database, [(second, Accepted(("7",)))], [(order.id, order.last_id, order.last_id)])
+    look_again(database)
+    assert states(database, alice) == [D, S]
+
+
+def test_a_report_from_before_the_order_was_due_is_not_about_it(database: Database, clock: FakeClock) -> None:
+    configured(database, IdForm.TEXT)
+    alice = cast.alice(database)
+    cast.report(database, cast.delivered("255", NUMBER))
+    clock.advance(TOLERANCE + 1)
+    sent_order(database, alice, [("ff",)])
+    clock.advance(reports.ANSWERED)
     look_again(database)
     assert states(database, alice) == [S]
+    assert len(strays(database)) == 1
 
 
-def test_only_what_came_lately_is_looked_at_again(database: Database, clock: FakeClock) -> None:
+def test_an_early_report_of_one_part_is_looked_at_after_that_of_the_other(
+    database: Database, clock: FakeClock
+) -> None:
     configured(database, IdForm.TEXT)
-    for _ in range(3):
-        cast.report(database, cast.delivered("255", NUMBER))
-        clock.advance(reports.LOOKED_BACK)
-    again = partial(reports.look_again, before=2**62, limit=1)
-    newest = sync_write(database, again)
-    assert newest is not None
-    assert sync_write(database, partial(reports.look_again, before=newest, limit=1)) is None
+    alice = cast.alice(database)
+    cast.place(database, alice, [cast.text([NUMBER], parts=2)])
+    (order,) = cast.claim(database)
+    cast.report(database, cast.delivered("255", NUMBER))
+    item = cast.sent(database, order, order.rows[0])
+    cast.step(database, [(item, Accepted(("ff", "fe")))], [(order.id, order.last_id, order.last_id)])
+    clock.advance(20 * cast.HOUR)  # nobody was there to look
+    cast.report(database, cast.delivered("fe", NUMBER))
+    look_again(database)
+    assert states(database, alice) == [D]
 
 
 def test_the_spelling_is_kept_where_the_key_is_only_a_digest(database: Database) -> None:

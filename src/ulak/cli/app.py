@@ -50,6 +50,7 @@ app.command("ulak.cli.callback:app", name="callback", help="Callbacks: what acco
 app.command("ulak.cli.lightning:app", name="lightning", help="Lightning without money: pay an invoice.")
 app.command("ulak.cli.clock:app", name="clock", help="The clock of a sandbox.")
 app.command("ulak.cli.dispatch:app", name="dispatch", help="Whether anything new is handed to carriers.")
+app.command("ulak.cli.key:app", name="key", help="The key with which secrets are sealed.")
 app.command("ulak.cli.backup:backup", name="backup", help="Write all data to a file.")
 app.command("ulak.cli.backup:restore", name="restore", help="Put the data of a backup in place.")
 app.command("ulak.cli.prune:prune", name="prune", help="Delete what is through and old.")

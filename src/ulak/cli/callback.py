@@ -16,6 +16,7 @@ from ulak.service import accounts, callbacks, endpoints
 from ulak.store import callbacks as store
 from ulak.store.callbacks import ListedCallback
 from ulak.store.engine import Tx
+from ulak.store.vault import Vault
 
 app = App(name="callback", help="Callbacks: what accounts are told of.")
 
@@ -84,15 +85,14 @@ def set_callback(account: str, url: str, dialect: str, common: Common) -> None:
     if url == "off":
         common.show(common.write(lambda tx: _off(tx, account, dialect)))
         return
-    vault = common.vault()
     families = RENDERERS[dialect].families
 
-    def change(tx: Tx) -> dict[str, Any]:
+    def change(tx: Tx, vault: Vault) -> dict[str, Any]:
         owner = accounts.named(tx, account)
         made = endpoints.set_endpoint(tx, owner.id, dialect, families, url, vault)
         return {"account": owner.name, "dialect": dialect, "url": url, "secret": made.secret}
 
-    common.show(common.write(change))
+    common.show(common.seal(change))
     note("Keep the secret: callbacks are signed with it, and it is not shown again.")
 
 

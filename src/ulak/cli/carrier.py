@@ -16,6 +16,7 @@ from ulak.core.errors import UlakError
 from ulak.service import carriers
 from ulak.service.carriers import Carrier
 from ulak.store.engine import Tx
+from ulak.store.vault import Vault
 
 app = App(name="carrier", help="Carriers: the ways out.")
 
@@ -44,8 +45,8 @@ def add(
     if kind not in CARRIER_KINDS:
         raise UsageError(f"carriers of kind {kind!r} are not there yet; there are {', '.join(CARRIER_KINDS)}")
     check = CARRIER_KINDS[kind].check
-    vault = common.vault()
-    common.show(_shown(common.write(lambda tx: carriers.add(tx, name, kind, words, check, vault))))
+    made = common.seal(lambda tx, vault: carriers.add(tx, name, kind, words, check, vault))
+    common.show(_shown(made))
 
 
 @app.command(name="set")
@@ -60,18 +61,16 @@ def set_(name: str, /, *changes: str, common: Common = DEFAULTS) -> None:
     wanted = pairs(changes)
     if not wanted:
         raise UsageError("nothing to set")
-    vault = common.vault()
 
-    def change(tx: Tx) -> Carrier:
+    def change(tx: Tx, vault: Vault) -> Carrier:
         carrier = carriers.named(tx, name)
         kind = CARRIER_KINDS.get(carrier.kind)
         if kind is None:
             raise UlakError(f"this version knows no carriers of kind {carrier.kind!r}")
-        words = carrier.settings(vault) | wanted
-        words = {key: value for key, value in words.items() if value or key not in wanted}
+        words = carrier.settings(vault, but=wanted) | {key: value for key, value in wanted.items() if value}
         return carriers.change(tx, name, words, kind.check, vault)
 
-    common.show(_shown(common.write(change)))
+    common.show(_shown(common.seal(change)))
 
 
 @app.command(name="list")

@@ -46,7 +46,7 @@ class Common:
         return sync_write(prepared(self.options()), change)
 
     def vault(self) -> Vault:
-        """What seals secrets here.
+        """What opens secrets here.
 
         Raises:
             UlakError: servers on these data have another key.
@@ -55,6 +55,24 @@ class Common:
         vault = Vault(config.data, config.key)
         self.read(lambda tx: keys.check(tx, vault))
         return vault
+
+    def seal(self, change: Callable[[Tx, Vault], Result]) -> Result:
+        """Change the data where something may have to be sealed; then all have to have this key.
+
+        Raises:
+            UlakError: as `vault`.
+        """
+        config = self.options()
+        vault = Vault(config.data, config.key)
+
+        def sealing(tx: Tx) -> Result:
+            keys.check(tx, vault)
+            result = change(tx, vault)
+            if vault.has_key:
+                keys.agree(tx, vault)
+            return result
+
+        return self.write(sealing)
 
     def show(self, value: Any) -> None:
         """Print a value on standard output: as JSON, or for people."""

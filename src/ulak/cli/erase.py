@@ -36,7 +36,8 @@ def erase(
 ) -> None:
     """Erase a telephone number everywhere, in all its spellings; beside running servers. It cannot be undone.
 
-    It is a Turkish mobile number, or one of any country behind + or 00, with its code.
+    It is a Turkish mobile number, or one of any country behind + or 00, with its code; set apart with a blank
+    where both are possible ("+53 51234567").
 
     Messages that were still to be sent to it are undelivered, and their credit is given back. Reports show
     the others with a number without digits; counters, balances and what was spent stay. Contacts, consent and

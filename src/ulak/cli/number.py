@@ -18,6 +18,7 @@ from ulak.core.pools import ANY, POOLS, pool_named
 from ulak.service import inventory
 from ulak.service.inventory import Shown
 from ulak.store.engine import Tx
+from ulak.store.vault import Vault
 
 app = App(name="number", help="Telephone numbers of your own.")
 
@@ -44,13 +45,12 @@ def add(
         wanted, services = [number_of(number) for number in numbers], services_of(service)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    vault = common.vault()
 
-    def change(tx: Tx) -> list[Shown]:
+    def change(tx: Tx, vault: Vault) -> list[Shown]:
         owner = inventory.carrier_for_numbers(tx, carrier, vault)
         return inventory.add(tx, wanted, owner, pool, services, handset)
 
-    common.show([_shown(number) for number in common.write(change)])
+    common.show([_shown(number) for number in common.seal(change)])
 
 
 @app.command(name="list")

@@ -67,6 +67,8 @@ _TRUNKS = dict.fromkeys(map(int, _ZERO.split()), "0") | {7: "8", 36: "06", 375: 
 _TURKEY, _TURKEY_LENGTH = 90, 12
 _SIGNS = re.compile(r"^tel:|[\s().\-/_\u00ad\u200b-\u2015\u202a-\u202e\u2060-\u206f\ufeff]")
 _NUMBER = re.compile(r"[1-9][0-9]{6,14}")
+_PARTED = re.compile(r"(?:tel:)?(?:\+|00)([1-9][0-9]{0,2})[\s().\-/]")
+"""A code that is set apart from what follows."""
 
 
 def dial_code(digits: str) -> int:
@@ -102,9 +104,12 @@ def anybodys(text: str) -> int:
             " like +4915112345678"
         )
     digits = bare[1:] if bare.startswith("+") else bare[2:]
-    if mobile and digits != str(mobile):
+    parted = _PARTED.match(text.strip())
+    is_said = parted is not None and int(parted[1]) == dial_code(digits)
+    if mobile and digits != str(mobile) and not is_said:
         raise ValueError(
-            "this can be a Turkish number or another one: write it with the code, like +90 or +53"
+            "this can be a Turkish number or another one: write +90 and all of it, or set the other code"
+            " apart, like +53 and a blank"
         )
     if _NUMBER.fullmatch(digits) is None:
         raise ValueError("behind + or 00 a number has the code of its country, and 7 to 15 digits in all")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -42,16 +42,20 @@ class Carrier:
         """On which terms the engine uses it."""
         return terms_of(_documents.decode(self.document).plain)
 
-    def settings(self, vault: Vault) -> dict[str, str]:
-        """Everything it was told, secrets in the clear.
+    def settings(self, vault: Vault, but: Collection[str] = ()) -> dict[str, str]:
+        """Everything it was told, secrets in the clear, `but` some keys.
 
         Raises:
             UlakError: a secret cannot be read with this key.
         """
         document = _documents.decode(self.document)
-        secrets = {key: vault.open(text, _purpose(self.name, key)) for key, text in document.sealed.items()}
+        secrets = {
+            key: vault.open(text, _purpose(self.name, key))
+            for key, text in document.sealed.items()
+            if key not in but
+        }
         MASKER.know(*secrets.values())
-        return document.plain | secrets
+        return {key: value for key, value in document.plain.items() if key not in but} | secrets
 
     @property
     def shown(self) -> dict[str, str]:

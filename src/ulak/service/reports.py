@@ -17,10 +17,7 @@ from ulak.store.engine import Tx
 from ulak.store.ids import Ids
 
 ANSWERED = 2 * 60 * 1000
-"""ms after a report until the answer to what was on its way then has come, or does not count any more."""
-
-LOOKED_BACK = 10 * 60 * 1000
-"""ms for which parked reports are looked at again."""
+"""ms for which a parked report waits for the answer that names it exactly, at least."""
 
 REPORTS = "reports"
 """The gathered kind whose items are `ReportBatch`."""
@@ -196,47 +193,55 @@ def unpark(
     return matched
 
 
-def look_again(tx: Tx, before: int, limit: int) -> int | None:
+def look_again(tx: Tx, after: int, limit: int) -> None:
     """Let reports that came before an answer, and write its reference in another base, find the message.
 
     Right after the answer nobody can tell: what such a report names exactly may be answered next. So it waits
-    until no answer is on its way any more, and then means a message to its number that was accepted since.
-    Looks at the next `limit` reports below an id; returns the id to go on below, None at the end.
+    for a while, and as long as any message to its number has no answer; then it means one whose order was due
+    when it came. Looks at the next `limit` reports after an id.
     """
-    rows = store.newest(tx, before, limit)
-    waiting: dict[int, list[store.KeptReport]] = {}
-    for row in rows:
-        if row.why is Stray.PARKED and ANSWERED <= tx.now - row.at <= LOOKED_BACK:
-            waiting.setdefault(row.carrier_id, []).append(row)
-    if waiting:
-        _find_late(tx, waiting)
-    return rows[-1].id if len(rows) == limit and tx.now - rows[-1].at <= LOOKED_BACK else None
-
-
-def _may_be(at: int, accepted: int) -> bool:
-    """Whether a report (ms) may have come before the answer that was committed in this second."""
-    return at - TOLERANCE < (accepted + 1) * 1000 <= at + ANSWERED + 1000
-
-
-def _find_late(tx: Tx, waiting: dict[int, list[store.KeptReport]]) -> None:
-    """Give parked reports, by carrier, the effect they have if their references are in another base."""
-    forms = {c.id: c.terms.id_form for c in (*carriers.active(tx), *carriers.removed_at_work(tx))}
-    late: list[tuple[store.KeptReport, Report, dict[str, store.Referred]]] = []
-    for carrier_id in waiting.keys() & forms.keys():
-        reports = [Report(row.spelled, row.number, row.state, "") for row in waiting[carrier_id]]
-        guesses = _guess(tx, carrier_id, forms[carrier_id], reports)
-        late += [(row, report, guesses) for row, report in zip(waiting[carrier_id], reports, strict=True)]
-    named = {guess for _, _, guesses in late for guess in guesses.values()}
-    if not named:
+    waiting: dict[int, list[store.OldReport]] = {}
+    for report in store.still_parked(tx, after, tx.now - ANSWERED, limit):
+        waiting.setdefault(report.carrier_id, []).append(report)
+    if not waiting:
         return
-    settlement = Settlement(tx, {(guess.message_id, guess.order_id) for guess in named})
-    changed = store.changed(tx, settlement.messages)
+    found: list[tuple[store.OldReport, store.Referred]] = []
+    for carrier in (*carriers.active(tx), *carriers.removed_at_work(tx)):
+        if carrier.id in waiting:
+            found += _found_late(tx, carrier.id, carrier.terms.id_form, waiting[carrier.id])
+    if found:
+        _believe(tx, found)
+
+
+def _found_late(
+    tx: Tx, carrier_id: int, form: IdForm, waiting: Sequence[store.OldReport]
+) -> list[tuple[store.OldReport, store.Referred]]:
+    """Of a carrier's reports those that something fits, now that no answer can fit better."""
+    guesses = _guess(tx, carrier_id, form, [_as_told(report) for report in waiting])
+    if not guesses:
+        return []
+    open_numbers = store.unanswered(tx, carrier_id)
+    return [
+        (report, guesses[report.spelled])
+        for report in waiting
+        if report.spelled in guesses and report.number not in open_numbers
+    ]
+
+
+def _believe(tx: Tx, found: Sequence[tuple[store.OldReport, store.Referred]]) -> None:
+    """Give parked reports their effect on what they seem to name."""
+    settlement = Settlement(tx, {(named.message_id, named.order_id) for _, named in found})
+    due = store.due(tx, (named.order_id for _, named in found))
     gone = []
-    for row, report, guesses in reversed(late):  # as they came
-        target = _agreed(guesses, settlement, report)
-        if target is not None and _may_be(row.at, changed[target.message_id]):
+    for report, named in found:
+        target = _agreed({report.spelled: named}, settlement, _as_told(report))
+        if target is not None and due[target.order_id] <= report.at + TOLERANCE:
             settlement.messages[target.message_id].report(target.part, report.state)
-            gone.append(row.id)
+            gone.append(report.id)
     settlement.save()
     store.unpark(tx, gone)
     tx.count("reports", "applied", by=len(gone))
+
+
+def _as_told(report: store.OldReport) -> Report:
+    return Report(report.spelled, report.number, report.state, "")

@@ -39,8 +39,6 @@ ORDERS_MAX, EXPIRED_MAX = 500, 500
 
 Position = tuple[int, int]
 _START: Position = (-1, -1)
-_NO_ID = 2**63 - 1
-"""More than any id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +83,9 @@ def _fingerprints(tx: Tx, position: Position, _receipt_wait: int) -> Position | 
     return None if last is None else (last, 0)
 
 
-def _early(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
-    before = position[0] if position != _START else _NO_ID
-    last = reports.look_again(tx, before, STRETCH)
-    return None if last is None else (last, 0)
-
-
 def _strays(tx: Tx, position: Position, _receipt_wait: int) -> Position | None:
+    """Before they are forgotten they may still find their messages."""
+    reports.look_again(tx, position[0], STRETCH)
     last = store.stray_reports(tx, position[0], tx.now - TRACES_KEPT, STRETCH)
     return None if last is None else (last, 0)
 
@@ -174,11 +168,10 @@ class _Walk:
 
 _WALKS = (
     _Walk(_MINUTE, _parts),
-    _Walk(_MINUTE, _early),
     _Walk(REPEAT_WINDOW, _fingerprints),
     _Walk(REPEAT_WINDOW, _velocity),
+    _Walk(REPEAT_WINDOW, _strays),
     _Walk(REPEAT_WINDOW, _unreported),
-    _Walk(_HOUR, _strays),
     _Walk(_HOUR, _references),
     _Walk(_HOUR, _replies),
     _Walk(_HOUR, _traces),

@@ -77,6 +77,7 @@ _REMOVED = Sql(
     " WHERE removed IS NOT NULL",
     ids=("id int8",),
 )
+_SEALED = Sql(f"SELECT {_COLUMNS} FROM endpoint WHERE removed IS NULL AND secret <> '' ORDER BY id")
 _HEALTH = Sql(
     "UPDATE endpoint SET failing = fresh.failing, disabled = fresh.disabled"
     " FROM {fresh} AS fresh WHERE endpoint.id = fresh.id",
@@ -98,6 +99,11 @@ def put(tx: Tx, account_id: int, dialect: str, families: Iterable[str], url: str
     assert row is not None
     tx.run(_SHARE_SECRET, account=account_id, dialect=dialect, secret=secret)
     return _read(row)
+
+
+def sealed(tx: Tx) -> list[Endpoint]:
+    """Those with a secret."""
+    return [_read(row) for row in tx.all(_SEALED)]
 
 
 def name(tx: Tx, account_id: int, dialect: str, url: str) -> int:

@@ -45,13 +45,20 @@ _PARKED = Sql(
     " WHERE why = 1 ORDER BY stray_report.id",
     keys=("key int8",),
 )
-_NEWEST = Sql(
-    "SELECT id, carrier_id, spelled, number, state, why, at FROM stray_report WHERE id < :before"
-    " ORDER BY id DESC LIMIT :limit"
+_STILL_PARKED = Sql(
+    "SELECT id, carrier_id, spelled, number, state, at FROM"
+    " (SELECT * FROM stray_report WHERE id > :after ORDER BY id LIMIT :limit) AS stretch"
+    " WHERE why = 1 AND at <= :until ORDER BY id"
 )
-_CHANGED = Sql(
-    "SELECT message.id, changed FROM {ids} AS wanted JOIN message ON message.id = wanted.id{message.id}",
-    span=("ids", 0, 0),
+# Open slices are short, and most orders that a carrier works on have none.
+_UNANSWERED = Sql(
+    "SELECT DISTINCT message.number FROM sms_order"
+    " JOIN message ON message.id > sms_order.settled AND message.id <= sms_order.opened"
+    " WHERE sms_order.state = 12 AND sms_order.carrier_id = :carrier"
+    " AND sms_order.settled < sms_order.opened AND message.state = 20"
+)
+_DUE = Sql(
+    "SELECT sms_order.id, due FROM {ids} AS wanted JOIN sms_order ON sms_order.id = wanted.id",
     ids=("id int8",),
 )
 _UNPARK = Sql("DELETE FROM stray_report WHERE id IN (SELECT id FROM {ids} AS gone)", ids=("id int8",))
@@ -120,15 +127,14 @@ class ParkedReport(NamedTuple):
     at: int
 
 
-class KeptReport(NamedTuple):
-    """A report that had no effect."""
+class OldReport(NamedTuple):
+    """A parked report that has waited for a while."""
 
     id: int
     carrier_id: int
     spelled: str
     number: int
     state: ReportState
-    why: Stray
     at: int
 
 
@@ -169,17 +175,20 @@ def parked(tx: Tx, carrier_id: int, keys: Sequence[int]) -> list[ParkedReport]:
     return [ParkedReport(row[0], row[1], row[2], ReportState(row[3]), row[4]) for row in rows]
 
 
-def newest(tx: Tx, before: int, limit: int) -> list[KeptReport]:
-    """Reports kept beside the messages, below an id, newest first."""
-    return [
-        KeptReport(row[0], row[1], row[2], row[3], ReportState(row[4]), Stray(row[5]), row[6])
-        for row in tx.all(_NEWEST, before=before, limit=limit)
-    ]
+def still_parked(tx: Tx, after: int, until: int, limit: int) -> list[OldReport]:
+    """Parked reports that came until then (ms), in the order they came, among the next `limit` of all."""
+    rows = tx.all(_STILL_PARKED, after=after, until=until, limit=limit)
+    return [OldReport(row[0], row[1], row[2], row[3], ReportState(row[4]), row[5]) for row in rows]
 
 
-def changed(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
-    """When messages last changed, seconds."""
-    return {row[0]: row[1] for row in tx.all(_CHANGED, ids=sorted(set(ids)))}
+def unanswered(tx: Tx, carrier_id: int) -> set[int]:
+    """Numbers to which messages were opened for a carrier that it has not answered."""
+    return {row[0] for row in tx.all(_UNANSWERED, carrier=carrier_id)}
+
+
+def due(tx: Tx, orders: Iterable[int]) -> dict[int, int]:
+    """When orders were due, ms."""
+    return {row[0]: row[1] for row in tx.all(_DUE, ids=sorted(set(orders)))}
 
 
 def unpark(tx: Tx, ids: Sequence[int]) -> None:
