@@ -24,7 +24,7 @@ from ulak.store.engine import Database, Sql, Tx
 from ulak.store.vault import Vault
 from ulak.store.writer import sync_read, sync_write
 
-BY_PEOPLE = {"callbacks._ALL", "callbacks._ALL_OF_ACCOUNT", "callbacks._ENDED"}
+BY_PEOPLE = {"callbacks._ALL", "callbacks._ALL_OF_ACCOUNT", "callbacks._ENDED", "endpoints._SEALED"}
 """Statements that may read a table whole."""
 
 

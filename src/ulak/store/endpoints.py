@@ -77,7 +77,7 @@ _REMOVED = Sql(
     " WHERE removed IS NOT NULL",
     ids=("id int8",),
 )
-_SEALED = Sql(f"SELECT {_COLUMNS} FROM endpoint WHERE removed IS NULL AND secret <> '' ORDER BY id")
+_SEALED = Sql(f"SELECT {_COLUMNS} FROM endpoint WHERE removed IS NULL AND named = 0 ORDER BY id")
 _HEALTH = Sql(
     "UPDATE endpoint SET failing = fresh.failing, disabled = fresh.disabled"
     " FROM {fresh} AS fresh WHERE endpoint.id = fresh.id",
@@ -102,7 +102,7 @@ def put(tx: Tx, account_id: int, dialect: str, families: Iterable[str], url: str
 
 
 def sealed(tx: Tx) -> list[Endpoint]:
-    """Those with a secret."""
+    """The accounts' own ones; those that were only named share their secrets."""
     return [_read(row) for row in tx.all(_SEALED)]
 
 
